@@ -1,0 +1,35 @@
+/* A task that is cancelled by a time-out. */
+#include <eddy.h>
+#include <stdio.h>
+
+eddy_frame(eternity) {
+    eddy_coro co;
+};
+
+static void eternity(eddy_coro *co)
+{
+    eddy_begin(eternity);
+    eddy_await(eddy_sleep(co, 3600 * EDDY_SECOND));
+    printf("yay!\n");
+    eddy_end;
+}
+
+eddy_frame(wait_a_second) {
+    eddy_coro co;
+    eddy_task eternal;
+};
+
+static void wait_a_second(eddy_coro *co)
+{
+    eddy_begin(wait_a_second);
+    self->eternal = eddy_spawn(co, eternity);
+    eddy_except(-ETIMEDOUT, eddy_wait_for(co, 1 * EDDY_SECOND, eddy_join(co, self->eternal))) {
+        printf("timeout!\n");
+    }
+    eddy_end;
+}
+
+int main(void)
+{
+    return eddy_exit_status(eddy_run(wait_a_second));
+}

@@ -1,0 +1,35 @@
+/* An error that is raised after a suspension reaches the awaiter. */
+#include <eddy.h>
+#include <stdio.h>
+
+static const int64_t SOMETHING_BAD = EDDY_ERROR_USER; /* codes from here down are the program's own */
+
+eddy_frame(fail) {
+    eddy_coro co;
+};
+
+static void fail(eddy_coro *co)
+{
+    eddy_begin(fail);
+    eddy_await(eddy_sleep(co, 1 * EDDY_SECOND));
+    eddy_return(SOMETHING_BAD);
+    eddy_end;
+}
+
+eddy_frame(catch_it) {
+    eddy_coro co;
+};
+
+static void catch_it(eddy_coro *co)
+{
+    eddy_begin(catch_it);
+    eddy_except(SOMETHING_BAD, eddy_call(co, fail)) {
+        printf("Caught an exception: Something bad happened!\n");
+    }
+    eddy_end;
+}
+
+int main(void)
+{
+    return eddy_exit_status(eddy_run(catch_it));
+}

@@ -1,0 +1,28 @@
+/* eddy: asyncio for C. This header includes all others; docs/guide.md is where to begin. */
+#ifndef EDDY_H
+#define EDDY_H
+
+#include "eddy/callback.h"
+#include "eddy/clock.h"
+#include "eddy/connect.h"
+#include "eddy/coro.h"
+#include "eddy/deadline.h"
+#include "eddy/fd.h"
+#include "eddy/gather.h"
+#include "eddy/group.h"
+#include "eddy/hook.h"
+#include "eddy/io.h"
+#include "eddy/list.h"
+#include "eddy/loop.h"
+#include "eddy/result.h"
+#include "eddy/server.h"
+#include "eddy/signal.h"
+#include "eddy/sleep.h"
+#include "eddy/stream.h"
+#include "eddy/sys.h"
+#include "eddy/task.h"
+#include "eddy/timer.h"
+#include "eddy/version.h"
+#include "eddy/wait.h"
+
+#endif

@@ -1,0 +1,550 @@
+/*
+ * Coroutines: frames, and the words to write them with.
+ *
+ *     eddy_frame(greet) {                     // struct greet: arguments, and what outlives an await
+ *         eddy_coro co;
+ *         const char *name;                   // an argument
+ *         int i;                              // a local
+ *     };
+ *
+ *     static void greet(eddy_coro *co)
+ *     {
+ *         eddy_begin(greet);                  // declares `self`
+ *         for (self->i = 0; self->i < 3; self->i++) {
+ *             printf("hello %s\n", self->name);
+ *             eddy_await(eddy_sleep(co, EDDY_SECOND));
+ *         }
+ *         eddy_end;
+ *     }
+ *
+ * A coroutine is one switch over the frame's state (Duff's device); an await stores its line as the state
+ * and returns to the loop, and the switch comes back to it. So:
+ *
+ *   - a plain local is lost at an await; what must outlive it is a field of the frame
+ *   - one await a line; none inside a switch of your own; no variable-length array in scope of one
+ *   - never a bare `return`, always eddy_return
+ *   - an operation is only ever used inside an await
+ *
+ * What of this the compiler does not refuse, aborts the first time it happens, with function, file and
+ * line. docs/guide.md, "Traps", has each with its mend.
+ *
+ * Names that end in an underscore are private.
+ */
+#ifndef EDDY_CORO_H
+#define EDDY_CORO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eddy/pool.h"
+#include "eddy/ready.h"
+#include "eddy/result.h"
+
+#ifdef __cplusplus
+#include <type_traits>
+extern "C" {
+#endif
+
+typedef struct eddy_coro eddy_coro;
+typedef void eddy_coro_fn(eddy_coro *co);
+
+struct eddy_scope;
+
+/* The head of every frame. All of it is private: the words of this header keep it. */
+struct eddy_coro {
+    eddy_coro_fn *fn;              /* the coroutine */
+    struct eddy_task_record *task; /* the task it runs in */
+    eddy_coro *parent;             /* who awaits it; NULL: the task's first frame */
+    struct eddy_scope *scope;      /* its innermost open eddy_with or eddy_for_each */
+    int64_t outcome;               /* its result, once it returns or unwinds */
+    uint32_t state;                /* where it goes on: EDDY_STATE_..., or line * 8 + k */
+    uint16_t mask;                 /* how many cleanups, its own or callers', hold cancels back */
+    uint8_t pool_class;            /* of its memory */
+    uint8_t flags;                 /* EDDY_FRAME_... */
+};
+
+enum { EDDY_STATE_START_, EDDY_STATE_FINALLY_, EDDY_STATE_END_, EDDY_STATE_WHO_, EDDY_STATE_BEGUN_ };
+
+enum {
+    EDDY_FRAME_IN_FINALLY_ = 1 << 0,
+    EDDY_FRAME_BORROWED_ = 1 << 1, /* its memory is the caller's */
+    EDDY_FRAME_SCOPED_ = 1 << 2,   /* its memory is a scope's: a generator or a context manager */
+    EDDY_FRAME_MANAGER_ = 1 << 3,
+    EDDY_FRAME_AT_BODY_ = 1 << 4, /* a manager that is entered */
+    EDDY_FRAME_CLOSING_ = 1 << 5, /* a generator that is left early */
+    EDDY_FRAME_FINISHED_ = 1 << 6
+};
+
+/* One open eddy_with or eddy_for_each of a frame. */
+struct eddy_scope {
+    struct eddy_scope *outer; /* the next one outwards in the same frame */
+    /* Begins the exit: an operation, awaited by the frame. */
+    int64_t (*leave)(eddy_coro *co, struct eddy_scope *scope);
+    void *object;       /* what is to be left: a frame, a lock, ... */
+    uint32_t exit;      /* the resume point of the exit */
+    uint8_t stage;      /* EDDY_STAGE_..._ */
+    uint8_t leaving;    /* EDDY_LEAVE_..._ */
+    uint8_t pool_class; /* of the scope's memory and its frame's */
+    uint8_t breaks;     /* `break` in the body leaves the loop around it too (eddy_with) */
+};
+
+enum { EDDY_STAGE_ENTER_, EDDY_STAGE_ENTERED_, EDDY_STAGE_BODY_, EDDY_STAGE_DONE_ };
+enum { EDDY_LEAVE_NORMAL_, EDDY_LEAVE_BREAK_, EDDY_LEAVE_UNWIND_ };
+
+/* A task's record. Private, but the words look at it; see task.h for what users do with tasks. */
+struct eddy_task_record {
+    struct eddy_timed timed; /* its place in the ready list or in a line, and in the heap */
+    eddy_loop *loop;
+    eddy_coro *top;               /* the innermost frame: a wake-up resumes it directly */
+    const struct eddy_wait *wait; /* what kind of operation it waits for; NULL: none */
+    union {
+        void *object;   /* while it waits: on what */
+        int64_t result; /* afterwards: the operation's result; of a finished task: its own */
+    } in;
+    union {
+        void *value;       /* while it waits: where a value goes, or whatever the operation needs */
+        int64_t until;     /* while it sleeps: the deadline */
+        uint32_t count[2]; /* while it gathers */
+    } with;
+    void *owner;      /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
+    const char *site; /* "file:line" where it was spawned */
+};
+
+enum eddy_task_state {
+    EDDY_TASK_FREE_,
+    EDDY_TASK_READY_,
+    EDDY_TASK_RUNNING_,
+    EDDY_TASK_WAITING_,
+    EDDY_TASK_DONE_
+};
+
+enum {
+    EDDY_TASK_NEW_ = 1 << 0,       /* has not taken its first step */
+    EDDY_TASK_CANCEL_ = 1 << 1,    /* a cancel waits to be delivered */
+    EDDY_TASK_LIMIT_ = 1 << 2,     /* a deadline has passed and waits to be delivered */
+    EDDY_TASK_ZERO_ = 1 << 3,      /* an eddy_wait_for without time: no coroutine may start */
+    EDDY_TASK_LIMITS_ = 1 << 4,    /* has deadlines */
+    EDDY_TASK_PASSED_ = 1 << 5,    /* a cancel or time-out was passed on to what it waits for */
+    EDDY_TASK_EXTRA_ = 1 << 6,     /* owner is an extra record */
+    EDDY_TASK_DETACHED_ = 1 << 7,  /* nobody will join it */
+    EDDY_TASK_FAILED_ = 1 << 8,    /* it was the first child of a gather that failed */
+    EDDY_TASK_CASCADED_ = 1 << 9,  /* the error on its way up was noted where it began */
+    EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
+    EDDY_TASK_OWNED_ = 1 << 11,    /* owner is no task, but a struct eddy_owner: a group, a server */
+    EDDY_TASK_GUARDS_ = 1 << 12,   /* has opened things that must not be left open in a dead frame */
+    EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
+    EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
+};
+
+/* ---- what the words call */
+
+EDDY_API void *eddy_call_begin_slow_(eddy_coro *co, size_t size);
+EDDY_API int64_t eddy_call_begin_in_(eddy_coro *co, void *memory);
+EDDY_API int64_t eddy_call_refused_(eddy_coro *co);
+EDDY_API unsigned eddy_pool_class_of_(size_t size);
+EDDY_API void eddy_finish_slow_(eddy_coro *co);
+EDDY_API void eddy_unwind_slow_(eddy_coro *co, int64_t result);
+EDDY_API int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *file);
+EDDY_API void eddy_enter_finally_(eddy_coro *co);
+EDDY_API void eddy_yield_(eddy_coro *co);
+EDDY_API void eddy_at_body_(eddy_coro *co);
+EDDY_API void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int manager);
+EDDY_API int64_t eddy_scope_enter_(eddy_coro *co);
+EDDY_API int64_t eddy_scope_leave_(eddy_coro *co);
+EDDY_API int eddy_scope_left_(eddy_coro *co, int64_t result);
+EDDY_API void eddy_lost_scope_(eddy_coro *co, uint32_t exit) __attribute__((noreturn, cold));
+/* Notes where an error began, and unwinds. */
+EDDY_API void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char *file,
+                          int line) __attribute__((cold));
+EDDY_API void eddy_misuse_(const char *function, const char *file, int line, const char *text)
+    __attribute__((noreturn, cold));
+
+static inline int eddy_strange_state_(eddy_coro *co, const char *function, const char *file)
+{
+    if (co->state == EDDY_STATE_FINALLY_) { /* the coroutine has no eddy_finally */
+        co->state = EDDY_STATE_END_;
+        return 1;
+    }
+    return eddy_strange_state_slow_(co, function, file);
+}
+
+/* Sets the frame's result and where it goes on: an open scope's exit, its finally, or its end. */
+static inline void eddy_unwind_(eddy_coro *co, int64_t result)
+{
+    if (co->scope != NULL || co->flags != 0) {
+        eddy_unwind_slow_(co, result);
+        return;
+    }
+    co->outcome = result;
+    co->state = EDDY_STATE_FINALLY_;
+}
+
+/* Ends the frame: its result goes to the parent, its memory back to the pool. */
+static inline void eddy_finish_(eddy_coro *co)
+{
+    struct eddy_task_record *task = co->task;
+#ifndef EDDY_POOL_POISONED
+    if (task->top == co && co->parent != NULL && co->scope == NULL && co->flags == 0 &&
+        (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
+        co->outcome >= 0) {
+        struct eddy_pool *pool = (struct eddy_pool *)(void *)task->loop;
+        unsigned pool_class = co->pool_class;
+        if (pool_class < EDDY_POOL_CLASSES) {
+            struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
+            task->top = co->parent;
+            task->in.result = co->outcome;
+            block->next = pool->free[pool_class];
+            pool->free[pool_class] = block;
+            return;
+        }
+    }
+#else
+    (void)task;
+#endif
+    eddy_finish_slow_(co);
+}
+
+/* Memory for a child's frame, which is made the task's innermost; NULL: refused. */
+static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_class)
+{
+#ifndef EDDY_POOL_POISONED
+    struct eddy_task_record *task = co->task;
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)task->loop;
+    struct eddy_pool_block *block = pool->free[pool_class];
+
+    if (block != NULL && task->top == co && task->wait == NULL &&
+        (task->timed.ready.bits & EDDY_TASK_REFUSES_CALLS_) == 0) {
+        pool->free[pool_class] = block->next;
+        task->top = (eddy_coro *)(void *)block;
+        return block;
+    }
+#else
+    (void)pool_class;
+#endif
+    return eddy_call_begin_slow_(co, size);
+}
+
+static inline int64_t eddy_resumed_(const eddy_coro *co)
+{
+    return co->task->in.result;
+}
+
+/* The frame's innermost scope, which must be the one with that exit. */
+static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
+{
+    if (co->scope == NULL || co->scope->exit != exit) {
+        eddy_lost_scope_(co, exit);
+    }
+    return co->scope;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+/* ---- building frames */
+
+/* Declares the coroutine `name` and begins its struct. A coroutine that is declared in a header is
+ * declared by hand: struct name { eddy_coro co; ... }; void name(eddy_coro *co); */
+#define eddy_frame(name)              \
+    static void name(eddy_coro *co); \
+    struct name
+
+#define EDDY_STRING_2_(x) #x
+#define EDDY_STRING_(x) EDDY_STRING_2_(x)
+#define EDDY_SITE_ __FILE__ ":" EDDY_STRING_(__LINE__)
+
+/* A frame as a value; the arguments by name, all else zero. The last argument is always empty. */
+#define EDDY_FRAME_VALUE_(name, head, ...) ((struct name){.co = head, __VA_ARGS__})
+
+#define EDDY_CLASS_OF_(size) \
+    ((uint8_t)(EDDY_POOL_CLASS(size) != 0 ? EDDY_POOL_CLASS(size) : eddy_pool_class_of_(size)))
+
+#ifdef __cplusplus
+static inline eddy_coro eddy_head_(eddy_coro_fn *fn, struct eddy_task_record *task, eddy_coro *parent,
+                                   uint16_t mask, unsigned pool_class, unsigned flags)
+{
+    eddy_coro head = eddy_coro();
+    head.fn = fn;
+    head.task = task;
+    head.parent = parent;
+    head.mask = mask;
+    head.pool_class = (uint8_t)pool_class;
+    head.flags = (uint8_t)flags;
+    return head;
+}
+#define EDDY_HEAD_(name, its_task, its_parent, its_mask, its_class, its_flags) \
+    eddy_head_(name, its_task, its_parent, its_mask, its_class, its_flags)
+/* The address of a temporary, which lives until the end of the full expression. */
+template <class Frame> static inline const void *eddy_address_(const Frame &frame)
+{
+    return &frame;
+}
+#define EDDY_ADDRESS_(value) eddy_address_(value)
+#define EDDY_STATIC_ASSERT_(condition, text) static_assert(condition, text)
+#define EDDY_FRAME_IS_PLAIN_(name)                                                        \
+    static_assert(std::is_trivially_copyable<struct name>::value &&                       \
+                      std::is_trivially_destructible<struct name>::value,                 \
+                  "a frame is copied and dropped as bytes: no constructors, no destructors")
+#else
+#define EDDY_HEAD_(name, its_task, its_parent, its_mask, its_class, its_flags)             \
+    {                                                                                      \
+        .fn = name, .task = its_task, .parent = its_parent, .mask = its_mask,              \
+        .pool_class = its_class, .flags = its_flags                                        \
+    }
+#define EDDY_ADDRESS_(value) (&(value))
+#define EDDY_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
+#define EDDY_FRAME_IS_PLAIN_(name) EDDY_STATIC_ASSERT_(1, "")
+#endif
+
+/*
+ * eddy_call(co, name, .argument = value, ...): awaits the coroutine `name`; the result is what it
+ * returns. Its frame comes from the loop's pool. -ENOMEM: no memory; -ECANCELED: a cancel was pending and
+ * the coroutine never started; -ETIMEDOUT: likewise, inside an eddy_wait_for without time.
+ */
+#define eddy_call(co, ...) EDDY_CALL_(co, __VA_ARGS__, )
+#define EDDY_CALL_(co, name, ...)                                                            \
+    (eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL \
+         ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                     \
+                name,                                                                        \
+                EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                 \
+                           EDDY_CLASS_OF_(sizeof(struct name)), 0),                          \
+                __VA_ARGS__),                                                                \
+            EDDY_PENDING)                                                                    \
+         : eddy_call_refused_(co))
+
+/*
+ * eddy_call_in(co, &self->child, name, .argument = value, ...): likewise, with the frame in memory of the
+ * caller's (a struct name), which must stay until the call has returned. Allocates nothing.
+ */
+#define eddy_call_in(co, memory, ...) EDDY_CALL_IN_(co, memory, __VA_ARGS__, )
+#define EDDY_CALL_IN_(co, memory, name, ...)                                                   \
+    (*(memory) = EDDY_FRAME_VALUE_(                                                            \
+         name, EDDY_HEAD_(name, (co)->task, co, (co)->mask, 0, EDDY_FRAME_BORROWED_),          \
+         __VA_ARGS__),                                                                         \
+     eddy_call_begin_in_(co, memory))
+
+/* ---- the words */
+
+/* The first statement of a coroutine; declares `self`, the frame. */
+#define eddy_begin(name)                                                                      \
+    EDDY_STATIC_ASSERT_(offsetof(struct name, co) == 0, "a frame begins with `eddy_coro co;`"); \
+    EDDY_FRAME_IS_PLAIN_(name);                                                               \
+    struct name *const self = (struct name *)(void *)co;                                      \
+    int64_t eddy_rc_;                                                                         \
+    (void)self;                                                                               \
+    eddy_again_:                                                                              \
+    switch (co->state) {                                                                      \
+    default:                                                                                  \
+        if (eddy_strange_state_(co, __func__, __FILE__)) {                                    \
+            goto eddy_again_;                                                                 \
+        }                                                                                     \
+        return;                                                                               \
+    case EDDY_STATE_START_:                                                                   \
+        (void)eddy_rc_;                                                                       \
+        if (co->fn != name) {                                                                 \
+            eddy_misuse_(__func__, __FILE__, __LINE__,                                        \
+                         "eddy_begin names another coroutine than this one");                 \
+        }
+
+/* The last word of a coroutine. Falling into it returns 0. */
+#define eddy_end                                                                         \
+    if (0) {                                                                             \
+    case EDDY_STATE_END_:;                                                               \
+    }                                                                                    \
+    eddy_finish_(co);                                                                    \
+    return;                                                                              \
+    }                                                                                    \
+    eddy_misuse_(__func__, __FILE__, __LINE__, "a break in eddy_with without a loop around it")
+
+/* Ends the coroutine with a value or an error, through the exits of all scopes and eddy_finally. */
+#define eddy_return(value)               \
+    do {                                 \
+        eddy_rc_ = (value);              \
+        if (eddy_rc_ < 0)                \
+            EDDY_RAISE_(eddy_rc_)        \
+        eddy_unwind_(co, eddy_rc_);      \
+        goto eddy_again_;                \
+    } while (0)
+
+/*
+ * `eddy_finally:` - what stands between this label and eddy_end runs however the coroutine ends: on
+ * success, error and cancel. It may await. While it runs, cancels and outer deadlines are held back. An
+ * error in it ends it; the body's error wins, and the other goes to the error hook.
+ */
+#define eddy_finally                    \
+    if (0) {                            \
+    case EDDY_STATE_FINALLY_:;          \
+    }                                   \
+    eddy_enter_finally_(co);            \
+    goto eddy_finally_body_;            \
+    eddy_finally_body_
+
+#define EDDY_POINT_(k) ((uint32_t)__LINE__ * 8u + (k))
+
+/* Runs an operation until it has a result, which lands in eddy_rc_. */
+#define EDDY_RUN_(operation, k)            \
+    eddy_rc_ = (operation);                \
+    if (eddy_rc_ == EDDY_PENDING) {        \
+        co->state = EDDY_POINT_(k);        \
+        return;                            \
+    case EDDY_POINT_(k):                   \
+        eddy_rc_ = eddy_resumed_(co);      \
+    }
+
+#define EDDY_RAISE_(error)                                              \
+    {                                                                   \
+        eddy_raise_(co, error, __func__, __FILE__, __LINE__);           \
+        goto eddy_again_;                                               \
+    }
+
+/*
+ * eddy_await(operation): awaits; an error goes on to eddy_finally, then to the caller.
+ * eddy_await(variable, operation): likewise, and the value lands in the variable, any integer; one that
+ * does not fit is the error -EOVERFLOW. On an error the variable stays as it was.
+ */
+#define eddy_await(...) EDDY_PICK_(__VA_ARGS__, EDDY_AWAIT_2_, EDDY_AWAIT_1_, )(__VA_ARGS__)
+#define EDDY_PICK_(first, second, picked, ...) picked
+
+#define EDDY_AWAIT_1_(operation)      \
+    do {                              \
+        EDDY_RUN_(operation, 0)       \
+        if (eddy_rc_ < 0)             \
+            EDDY_RAISE_(eddy_rc_)     \
+    } while (0)
+
+#define EDDY_AWAIT_2_(variable, operation)                              \
+    do {                                                                \
+        EDDY_RUN_(operation, 0)                                         \
+        if (eddy_rc_ < 0)                                               \
+            EDDY_RAISE_(eddy_rc_)                                       \
+        if ((int64_t)(__typeof__(variable))eddy_rc_ != eddy_rc_)        \
+            EDDY_RAISE_(-EOVERFLOW)                                     \
+        variable = (__typeof__(variable))eddy_rc_;                      \
+    } while (0)
+
+/* eddy_catch(variable, operation): awaits; value or error lands in the variable, nothing goes on. It
+ * catches a cancel too: pass that on (eddy_return) unless there is a reason not to. */
+#define eddy_catch(variable, operation)                                    \
+    do {                                                                   \
+        EDDY_RUN_(operation, 0)                                            \
+        variable = (__typeof__(variable))eddy_rc_;                         \
+        if ((int64_t)(variable) != eddy_rc_) {                             \
+            variable = (__typeof__(variable))-EOVERFLOW;                   \
+        }                                                                  \
+    } while (0)
+
+/* eddy_except(-ETIMEDOUT, operation) { ... }: awaits; runs the block on that error, passes others on,
+ * and drops a value. Put braces around it under an `if` of your own. */
+#define eddy_except(code, operation) EDDY_EXCEPT_(code, operation, EDDY_LABEL_(eddy_caught_))
+#define EDDY_PASTE_2_(a, b) a##b
+#define EDDY_PASTE_(a, b) EDDY_PASTE_2_(a, b)
+#define EDDY_LABEL_(name) EDDY_PASTE_(name, __LINE__)
+
+#define EDDY_EXCEPT_(code, operation, caught)                     \
+    if ((eddy_rc_ = (operation)) == EDDY_PENDING) {               \
+        co->state = EDDY_POINT_(0);                               \
+        return;                                                   \
+    case EDDY_POINT_(0):                                          \
+        eddy_rc_ = eddy_resumed_(co);                             \
+        goto caught;                                              \
+    } else                                                        \
+    caught:                                                       \
+        if (eddy_rc_ < 0 && eddy_rc_ != (code))                   \
+            EDDY_RAISE_(eddy_rc_)                                 \
+        else if (eddy_rc_ == (code))
+
+/*
+ * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through the field
+ * `value` of the frame, which may have any type; goes on when the next one is asked for.
+ */
+#define eddy_yield(its_value)             \
+    do {                                  \
+        self->value = (its_value);        \
+        eddy_yield_(co);                  \
+        co->state = EDDY_POINT_(0);       \
+        return;                           \
+    case EDDY_POINT_(0):;                 \
+    } while (0)
+
+/*
+ * eddy_for_each(variable, generator, .argument = value, ...) { ... }: runs the block for every value that
+ * the generator yields. `break` and `continue` work; leaving early (break, error, eddy_return) runs the
+ * generator's eddy_finally first. Errors of the generator go on as those of an await.
+ */
+#define eddy_for_each(variable, ...) EDDY_FOR_EACH_(variable, __VA_ARGS__, )
+#define EDDY_FOR_EACH_(variable, name, ...)                                                   \
+    EDDY_OPEN_(0, name, __VA_ARGS__)                                                          \
+    else EDDY_STAGES_(                                                                        \
+        if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; },          \
+        EDDY_STAGE_ENTER_, EDDY_LABEL_(eddy_leave_))
+
+/*
+ * A context manager is a coroutine with one `eddy_body;`: before it stands the enter, behind it and in
+ * eddy_finally the exit. An error of the block is raised there again, so that only eddy_finally runs.
+ */
+#define eddy_body                        \
+    do {                                 \
+        eddy_at_body_(co);               \
+        co->state = EDDY_POINT_(0);      \
+        return;                          \
+    case EDDY_POINT_(0):;                \
+    } while (0)
+
+/*
+ * eddy_with(manager, .argument = value, ...) { ... }: enters the manager, runs the block, and exits the
+ * manager however the block is left; the exit may await, and cancels are held back while it runs.
+ * `break` leaves the loop around the eddy_with, after the exit; `continue` ends the block only; a `goto`
+ * out aborts.
+ */
+#define eddy_with(...) EDDY_WITH_(__VA_ARGS__, )
+#define EDDY_WITH_(name, ...)               \
+    EDDY_OPEN_(1, name, __VA_ARGS__)        \
+    else if (0)                             \
+    {                                       \
+    case EDDY_POINT_(3):                    \
+        break;                              \
+    }                                       \
+    else EDDY_STAGES_(, EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
+
+/* Opens a scope with the frame of a generator or manager in it. */
+#define EDDY_OPEN_(manager, name, ...)                                                         \
+    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), manager) == NULL)            \
+        EDDY_RAISE_(-ENOMEM)                                                                   \
+    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                            \
+                 name,                                                                         \
+                 EDDY_HEAD_(name, co->task, co, co->mask, 0,                                   \
+                            EDDY_FRAME_SCOPED_ | (manager ? EDDY_FRAME_MANAGER_ : 0)),         \
+                 __VA_ARGS__),                                                                 \
+             0)                                                                                \
+    {                                                                                          \
+    }
+
+/*
+ * The stages of a scope: enter (or fetch the next value), body, exit. Each turn of the outer loop is one
+ * of them; the body is the inner loop's, so that a `break` in it leaves the stage at BODY and is seen. The
+ * exit is also where unwinding comes in.
+ */
+#define EDDY_STAGES_(entered, after_body, leave)                                      \
+    while (1)                                                                         \
+        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {            \
+            EDDY_RUN_(eddy_scope_enter_(co), 0)                                       \
+            if (eddy_rc_ < 0)                                                         \
+                EDDY_RAISE_(eddy_rc_)                                                 \
+            entered                                                                   \
+            co->scope->stage = eddy_rc_ > 0 ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
+        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                         \
+            goto leave;                                                               \
+        case EDDY_POINT_(1):                                                          \
+        leave:                                                                        \
+            EDDY_RUN_(eddy_scope_leave_(co), 2)                                       \
+            if (eddy_scope_left_(co, eddy_rc_)) {                                     \
+                goto eddy_again_;                                                     \
+            }                                                                         \
+            break;                                                                    \
+        } else                                                                        \
+            for (co->scope->stage = EDDY_STAGE_BODY_;                                 \
+                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;          \
+                 co->scope->stage = after_body)
+
+#endif

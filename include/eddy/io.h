@@ -1,0 +1,67 @@
+/*
+ * Readiness of file descriptors, as callbacks. Level-triggered, as epoll(7) has it: as long as the fd is
+ * ready and its interest is on, the callback runs once a turn.
+ *
+ * One watcher an fd and loop. A watcher may be stopped, changed, started anew or freed anywhere, also
+ * inside its own callback: it never fires afterwards, not even for an event that was fetched before, not
+ * even if its fd number is used again.
+ */
+#ifndef EDDY_IO_H
+#define EDDY_IO_H
+
+#include "eddy/ready.h"
+#include "eddy/result.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum eddy_event {
+    EDDY_READ = 1 << 0,     /* readable, or at its end */
+    EDDY_WRITE = 1 << 1,    /* writable */
+    EDDY_HANGUP = 1 << 2,   /* both sides are closed (EPOLLHUP): told always */
+    EDDY_ERROR = 1 << 3,    /* an error is pending (EPOLLERR): told always */
+    EDDY_PRIORITY = 1 << 4, /* urgent data (EPOLLPRI) */
+    EDDY_PEER_CLOSED = 1 << 5 /* the peer has shut its write side (EPOLLRDHUP): told with EDDY_READ */
+};
+
+typedef struct eddy_io eddy_io;
+typedef void eddy_io_fn(eddy_io *io, unsigned events);
+
+/* The caller owns it, zeroed before its first start. */
+struct eddy_io {
+    struct eddy_ready ready; /* private */
+    eddy_loop *loop;         /* private: NULL while stopped */
+    eddy_io_fn *callback;    /* private */
+    int fd;                  /* valid while started */
+    uint8_t interest;        /* private: enum eddy_event */
+    uint8_t fetched;         /* private: events that wait for the callback to run */
+    uint8_t mode;            /* private */
+    uint8_t registered;      /* private: the epoll set holds the fd */
+    void *user;              /* the caller's */
+};
+
+/* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed; 0: nothing for now). Hangups
+ * and errors are told with any interest, and wake readers and writers alike. A regular file, which epoll
+ * refuses, counts as always ready. The fd stays the caller's, who stops the watcher before he closes it.
+ * Returns 0; -EEXIST: the fd has a watcher in this loop; -EINVAL: unknown events, or started already;
+ * -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
+EDDY_API int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
+                           eddy_io_fn *callback);
+
+/* Changes what is watched for. Errors as eddy_io_start; -EINVAL if stopped. */
+EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
+
+/* Stops; nothing if it is stopped. */
+EDDY_API void eddy_io_stop(eddy_io *io);
+
+static inline int eddy_io_started(const eddy_io *io)
+{
+    return io->loop != NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

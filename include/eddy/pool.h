@@ -1,0 +1,67 @@
+/*
+ * The frame pool: memory in size classes, each with a free list, carved from chunks of the loop's
+ * allocator. What is given back is kept for the next frame of its class until the loop is freed.
+ *
+ * Only the words of coro.h use what is declared here.
+ */
+#ifndef EDDY_POOL_H
+#define EDDY_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "eddy/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet) and
+ * returns the block, aligned as malloc's, or NULL if there is none; then the old block is untouched.
+ * It must not call into the loop. */
+typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
+
+/* Classes 1..64 hold blocks of 8, 16, ... 512 bytes; what is larger has a class of its own size
+ * doublings. A block of a class whose size is a multiple of 16 is aligned to 16. */
+#define EDDY_POOL_STEP 8u
+#define EDDY_POOL_SMALL 512u
+#define EDDY_POOL_CLASSES 73
+
+/* The class of a block, or 0 if it is not one of the small ones. A constant for a constant size. */
+#define EDDY_POOL_CLASS(size) \
+    ((size) <= EDDY_POOL_SMALL ? ((unsigned)(size) + EDDY_POOL_STEP - 1u) / EDDY_POOL_STEP : 0u)
+
+struct eddy_pool_block {
+    struct eddy_pool_block *next; /* the next free block of the class */
+};
+
+struct eddy_pool {
+    struct eddy_pool_block *free[EDDY_POOL_CLASSES]; /* by class; [0] stays empty */
+    char *fresh;                                     /* what is left of the newest chunk */
+    char *fresh_end;
+    struct eddy_pool_chunk *chunks; /* all chunks, to be freed with the loop */
+    size_t chunk_size;              /* of the next chunk: they double, up to a limit */
+    eddy_allocate_fn *allocate;
+    void *allocate_user;
+};
+
+/* Set where AddressSanitizer is on: then no free list is touched outside the library. */
+#if defined(__SANITIZE_ADDRESS__)
+#define EDDY_POOL_POISONED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EDDY_POOL_POISONED 1
+#endif
+#endif
+
+/* A block of at least `size` bytes, not cleared, or NULL if there is no memory. */
+EDDY_API void *eddy_pool_take(struct eddy_pool *pool, size_t size, unsigned *pool_class);
+
+/* Gives a block back that eddy_pool_take returned with that class. */
+EDDY_API void eddy_pool_give(struct eddy_pool *pool, void *block, unsigned pool_class);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * What can stand in a loop's ready list: tasks, and the callbacks of fds, timers and deferred work.
+ * Everything in this header is the library's own; it is public because it lies inside public structs.
+ */
+#ifndef EDDY_READY_H
+#define EDDY_READY_H
+
+#include <stdint.h>
+
+#include "eddy/list.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_loop eddy_loop;
+
+enum eddy_ready_kind { EDDY_READY_TASK, EDDY_READY_CALLBACK, EDDY_READY_IO, EDDY_READY_TIMER };
+
+struct eddy_ready {
+    struct eddy_link link; /* in the ready list, or (a task) in the line in which it waits */
+    uint8_t kind;          /* enum eddy_ready_kind */
+    uint8_t state;         /* a task's: enum eddy_task_state */
+    uint16_t bits;         /* a task's: EDDY_TASK_... */
+    uint32_t generation;   /* a task's: counts the uses of its record */
+};
+
+/* A place in the loop's timer heap; zeroed: not in it. */
+struct eddy_alarm {
+    uint32_t position; /* 1 + the index of its entry; 0: none. The heap keeps it. */
+    uint32_t sequence; /* orders equal deadlines: counts starts */
+};
+
+/* What can be ready and has a deadline: a timer or a task. The heap knows the alarm only, and finds the
+ * kind beside it. */
+struct eddy_timed {
+    struct eddy_ready ready;
+    struct eddy_alarm alarm;
+};
+
+/* A task, as its users hold it: it never dangles. Zeroed it is no task; whatever is done with one that
+ * is gone gives -ESRCH. See task.h. */
+typedef struct eddy_task {
+    struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
+    uint32_t generation;             /* which use of the record; record NULL: the error, positive */
+} eddy_task;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

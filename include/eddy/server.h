@@ -1,0 +1,91 @@
+/*
+ * TCP servers: a task for every client.
+ *
+ *     struct echo { eddy_coro co; eddy_stream *stream; ... };    // a handler has a field `stream`
+ *
+ *     eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 8888, echo));
+ *     eddy_await(eddy_server_wait_closed(co, &self->server));    // for ever, or until eddy_server_close
+ */
+#ifndef EDDY_SERVER_H
+#define EDDY_SERVER_H
+
+#include "eddy/stream.h"
+#include "eddy/task.h"
+#include "eddy/timer.h"
+#include "eddy/wait.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The caller owns it, zeroed before eddy_serve; it must stay until eddy_server_wait_closed has returned,
+ * and a coroutine must not end with a server in its frame that listens: close it in eddy_finally. */
+typedef struct eddy_server {
+    int backlog;           /* set before eddy_serve: of listen(2); 0: SOMAXCONN */
+    uint64_t accepted;     /* clients so far */
+    uint32_t active;       /* clients whose handlers have not ended */
+
+    /* Private. */
+    eddy_io io;                /* the listener; started: the server listens */
+    eddy_loop *loop;           /* NULL: never opened */
+    eddy_timer retry;          /* runs while accepting pauses for want of fds or memory */
+    int64_t retry_delay;       /* of the next pause: they double */
+    struct eddy_link clients;
+    struct eddy_line waiting;  /* in eddy_server_wait_closed */
+    void *handler;             /* the frame of every handler, to be copied */
+    size_t handler_size;
+    size_t stream_offset;      /* of the handler's field `stream` */
+    const char *site;
+    unsigned handler_class;
+    int port;
+} eddy_server;
+
+/*
+ * eddy_serve(co, &server, host, port, handler, .argument = value, ...): listens on a numeric address
+ * ("127.0.0.1", "::1"; "0.0.0.0": all) and port (0: the system picks, eddy_server_port tells), and runs the
+ * coroutine `handler` as a task for every client, with its field `eddy_stream *stream` set to the client's
+ * open stream. The stream belongs to the server, which closes it when the handler has ended. An error of a
+ * handler goes to the error hook, unless it is the client's doing (-ECONNRESET, -EPIPE) or -ECANCELED.
+ *
+ * The server is bound when this returns 0. -EINVAL: no such address or port, or the server is open; -ENOMEM;
+ * -EADDRINUSE, -EACCES and the like of bind(2); -EMFILE and the like of socket(2); -ECANCELED. SO_REUSEADDR
+ * is set, so that a port that was just left can be bound again; one that is in use cannot.
+ */
+#define eddy_serve(co, server, host, port, ...) \
+    EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                         \
+    eddy_serve_(co, server, host, port, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__),          \
+                sizeof(struct name), EDDY_STREAM_OFFSET_(name))
+
+/* The port that the server listens on, or did; -EBADF if it was never opened. */
+EDDY_API int eddy_server_port(const eddy_server *server);
+
+/* Stops listening; clients that are there are served to their end. Nothing if it does not listen. */
+EDDY_API void eddy_server_close(eddy_server *server);
+
+/* Waits until the server is closed and all its handlers have ended: for ever, if nobody closes it. A cancel
+ * or time-out closes it, cancels the handlers, and returns when those have ended. So
+ *
+ *     eddy_server_close(&server);
+ *     eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &server))
+ *
+ * gives the clients a second to finish. Returns 0; -ECANCELED; -EBADF: the server was never opened. */
+EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server);
+
+/* Private. */
+#ifdef __cplusplus
+#define EDDY_STREAM_OFFSET_(name) offsetof(struct name, stream)
+#else
+/* The selection refuses a field `stream` of another type. */
+#define EDDY_STREAM_OFFSET_(name) \
+    _Generic(((struct name *)0)->stream, eddy_stream *: offsetof(struct name, stream))
+#endif
+EDDY_API EDDY_MUST_USE int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host,
+                                           int port, const char *site, const void *handler,
+                                           size_t handler_size, size_t stream_offset);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

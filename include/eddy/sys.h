@@ -1,0 +1,75 @@
+/*
+ * The system calls that the library uses, as a table.
+ *
+ * The default table calls libc. A test hands its own to eddy_loop_new, which injects failures, short
+ * reads or a whole simulated network. Every function gets the table itself first, so that a replacement
+ * can keep its state around it (make the table the first member of a struct), and returns the call's
+ * result or a negated errno; none ever sets errno for its caller to read. The man page of the same name
+ * (section 2) says what each does.
+ */
+#ifndef EDDY_SYS_H
+#define EDDY_SYS_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "eddy/result.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct eddy_sys {
+    /* Nanoseconds of a clock (clock_gettime(2)). */
+    int64_t (*clock_now)(const struct eddy_sys *sys, clockid_t clock);
+
+    int (*epoll_create)(const struct eddy_sys *sys); /* with EPOLL_CLOEXEC */
+    int (*epoll_ctl)(const struct eddy_sys *sys, int epoll, int op, int fd,
+                     struct epoll_event *event);
+    /* Waits at most `timeout` nanoseconds; < 0 is for ever. -ENOSYS: the kernel has no epoll_pwait2. */
+    int (*epoll_pwait2)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
+                        int64_t timeout);
+    int (*epoll_wait)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
+                      int milliseconds);
+
+    int (*eventfd)(const struct eddy_sys *sys);        /* nonblocking, close-on-exec, at 0 */
+    int (*timerfd_create)(const struct eddy_sys *sys); /* CLOCK_MONOTONIC, nonblocking, close-on-exec */
+    /* Sets an absolute CLOCK_MONOTONIC time in nanoseconds; 0 disarms. */
+    int (*timerfd_settime)(const struct eddy_sys *sys, int fd, int64_t deadline);
+    int (*signalfd)(const struct eddy_sys *sys, int fd, const sigset_t *set);
+    int (*signal_mask)(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old);
+
+    int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
+    int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
+    int (*listen)(const struct eddy_sys *sys, int fd, int backlog);
+    int (*accept4)(const struct eddy_sys *sys, int fd, int flags);
+    int (*connect)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
+    int (*shutdown)(const struct eddy_sys *sys, int fd, int how);
+    int (*getsockopt)(const struct eddy_sys *sys, int fd, int level, int name, void *value,
+                      socklen_t *size);
+    int (*setsockopt)(const struct eddy_sys *sys, int fd, int level, int name, const void *value,
+                      socklen_t size);
+    int (*getsockname)(const struct eddy_sys *sys, int fd, struct sockaddr *address, socklen_t *size);
+
+    ssize_t (*read)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
+    ssize_t (*write)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
+    /* For sockets: send(2) with MSG_NOSIGNAL, so that a vanished peer is -EPIPE and no signal. */
+    ssize_t (*send)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
+    int (*fcntl)(const struct eddy_sys *sys, int fd, int command, int argument);
+    int (*dup3)(const struct eddy_sys *sys, int from, int to); /* with O_CLOEXEC */
+    int (*close)(const struct eddy_sys *sys, int fd);
+};
+
+/* The table that calls libc. */
+EDDY_API const struct eddy_sys *eddy_sys_default(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

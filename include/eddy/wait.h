@@ -1,0 +1,94 @@
+/*
+ * The one wait primitive: every operation that suspends, the library's and yours, is made of it.
+ *
+ *     int64_t gate_wait(eddy_coro *co, struct gate *gate)
+ *     {
+ *         int64_t result = eddy_check(co);              // 1. a pending cancel comes first
+ *         if (result < 0) {
+ *             return result;
+ *         }
+ *         if (gate->open) {
+ *             return eddy_done(co, 0);                  // 2. finish at once if that is possible
+ *         }
+ *         return eddy_park(co, &gate_kind, gate, &gate->line);   // 3. otherwise wait in line
+ *     }
+ *
+ *     void gate_open(struct gate *gate)
+ *     {
+ *         struct eddy_task_record *task;
+ *         gate->open = true;
+ *         while ((task = eddy_line_first(&gate->line)) != NULL) {
+ *             eddy_wake(task, 0);                       // the result is final: completion wins
+ *         }
+ *     }
+ *
+ * A task waits for one thing at a time, so the wait is one record inside the task: parking allocates
+ * nothing. A wait has one outcome: the first of result, cancel and time-out. The abort of a cancel or a
+ * time-out takes the task out of its line at once.
+ */
+#ifndef EDDY_WAIT_H
+#define EDDY_WAIT_H
+
+#include "eddy/coro.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A kind of wait: static and constant, one an operation. */
+struct eddy_wait {
+    const char *name; /* for people: "sleep", "lock" */
+
+    /* A cancel or a time-out ends the wait. Undo what parking did (the task's line and deadline are the
+     * library's) and return 1; or pass the cancel on to what is waited for and return 0, then the wait
+     * goes on until that ends. NULL: nothing to undo. */
+    int (*abort)(struct eddy_task_record *task);
+
+    /* Of waits that are resumed by eddy_wake_to_try: does the work just before the task runs, and
+     * returns its result, or EDDY_PENDING to go on waiting. Else NULL. */
+    int64_t (*resume)(struct eddy_task_record *task);
+
+    /* Of waits for tasks: the child has ended; its record is released afterwards. Else NULL. */
+    void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result);
+};
+
+/* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */
+struct eddy_line {
+    struct eddy_link tasks;
+};
+
+/* First thing in every operation, before it takes anything: delivers a pending cancel or a passed
+ * deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not awaited. */
+EDDY_API EDDY_MUST_USE int64_t eddy_check(eddy_coro *co);
+
+/* Last thing in an operation that finished at once: returns `result`, or, when the task has had its
+ * share of such awaits, sends it once through the ready list, and the result comes then. */
+EDDY_API EDDY_MUST_USE int64_t eddy_done(eddy_coro *co, int64_t result);
+
+/* Parks the task at the end of `line` (NULL: in none). `object` is what it waits on, task->with is the
+ * operation's to set afterwards. Returns EDDY_PENDING. Cannot fail. */
+EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
+                                         struct eddy_line *line);
+
+/* Ends the wait of a parked task with a result; the task runs when its turn in the ready list comes. */
+EDDY_API void eddy_wake(struct eddy_task_record *task, int64_t result);
+
+/* Makes a parked task ready to try: its kind's `resume` runs just before it. Until then it still waits, and
+ * a cancel takes nothing away. Nothing if it is ready already. */
+EDDY_API void eddy_wake_to_try(struct eddy_task_record *task);
+
+/* The task that has waited longest, or NULL. */
+static inline struct eddy_task_record *eddy_line_first(const struct eddy_line *line)
+{
+    return (struct eddy_task_record *)(void *)eddy_list_first(&line->tasks);
+}
+
+/* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is gone as
+ * soon as the coroutine has returned to the loop. */
+EDDY_API void eddy_check_pointer(eddy_coro *co, const void *pointer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

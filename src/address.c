@@ -1,0 +1,69 @@
+#include "address.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "loop_internal.h"
+
+int eddy_address_parse(struct eddy_address *address, const char *host, int port)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&address->storage;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&address->storage;
+
+    memset(address, 0, sizeof *address);
+    if (port < 0 || port > 65535) {
+        return -EINVAL;
+    }
+    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        address->size = sizeof *in;
+        return 0;
+    }
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        address->size = sizeof *in6;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int eddy_address_port(const struct eddy_address *address)
+{
+    if (address->storage.ss_family == AF_INET6) {
+        return ntohs(((const struct sockaddr_in6 *)(const void *)&address->storage)->sin6_port);
+    }
+    return ntohs(((const struct sockaddr_in *)(const void *)&address->storage)->sin_port);
+}
+
+int eddy_socket_above_stdio(eddy_loop *loop, int fd)
+{
+    const struct eddy_sys *sys = loop->sys;
+    int moved;
+
+    if (fd < 0 || fd > 2) {
+        return fd;
+    }
+    moved = sys->fcntl(sys, fd, F_DUPFD_CLOEXEC, 3);
+    (void)sys->close(sys, fd);
+    return moved;
+}
+
+int eddy_socket_new(eddy_loop *loop, int family)
+{
+    const struct eddy_sys *sys = loop->sys;
+
+    return eddy_socket_above_stdio(
+        loop, sys->socket(sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+void eddy_socket_no_delay(eddy_loop *loop, int fd)
+{
+    const int on = 1;
+
+    (void)loop->sys->setsockopt(loop->sys, fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}

@@ -1,0 +1,112 @@
+#include "eddy/callback.h"
+
+#include <errno.h>
+
+#include "loop_internal.h"
+
+void eddy_callback_start(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
+{
+    callback->function = function;
+    callback->ready.kind = EDDY_READY_CALLBACK;
+    if (!eddy_link_used(&callback->ready.link)) {
+        eddy_loop_append(loop, &callback->ready);
+    }
+}
+
+void eddy_callback_stop(eddy_callback *callback)
+{
+    if (eddy_link_used(&callback->ready.link)) {
+        eddy_list_remove(&callback->ready.link);
+    }
+}
+
+void eddy_callback_run(struct eddy_ready *ready)
+{
+    eddy_callback *callback = (eddy_callback *)(void *)ready;
+
+    callback->function(callback);
+}
+
+/*
+ * Messages of other threads are pushed on a stack with one atomic exchange of its head and taken off
+ * all at once; turned round they are in the order of the pushes.
+ */
+void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
+{
+    eddy_callback *head = __atomic_load_n(&loop->messages, __ATOMIC_RELAXED);
+
+    callback->function = function;
+    callback->ready.kind = EDDY_READY_CALLBACK;
+    do {
+        callback->next = head;
+    } while (!__atomic_compare_exchange_n(&loop->messages, &head, callback, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    eddy_loop_wake(loop);
+}
+
+bool eddy_messages_waiting(eddy_loop *loop)
+{
+    return __atomic_load_n(&loop->messages, __ATOMIC_RELAXED) != NULL;
+}
+
+void eddy_messages_receive(eddy_loop *loop)
+{
+    eddy_callback *taken;
+    eddy_callback *in_order = NULL;
+
+    if (!eddy_messages_waiting(loop)) {
+        return;
+    }
+    taken = __atomic_exchange_n(&loop->messages, NULL, __ATOMIC_ACQUIRE);
+    while (taken != NULL) {
+        eddy_callback *next = taken->next;
+        taken->next = in_order;
+        in_order = taken;
+        taken = next;
+    }
+    for (; in_order != NULL; in_order = in_order->next) {
+        eddy_loop_append(loop, &in_order->ready);
+    }
+}
+
+void eddy_loop_wake(eddy_loop *loop)
+{
+    static const uint64_t one = 1;
+    int saved = errno; /* a signal handler must not change it */
+
+    if (__atomic_exchange_n(&loop->woken, 1, __ATOMIC_ACQ_REL) == 0) {
+        /* It cannot fail: the counter is 0 or 1, so there is room. EINTR does not occur either, for the
+         * write does not block. */
+        (void)loop->sys->write(loop->sys, loop->wake_io.fd, &one, sizeof one);
+    }
+    errno = saved;
+}
+
+/* The eventfd is emptied before `woken` is cleared, and the messages are looked at after both: a waker in
+ * between need not write, for what it pushed is seen. */
+static void on_wake(eddy_io *io, unsigned events)
+{
+    uint64_t count;
+    eddy_loop *loop = io->loop;
+
+    (void)events;
+    (void)loop->sys->read(loop->sys, io->fd, &count, sizeof count);
+    (void)__atomic_exchange_n(&loop->woken, 0, __ATOMIC_ACQ_REL);
+}
+
+int eddy_wake_open(eddy_loop *loop)
+{
+    int fd = loop->sys->eventfd(loop->sys);
+    int result;
+
+    if (fd < 0) {
+        return fd;
+    }
+    result = eddy_io_watch(loop, &loop->wake_io, fd, EDDY_READ, EDDY_IO_NOTIFY, on_wake);
+    if (result < 0) {
+        loop->sys->close(loop->sys, fd);
+        return result;
+    }
+    loop->watched--; /* it is no reason to ask the kernel: `woken` says as much */
+    return 0;
+}

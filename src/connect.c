@@ -1,0 +1,111 @@
+#include "eddy/connect.h"
+
+#include "address.h"
+#include "stream_internal.h"
+
+/* While it connects, a task is the stream's writer: a socket that has connected, or failed to, becomes
+ * writable. */
+
+static void leave(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+
+    stream->writer = NULL;
+    stream->io.loop->references--;
+}
+
+static int abort_connect(struct eddy_task_record *task)
+{
+    leave(task);
+    eddy_stream_close(task->in.object);
+    return 1;
+}
+
+/* How the attempt went; SO_ERROR of a socket that still tries is 0, so it is asked only when writable. */
+static int64_t resume_connect(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    int error = 0;
+    socklen_t size = sizeof error;
+    int result = sys->getsockopt(sys, stream->io.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+
+    leave(task);
+    if (result == 0) {
+        result = -error;
+    }
+    if (result < 0) {
+        eddy_stream_close(stream);
+    }
+    return result;
+}
+
+static const struct eddy_wait connect_kind = {
+    .name = "connect",
+    .abort = abort_connect,
+    .resume = resume_connect,
+};
+
+/* A socket that has connected, or has begun to (*connecting), or an error. It is registered only
+ * afterwards: epoll would report one that was never connected as hung up. */
+static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bool *connecting)
+{
+    const struct eddy_sys *sys = loop->sys;
+    int fd = eddy_socket_new(loop, address->storage.ss_family);
+    int result;
+
+    if (fd < 0) {
+        return fd;
+    }
+    eddy_socket_no_delay(loop, fd);
+    result = sys->connect(sys, fd, (const struct sockaddr *)&address->storage, address->size);
+    *connecting = result == -EINPROGRESS || result == -EINTR; /* interrupted, it goes on by itself */
+    if (result < 0 && !*connecting) {
+        (void)sys->close(sys, fd);
+        return result;
+    }
+    return fd;
+}
+
+static int open_stream(eddy_coro *co, eddy_stream *stream, int fd)
+{
+    eddy_loop *loop = co->task->loop;
+    int result = eddy_stream_adopt(loop, stream, fd, true);
+
+    if (result < 0) {
+        (void)loop->sys->close(loop->sys, fd);
+        return result;
+    }
+    result = eddy_guard_add(co->task, &stream->io.ready.link);
+    if (result < 0) {
+        eddy_stream_close(stream);
+    }
+    return result;
+}
+
+int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int port)
+{
+    struct eddy_address address;
+    bool connecting = false;
+    int64_t result = eddy_check(co);
+    int fd;
+
+    if (result < 0) {
+        return result;
+    }
+    if (eddy_stream_is_open(stream) || port == 0 || eddy_address_parse(&address, host, port) < 0) {
+        return -EINVAL;
+    }
+    fd = begin_connect(co->task->loop, &address, &connecting);
+    result = fd < 0 ? fd : open_stream(co, stream, fd);
+    if (result < 0) {
+        return result;
+    }
+    if (!connecting) {
+        return eddy_done(co, 0);
+    }
+    stream->writable = false;
+    stream->writer = co->task;
+    stream->io.loop->references++;
+    return eddy_park(co, &connect_kind, stream, NULL);
+}

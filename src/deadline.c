@@ -1,0 +1,176 @@
+#include "eddy/deadline.h"
+
+#include "task_internal.h"
+
+/* The limit's effective deadline, once that of the one below it is right. */
+static void recompute(struct eddy_limit *limit)
+{
+    const struct eddy_limit *below = limit->below;
+    int64_t outer = below != NULL && below->mask == limit->mask ? below->effective : EDDY_FOREVER;
+    int64_t own = limit->stage == EDDY_LIMIT_OPEN ? limit->deadline : EDDY_FOREVER;
+
+    limit->effective = own < outer ? own : outer;
+}
+
+/* Recomputes all, from the outermost inwards: the list is turned round and back. */
+static void recompute_all(struct eddy_limit **limits)
+{
+    struct eddy_limit *inwards = NULL;
+    struct eddy_limit *limit = *limits;
+
+    while (limit != NULL) {
+        struct eddy_limit *below = limit->below;
+        limit->below = inwards;
+        inwards = limit;
+        limit = below;
+    }
+    while (inwards != NULL) {
+        struct eddy_limit *above = inwards->below;
+        inwards->below = limit;
+        recompute(inwards);
+        limit = inwards;
+        inwards = above;
+    }
+    *limits = limit;
+}
+
+static struct eddy_limit *innermost(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_extra(task)->limits : NULL;
+}
+
+int64_t eddy_limit_next(const struct eddy_task_record *task)
+{
+    const struct eddy_limit *limit = innermost(task);
+
+    if (limit == NULL || limit->mask != task->top->mask || eddy_has(task, EDDY_TASK_LIMIT_)) {
+        return EDDY_FOREVER;
+    }
+    return limit->effective;
+}
+
+bool eddy_limit_strike(struct eddy_task_record *task)
+{
+    struct eddy_limit *first = innermost(task);
+    int64_t deadline;
+
+    if (first == NULL || first->mask != task->top->mask || first->effective > task->loop->now) {
+        return false;
+    }
+    /* Of those with the earliest deadline the outermost: it was set first. */
+    deadline = first->effective;
+    for (struct eddy_limit *limit = first; limit != NULL && limit->mask == task->top->mask;
+         limit = limit->below) {
+        if (limit->stage == EDDY_LIMIT_OPEN && limit->deadline == deadline) {
+            first = limit;
+        }
+    }
+    first->stage = EDDY_LIMIT_STRUCK;
+    recompute_all(&eddy_extra(task)->limits);
+    return true;
+}
+
+static void restage(struct eddy_task_record *task, enum eddy_limit_stage to)
+{
+    bool changed = false;
+
+    for (struct eddy_limit *limit = innermost(task); limit != NULL; limit = limit->below) {
+        if (limit->stage == EDDY_LIMIT_STRUCK) {
+            limit->stage = (uint8_t)to;
+            changed = true;
+        }
+    }
+    if (changed && to == EDDY_LIMIT_OPEN) {
+        recompute_all(&eddy_extra(task)->limits);
+        eddy_set(task, EDDY_TASK_LIMIT_);
+    }
+}
+
+void eddy_limit_unstrike(struct eddy_task_record *task)
+{
+    restage(task, EDDY_LIMIT_OPEN);
+}
+
+void eddy_limit_disown(struct eddy_task_record *task)
+{
+    restage(task, EDDY_LIMIT_SPENT);
+}
+
+static int64_t pop(struct eddy_task_record *task, int64_t result)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+    struct eddy_limit *limit = extra->limits;
+
+    if (limit->stage == EDDY_LIMIT_STRUCK && result == -ECANCELED) {
+        result = -ETIMEDOUT;
+    }
+    extra->limits = limit->below;
+    eddy_clear(task, (limit->zero ? EDDY_TASK_ZERO_ : 0u) |
+                         (limit->below == NULL ? EDDY_TASK_LIMITS_ | EDDY_TASK_LIMIT_ : 0u));
+    eddy_pool_give(&task->loop->pool, limit, limit->pool_class);
+    return result;
+}
+
+int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result)
+{
+    struct eddy_limit *limit;
+
+    while ((limit = innermost(task)) != NULL && limit->frame == task->top) {
+        result = pop(task, result);
+    }
+    return result;
+}
+
+void eddy_limit_drop_all(struct eddy_task_record *task)
+{
+    while (innermost(task) != NULL) {
+        (void)pop(task, 0);
+    }
+}
+
+/* Makes sure that arming the task later cannot fail: it has an entry in the heap from now on. */
+static int reserve_entry(struct eddy_task_record *task, int64_t deadline)
+{
+    return eddy_heap_has(&task->timed.alarm)
+               ? 0
+               : eddy_heap_start(&task->loop->heap, &task->timed.alarm, deadline);
+}
+
+int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
+{
+    struct eddy_task_record *task = co->task;
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_limit *limit;
+    unsigned pool_class;
+
+    if (extra == NULL) {
+        return 0;
+    }
+    limit = eddy_pool_take(&task->loop->pool, sizeof *limit, &pool_class);
+    if (limit == NULL) {
+        return 0;
+    }
+    limit->deadline = eddy_deadline_after(eddy_loop_update(task->loop), timeout);
+    if (reserve_entry(task, limit->deadline) < 0) {
+        eddy_pool_give(&task->loop->pool, limit, pool_class);
+        return 0;
+    }
+    limit->below = extra->limits;
+    limit->frame = co;
+    limit->mask = co->mask;
+    limit->stage = EDDY_LIMIT_OPEN;
+    limit->zero = timeout <= 0;
+    limit->pool_class = pool_class;
+    recompute(limit);
+    extra->limits = limit;
+    eddy_set(task, EDDY_TASK_LIMITS_ | (limit->zero ? EDDY_TASK_ZERO_ : 0u));
+    return 1;
+}
+
+int64_t eddy_limit_end_(eddy_coro *co, int64_t result)
+{
+    if (result == EDDY_PENDING) {
+        return result; /* dropped when the frame goes on */
+    }
+    return pop(co->task, result);
+}

@@ -1,0 +1,75 @@
+#include "eddy/fd.h"
+
+#include "task_internal.h"
+
+/* The watcher of one wait; from the pool, for the task's own record has no room for it. */
+struct fd_wait {
+    eddy_io io;
+    struct eddy_task_record *task;
+    unsigned events; /* that came */
+    unsigned pool_class;
+};
+
+static void leave(struct eddy_task_record *task)
+{
+    struct fd_wait *wait = task->in.object;
+
+    eddy_io_stop(&wait->io);
+    task->loop->references--;
+    eddy_pool_give(&task->loop->pool, wait, wait->pool_class);
+}
+
+static int abort_wait(struct eddy_task_record *task)
+{
+    leave(task);
+    return 1;
+}
+
+static int64_t resume(struct eddy_task_record *task)
+{
+    unsigned events = ((struct fd_wait *)task->in.object)->events;
+
+    leave(task);
+    return events;
+}
+
+static const struct eddy_wait fd_kind = {.name = "fd", .abort = abort_wait, .resume = resume};
+
+static void on_events(eddy_io *io, unsigned events)
+{
+    struct fd_wait *wait = io->user;
+
+    wait->events |= events;
+    eddy_wake_to_try(wait->task);
+}
+
+int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events)
+{
+    eddy_loop *loop = co->task->loop;
+    unsigned pool_class;
+    struct fd_wait *wait;
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (events == 0) {
+        return -EINVAL;
+    }
+    wait = eddy_pool_take(&loop->pool, sizeof *wait, &pool_class);
+    if (wait == NULL) {
+        return -ENOMEM;
+    }
+    wait->io.loop = NULL;
+    wait->io.user = wait;
+    wait->task = co->task;
+    wait->events = 0;
+    wait->pool_class = pool_class;
+    result = eddy_io_watch(loop, &wait->io, fd, events, EDDY_IO_NOTIFY, on_events);
+    if (result < 0) {
+        eddy_pool_give(&loop->pool, wait, pool_class);
+        return result;
+    }
+    loop->references++;
+    return eddy_park(co, &fd_kind, wait, NULL);
+}

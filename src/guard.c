@@ -1,0 +1,45 @@
+/* Guards against things that are left open in a frame that ends: they would be written to later. */
+#include "task_internal.h"
+
+int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+
+    if (extra == NULL) {
+        return -ENOMEM;
+    }
+    eddy_list_append(&extra->guards, guard);
+    eddy_set(task, EDDY_TASK_GUARDS_);
+    return 0;
+}
+
+/* A frame of the caller's memory, whose size is unknown, counts as its head only. */
+static size_t frame_size(const eddy_coro *co)
+{
+    if ((co->flags & EDDY_FRAME_BORROWED_) != 0) {
+        return sizeof *co;
+    }
+    if ((co->flags & EDDY_FRAME_SCOPED_) != 0) {
+        const struct eddy_scope *scope = co->parent->scope;
+        return eddy_pool_block_size(scope, scope->pool_class) - sizeof *scope;
+    }
+    return eddy_pool_block_size(co, co->pool_class);
+}
+
+void eddy_guard_check(eddy_coro *co)
+{
+    const struct eddy_link *guards = &eddy_extra(co->task)->guards;
+    uintptr_t low = (uintptr_t)co;
+    uintptr_t high = low + frame_size(co);
+
+    if (eddy_list_empty(guards)) {
+        eddy_clear(co->task, EDDY_TASK_GUARDS_);
+        return;
+    }
+    for (const struct eddy_link *link = guards->next; link != guards; link = link->next) {
+        if ((uintptr_t)link >= low && (uintptr_t)link < high) {
+            eddy_frame_misuse(co, "the coroutine ends although a stream, server or group in its frame "
+                                  "is still open: close it in eddy_finally");
+        }
+    }
+}

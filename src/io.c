@@ -1,0 +1,314 @@
+#include "eddy/io.h"
+
+#include <string.h>
+
+#include "loop_internal.h"
+
+enum {
+    ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
+    ALWAYS_TOLD = EDDY_HANGUP | EDDY_ERROR,
+    FIRST_SLOTS = 64,
+    NOT_REGISTERED = 0,
+    IN_EPOLL = 1,
+    ALWAYS_READY = 2 /* a regular file: in loop->always while there is an interest */
+};
+
+static uint32_t to_epoll(const eddy_io *io)
+{
+    uint32_t events = 0;
+
+    if (io->mode == EDDY_IO_EDGE) {
+        return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+    }
+    events |= io->interest & EDDY_READ ? EPOLLIN | EPOLLRDHUP : 0;
+    events |= io->interest & EDDY_WRITE ? (uint32_t)EPOLLOUT : 0;
+    events |= io->interest & EDDY_PRIORITY ? (uint32_t)EPOLLPRI : 0;
+    return events;
+}
+
+static unsigned from_epoll(uint32_t events)
+{
+    unsigned result = 0;
+
+    result |= events & EPOLLIN ? (unsigned)EDDY_READ : 0;
+    result |= events & EPOLLOUT ? (unsigned)EDDY_WRITE : 0;
+    result |= events & EPOLLPRI ? (unsigned)EDDY_PRIORITY : 0;
+    result |= events & EPOLLRDHUP ? EDDY_PEER_CLOSED | EDDY_READ : 0;
+    result |= events & EPOLLHUP ? (unsigned)EDDY_HANGUP : 0;
+    result |= events & EPOLLERR ? (unsigned)EDDY_ERROR : 0;
+    return result;
+}
+
+/* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds that out. */
+static int control(eddy_loop *loop, const eddy_io *io, int operation)
+{
+    struct epoll_event event = {0};
+
+    event.events = to_epoll(io);
+    event.data.u64 = (uint64_t)loop->slots[io->fd].generation << 32 | (uint32_t)io->fd;
+    return loop->sys->epoll_ctl(loop->sys, loop->epoll, operation, io->fd, &event);
+}
+
+static int reserve_slot(eddy_loop *loop, int fd)
+{
+    int count = loop->slot_count == 0 ? FIRST_SLOTS : loop->slot_count;
+    struct eddy_io_slot *slots;
+
+    if (fd < loop->slot_count) {
+        return 0;
+    }
+    while (count <= fd) {
+        count = count > INT32_MAX / 2 ? INT32_MAX : count * 2;
+    }
+    slots = eddy_pool_resize(&loop->pool, loop->slots, (size_t)loop->slot_count * sizeof *slots,
+                             (size_t)count * sizeof *slots);
+    if (slots == NULL) {
+        return -ENOMEM;
+    }
+    memset(slots + loop->slot_count, 0, (size_t)(count - loop->slot_count) * sizeof *slots);
+    loop->slots = slots;
+    loop->slot_count = count;
+    return 0;
+}
+
+/* Brings the kernel in line with the interest. An fd that nobody asks about is taken out of the set, for
+ * epoll tells hangups and errors whether asked or not. */
+static int apply(eddy_loop *loop, eddy_io *io)
+{
+    bool wanted = io->interest != 0 || io->mode == EDDY_IO_EDGE;
+    int result = 0;
+
+    if (io->registered == ALWAYS_READY) {
+        if (eddy_link_used(&io->ready.link)) {
+            eddy_list_remove(&io->ready.link);
+        }
+        if (wanted) {
+            eddy_list_append(&loop->always, &io->ready.link);
+        }
+        return 0;
+    }
+    if (wanted && io->registered == IN_EPOLL) {
+        return control(loop, io, EPOLL_CTL_MOD);
+    }
+    if (wanted) {
+        result = control(loop, io, EPOLL_CTL_ADD);
+        if (result == -EPERM && io->mode != EDDY_IO_EDGE) {
+            io->registered = ALWAYS_READY;
+            eddy_list_append(&loop->always, &io->ready.link);
+            return 0;
+        }
+        if (result == 0) {
+            io->registered = IN_EPOLL;
+            loop->watched++;
+        }
+        return result;
+    }
+    if (io->registered == IN_EPOLL) {
+        /* Fails only if the fd is closed already; then the kernel has taken it out, or, if a duplicate
+         * is still open, the next event is stale and the set is rebuilt. */
+        (void)control(loop, io, EPOLL_CTL_DEL);
+        io->registered = NOT_REGISTERED;
+        loop->watched--;
+    }
+    return 0;
+}
+
+/* A watcher of the user's with an interest keeps the loop going; the library's own are counted where a
+ * task waits for them. */
+static void count_reference(eddy_loop *loop, const eddy_io *io, unsigned old_interest)
+{
+    if (io->mode == EDDY_IO_CALLBACK) {
+        loop->references += (io->interest != 0) - (old_interest != 0);
+    }
+}
+
+static int change(eddy_io *io, unsigned events)
+{
+    uint8_t old = io->interest;
+    int result;
+
+    io->interest = (uint8_t)events;
+    result = apply(io->loop, io);
+    if (result < 0) {
+        io->interest = old;
+        return result;
+    }
+    count_reference(io->loop, io, old);
+    io->fetched &= (uint8_t)(events | ALWAYS_TOLD | EDDY_PEER_CLOSED);
+    return 0;
+}
+
+int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
+                  eddy_io_fn *callback)
+{
+    int result;
+
+    if (io->loop != NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
+        return -EINVAL;
+    }
+    if (fd < 0) {
+        return -EBADF;
+    }
+    result = reserve_slot(loop, fd);
+    if (result < 0) {
+        return result;
+    }
+    if (loop->slots[fd].io != NULL) {
+        return -EEXIST;
+    }
+    io->ready.kind = EDDY_READY_IO;
+    io->ready.link.next = NULL;
+    io->loop = loop;
+    io->callback = callback;
+    io->fd = fd;
+    io->interest = 0;
+    io->fetched = 0;
+    io->mode = (uint8_t)mode;
+    io->registered = NOT_REGISTERED;
+    loop->slots[fd].io = io;
+    loop->slots[fd].generation++;
+    result = change(io, events);
+    if (result < 0) {
+        loop->slots[fd].io = NULL;
+        io->loop = NULL;
+    }
+    return result;
+}
+
+int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_io_fn *callback)
+{
+    return eddy_io_watch(loop, io, fd, events, EDDY_IO_CALLBACK, callback);
+}
+
+int eddy_io_change(eddy_io *io, unsigned events)
+{
+    if (io->loop == NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
+        return -EINVAL;
+    }
+    return change(io, events);
+}
+
+void eddy_io_stop(eddy_io *io)
+{
+    eddy_loop *loop = io->loop;
+
+    if (loop == NULL) {
+        return;
+    }
+    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode; /* so that no interest is none */
+    (void)change(io, 0);
+    if (eddy_link_used(&io->ready.link)) {
+        eddy_list_remove(&io->ready.link);
+    }
+    loop->slots[io->fd].io = NULL;
+    loop->slots[io->fd].generation++;
+    io->loop = NULL;
+}
+
+/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and epoll goes
+ * on about it for ever. There is no way to take it out but to make the set anew. The new set takes over
+ * the number of the old, which a foreign poller may know. */
+static void rebuild(eddy_loop *loop)
+{
+    int epoll = loop->sys->epoll_create(loop->sys);
+    int old = loop->epoll;
+
+    if (epoll < 0) {
+        return; /* tried again at the next stale event */
+    }
+    loop->epoll = epoll;
+    for (int fd = 0; fd < loop->slot_count; fd++) {
+        eddy_io *io = loop->slots[fd].io;
+        if (io != NULL && io->registered == IN_EPOLL && control(loop, io, EPOLL_CTL_ADD) < 0) {
+            io->registered = NOT_REGISTERED; /* closed behind our back */
+            loop->watched--;
+        }
+    }
+    if (loop->sys->dup3(loop->sys, epoll, old) >= 0) {
+        loop->sys->close(loop->sys, epoll);
+        loop->epoll = old;
+    } else {
+        loop->sys->close(loop->sys, old);
+    }
+}
+
+static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
+{
+    if (io->mode != EDDY_IO_CALLBACK) {
+        io->callback(io, events);
+        return;
+    }
+    io->fetched |= (uint8_t)events;
+    if (!eddy_link_used(&io->ready.link)) {
+        eddy_loop_append(loop, &io->ready);
+    }
+}
+
+void eddy_io_dispatch(eddy_loop *loop, const struct epoll_event *event)
+{
+    uint32_t fd = (uint32_t)event->data.u64;
+    uint32_t generation = (uint32_t)(event->data.u64 >> 32);
+
+    if (fd >= (uint32_t)loop->slot_count || loop->slots[fd].io == NULL ||
+        loop->slots[fd].generation != generation) {
+        rebuild(loop);
+        return;
+    }
+    tell(loop, loop->slots[fd].io, from_epoll(event->events));
+}
+
+void eddy_io_dispatch_always(eddy_loop *loop)
+{
+    struct eddy_link *link;
+
+    while ((link = eddy_list_first(&loop->always)) != NULL) {
+        eddy_io *io = (eddy_io *)(void *)link;
+        eddy_list_remove(link);
+        tell(loop, io, io->interest & (EDDY_READ | EDDY_WRITE));
+    }
+}
+
+void eddy_io_run(struct eddy_ready *ready)
+{
+    eddy_io *io = (eddy_io *)(void *)ready;
+    unsigned events = io->fetched;
+
+    io->fetched = 0;
+    if (io->registered == ALWAYS_READY) {
+        eddy_list_append(&io->loop->always, &io->ready.link); /* ready again in the next turn */
+    }
+    if (events != 0) {
+        io->callback(io, events);
+    }
+}
+
+void eddy_io_fini(eddy_loop *loop)
+{
+    for (int fd = 0; fd < loop->slot_count; fd++) {
+        eddy_io *io = loop->slots[fd].io;
+        if (io != NULL) {
+            bool owned = io->mode == EDDY_IO_LISTENER || io->mode == EDDY_IO_EDGE;
+            eddy_io_stop(io);
+            if (owned) { /* of a server or stream that was left open outside of any frame */
+                (void)loop->sys->close(loop->sys, fd);
+            }
+        }
+    }
+    if (loop->slots != NULL) {
+        eddy_pool_resize(&loop->pool, loop->slots, (size_t)loop->slot_count * sizeof *loop->slots,
+                         0);
+    }
+    loop->slots = NULL;
+    loop->slot_count = 0;
+}
+
+int eddy_io_check(eddy_loop *loop)
+{
+    for (int fd = 0; fd < loop->slot_count; fd++) {
+        const eddy_io *io = loop->slots[fd].io;
+        if (io != NULL && (io->loop != loop || io->fd != fd || io->ready.kind != EDDY_READY_IO)) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,172 @@
+/* The loop's inside, for the modules of floor 1 and what stands on it. */
+#ifndef EDDY_SRC_LOOP_INTERNAL_H
+#define EDDY_SRC_LOOP_INTERNAL_H
+
+#include "eddy/callback.h"
+#include "eddy/hook.h"
+#include "eddy/io.h"
+#include "eddy/loop.h"
+#include "eddy/timer.h"
+#include "heap.h"
+#include "pool.h"
+
+enum {
+    EVENTS_A_TURN = 512,  /* taken from the kernel at once */
+    MOST_ASK_INTERVAL = 128 /* steps between two looks at kernel and clock while something is ready */
+};
+
+/* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
+struct eddy_loop_task_class {
+    void (*step)(eddy_loop *loop, struct eddy_ready *ready);
+    void (*due)(eddy_loop *loop, struct eddy_timed *timed);
+    /* True if the task's entry in the heap says its true deadline; else puts it right, or removes it. */
+    bool (*settled)(eddy_loop *loop, struct eddy_timed *timed);
+    /* -EDEADLK, told to the error hook, if tasks wait although nothing is left that could wake them. */
+    int (*stuck)(eddy_loop *loop);
+    int (*shutdown)(eddy_loop *loop);
+    void (*fini)(eddy_loop *loop);
+    int (*check)(eddy_loop *loop);
+};
+
+/* What a module of a higher floor keeps with the loop; closed, newest first, when the loop is freed. */
+struct eddy_attachment {
+    struct eddy_link link;
+    const void *key; /* names the kind of attachment: the address of something static */
+    void (*close)(eddy_loop *loop, struct eddy_attachment *attachment);
+};
+
+/* A slot of the table of watchers, one an fd. */
+struct eddy_io_slot {
+    eddy_io *io;         /* NULL: no watcher */
+    uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
+};
+
+struct eddy_loop {
+    struct eddy_pool pool; /* first: the words of coro.h reach it through the loop's address */
+
+    /* What runs. */
+    struct eddy_link ready; /* runs in a later batch */
+    struct eddy_link batch; /* runs in this one; not empty between turns only if a poll's budget ended */
+    int steps_since_asked;
+    int ask_interval;   /* 1..MOST_ASK_INTERVAL: as many steps as take about a millisecond */
+    int awaits_left;    /* of the task that runs, before it goes through the ready list */
+    bool running;       /* inside a poll */
+    bool in_turn;       /* inside a turn: `now` is the turn's time */
+    bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
+    bool closing;       /* eddy_loop_free is at work */
+    bool no_pwait2;     /* the kernel has no epoll_pwait2 */
+    unsigned flags;
+    const char *stack_base; /* of the outermost poll: what lies between it and a step is gone after it */
+
+    /* Time. */
+    int64_t now; /* when the clock was last read */
+    struct eddy_heap heap;
+    eddy_clock *clock;
+    eddy_clock own_clock;
+    int64_t shutdown_limit;
+
+    /* The kernel. */
+    const struct eddy_sys *sys;
+    int epoll;
+    int timerfd; /* -1 unless EDDY_LOOP_TIMERFD */
+    int64_t timerfd_deadline;
+    struct eddy_io_slot *slots; /* by fd */
+    int slot_count;
+    int watched;              /* fds in the epoll set, the wake-up eventfd left out */
+    struct eddy_link always;  /* regular files with an interest: always ready */
+    eddy_io wake_io;          /* an eventfd */
+    eddy_io timer_io;         /* the timerfd */
+    int woken;                /* atomic: the eventfd is written, or about to be */
+    eddy_callback *messages;  /* atomic: from other threads, newest first */
+
+    /* Why the loop goes on: watchers with an interest, holds, tasks that wait for an fd. */
+    int references;
+    int holds; /* those of them that keep a virtual clock from jumping */
+
+    struct eddy_link hooks[2];
+    struct eddy_link attachments;
+
+    eddy_error_fn *on_error;
+    void *user;
+    bool reporting; /* inside on_error */
+
+    const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
+    struct eddy_task_table *tasks;                 /* floor 3's */
+    const char *who_function; /* the answer of the coroutine that was asked last where it is */
+    const char *who_file;
+
+    struct epoll_event events[EVENTS_A_TURN];
+};
+
+/* ---- loop.c */
+
+/* Appends to the ready list. */
+static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)
+{
+    eddy_list_append(&loop->ready, &ready->link);
+}
+
+/* Tells the error hook. */
+void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Something is left that could run or wake somebody. */
+bool eddy_loop_alive(eddy_loop *loop);
+
+/* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
+int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
+
+/* Marks the loop as running, or says -EBUSY; the base is the caller's own stack. */
+int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
+void eddy_loop_leave(eddy_loop *loop);
+
+struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
+
+/* ---- clock.c */
+
+int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
+
+/* ---- io.c */
+
+/* How a watcher is told of events. */
+enum eddy_io_mode {
+    EDDY_IO_CALLBACK, /* the user's callback, through the ready list */
+    EDDY_IO_NOTIFY,   /* the library's own, in the middle of the batch of events */
+    EDDY_IO_LISTENER, /* likewise; the fd is closed with the loop */
+    EDDY_IO_EDGE      /* likewise, and edge-triggered: registered once for everything */
+};
+
+int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
+                  eddy_io_fn *callback);
+void eddy_io_dispatch(eddy_loop *loop, const struct epoll_event *event);
+void eddy_io_dispatch_always(eddy_loop *loop);
+void eddy_io_run(struct eddy_ready *ready);
+void eddy_io_fini(eddy_loop *loop);
+int eddy_io_check(eddy_loop *loop);
+
+/* ---- timer.c */
+
+void eddy_timer_due(eddy_loop *loop, eddy_timer *timer);
+void eddy_timer_run(struct eddy_ready *ready);
+void eddy_timers_fini(eddy_loop *loop);
+
+/* Fires what is due at loop->now. */
+void eddy_timers_expire(eddy_loop *loop);
+
+/* The earliest true deadline, or EDDY_FOREVER: puts stale entries right on the way. */
+int64_t eddy_timers_next(eddy_loop *loop);
+
+/* ---- callback.c */
+
+void eddy_callback_run(struct eddy_ready *ready);
+/* Makes the messages of other threads ready. */
+void eddy_messages_receive(eddy_loop *loop);
+bool eddy_messages_waiting(eddy_loop *loop);
+int eddy_wake_open(eddy_loop *loop);
+
+/* ---- hook.c */
+
+void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point);
+void eddy_hooks_fini(eddy_loop *loop);
+
+#endif

@@ -1,0 +1,346 @@
+#include "eddy/server.h"
+
+#include <string.h>
+
+#include "address.h"
+#include "stream_internal.h"
+
+enum { MOST_ACCEPTS = 64 }; /* in one turn: the clients that are there get their share too */
+
+static const int64_t FIRST_RETRY = 10 * EDDY_MILLISECOND;
+static const int64_t LAST_RETRY = EDDY_SECOND;
+
+/* A client: owns the task that serves it. */
+struct client {
+    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
+    struct eddy_link link;
+    eddy_server *server;
+    struct eddy_task_record *task;
+    eddy_stream stream;
+};
+
+/* ---- clients */
+
+static bool is_the_clients_doing(int64_t error)
+{
+    return error == -ECONNRESET || error == -EPIPE || error == -ECANCELED;
+}
+
+static void wake_if_finished(eddy_server *server)
+{
+    struct eddy_task_record *task;
+
+    if (server->active > 0 || eddy_io_started(&server->io)) {
+        return;
+    }
+    if (server->handler != NULL) {
+        eddy_pool_give(&server->loop->pool, server->handler, server->handler_class);
+        server->handler = NULL;
+    }
+    while ((task = eddy_line_first(&server->waiting)) != NULL) {
+        eddy_wake(task, eddy_has(task, EDDY_TASK_PASSED_) ? -ECANCELED : 0);
+    }
+}
+
+static void client_done(struct eddy_owner *owner, struct eddy_task_record *task, int64_t result)
+{
+    struct client *client = (struct client *)(void *)owner;
+    eddy_server *server = client->server;
+    struct eddy_pool *pool = &server->loop->pool;
+
+    if (result < 0 && !is_the_clients_doing(result)) {
+        eddy_error_report(task, result, "served a client");
+    }
+    eddy_task_release(task);
+    eddy_stream_close(&client->stream);
+    eddy_list_remove(&client->link);
+    eddy_pool_give(pool, client, eddy_pool_class_of(sizeof *client));
+    server->active--;
+    wake_if_finished(server);
+}
+
+static struct client *client_new(eddy_server *server, int fd)
+{
+    unsigned pool_class;
+    struct client *client = eddy_pool_take(&server->loop->pool, sizeof *client, &pool_class);
+
+    if (client == NULL) {
+        return NULL;
+    }
+    memset(client, 0, sizeof *client);
+    client->child_done = client_done;
+    client->server = server;
+    if (eddy_stream_adopt(server->loop, &client->stream, fd, true) < 0) {
+        eddy_pool_give(&server->loop->pool, client, pool_class);
+        return NULL;
+    }
+    return client;
+}
+
+/* Starts the handler of a client; -ENOMEM, and then the fd is still open. */
+static int client_start(eddy_server *server, int fd)
+{
+    struct client *client = client_new(server, fd);
+    eddy_task task;
+
+    if (client == NULL) {
+        return -ENOMEM;
+    }
+    task = eddy_spawn_(server->loop, server->site, server->handler, server->handler_size);
+    if (task.record == NULL) {
+        eddy_io_stop(&client->stream.io);
+        eddy_pool_give(&server->loop->pool, client, eddy_pool_class_of(sizeof *client));
+        return -ENOMEM;
+    }
+    *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
+    client->task = task.record;
+    eddy_set(task.record, EDDY_TASK_OWNED_);
+    eddy_owner_set(task.record, client);
+    eddy_list_append(&server->clients, &client->link);
+    server->accepted++;
+    server->active++;
+    return 0;
+}
+
+static void cancel_clients(eddy_server *server)
+{
+    struct eddy_link *clients = &server->clients;
+
+    if (eddy_list_empty(clients)) {
+        return;
+    }
+    for (struct eddy_link *link = clients->next; link != clients; link = link->next) {
+        eddy_cancel_record(((struct client *)(void *)((char *)link - offsetof(struct client, link)))
+                               ->task);
+    }
+}
+
+/* ---- accepting */
+
+/* Errors of accept(2) that are about the one connection, which is gone, and not about the server. */
+static bool is_about_one_connection(int error)
+{
+    switch (error) {
+    case -EINTR:
+    case -ECONNABORTED:
+    case -EPERM:
+    case -EPROTO:
+    case -ENOPROTOOPT:
+    case -ENETDOWN:
+    case -ENETUNREACH:
+    case -EHOSTDOWN:
+    case -EHOSTUNREACH:
+    case -ENONET:
+    case -EOPNOTSUPP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_retry(eddy_timer *timer)
+{
+    eddy_server *server = timer->user;
+
+    (void)eddy_io_change(&server->io, EDDY_READ); /* on -ENOMEM the timer has to come again: */
+    if (server->io.interest == 0) {
+        (void)eddy_timer_start(server->loop, timer, server->retry_delay, on_retry);
+    }
+}
+
+/* Out of fds or memory: accepting again at once would spin, for the client still waits. */
+static void pause_accepting(eddy_server *server)
+{
+    if (eddy_timer_start(server->loop, &server->retry, server->retry_delay, on_retry) < 0) {
+        return; /* not even room for a timer: try again in the next turn */
+    }
+    (void)eddy_io_change(&server->io, 0);
+    server->retry_delay = server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
+}
+
+/* Accepts one client: 0, or the error. */
+static int accept_one(eddy_server *server)
+{
+    eddy_loop *loop = server->loop;
+    int fd = eddy_socket_above_stdio(
+        loop, loop->sys->accept4(loop->sys, server->io.fd, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    int result;
+
+    if (fd < 0) {
+        return fd;
+    }
+    eddy_socket_no_delay(loop, fd);
+    result = client_start(server, fd);
+    if (result < 0) {
+        (void)loop->sys->close(loop->sys, fd);
+    }
+    return result;
+}
+
+static void on_listener(eddy_io *io, unsigned events)
+{
+    eddy_server *server = io->user;
+
+    (void)events;
+    if (io->loop->closing) {
+        eddy_server_close(server);
+        return;
+    }
+    for (int i = 0; i < MOST_ACCEPTS; i++) {
+        int result = accept_one(server);
+        if (result == -EAGAIN) {
+            return;
+        }
+        if (result == 0) {
+            server->retry_delay = FIRST_RETRY;
+        } else if (!is_about_one_connection(result)) {
+            pause_accepting(server);
+            return;
+        }
+    }
+}
+
+/* ---- opening and closing */
+
+static int bind_and_listen(eddy_server *server, int fd, struct eddy_address *address)
+{
+    const struct eddy_sys *sys = server->loop->sys;
+    const int on = 1;
+    int result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+
+    if (result == 0) {
+        result = sys->bind(sys, fd, (const struct sockaddr *)&address->storage, address->size);
+    }
+    if (result == 0) {
+        result = sys->listen(sys, fd, server->backlog > 0 ? server->backlog : SOMAXCONN);
+    }
+    if (result == 0) {
+        address->size = sizeof address->storage;
+        result = sys->getsockname(sys, fd, (struct sockaddr *)&address->storage, &address->size);
+    }
+    server->port = eddy_address_port(address);
+    return result;
+}
+
+static int start_listening(eddy_coro *co, eddy_server *server, struct eddy_address *address)
+{
+    eddy_loop *loop = server->loop;
+    int fd = eddy_socket_new(loop, address->storage.ss_family);
+    int result;
+
+    if (fd < 0) {
+        return fd;
+    }
+    result = bind_and_listen(server, fd, address);
+    if (result == 0) {
+        result = eddy_io_watch(loop, &server->io, fd, EDDY_READ, EDDY_IO_LISTENER, on_listener);
+    }
+    if (result < 0) {
+        (void)loop->sys->close(loop->sys, fd);
+        return result;
+    }
+    result = eddy_guard_add(co->task, &server->io.ready.link);
+    if (result < 0) {
+        eddy_io_stop(&server->io);
+        (void)loop->sys->close(loop->sys, fd);
+        return result;
+    }
+    loop->references++; /* a client may come */
+    return 0;
+}
+
+/* Keeps a copy of the handler's frame with its arguments. */
+static int keep_handler(eddy_server *server, const void *handler, size_t size)
+{
+    server->handler = eddy_pool_take(&server->loop->pool, size, &server->handler_class);
+    if (server->handler == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(server->handler, handler, size);
+    return 0;
+}
+
+int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port, const char *site,
+                    const void *handler, size_t handler_size, size_t stream_offset)
+{
+    struct eddy_address address;
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (eddy_io_started(&server->io) || server->active > 0 ||
+        eddy_address_parse(&address, host, port) < 0) {
+        return -EINVAL;
+    }
+    server->loop = co->task->loop;
+    server->retry_delay = FIRST_RETRY;
+    server->retry.user = server;
+    server->io.user = server;
+    server->handler_size = handler_size;
+    server->stream_offset = stream_offset;
+    server->site = site;
+    result = keep_handler(server, handler, handler_size);
+    if (result == 0) {
+        result = start_listening(co, server, &address);
+    }
+    if (result < 0) {
+        wake_if_finished(server); /* frees the handler */
+        server->loop = NULL;
+        return result;
+    }
+    return eddy_done(co, 0);
+}
+
+int eddy_server_port(const eddy_server *server)
+{
+    return server->loop != NULL ? server->port : -EBADF;
+}
+
+void eddy_server_close(eddy_server *server)
+{
+    const struct eddy_sys *sys;
+    int fd = server->io.fd;
+
+    if (!eddy_io_started(&server->io)) {
+        return;
+    }
+    sys = server->loop->sys;
+    eddy_timer_stop(&server->retry);
+    eddy_io_stop(&server->io);
+    (void)sys->close(sys, fd);
+    server->loop->references--;
+    wake_if_finished(server);
+}
+
+static int abort_wait(struct eddy_task_record *task)
+{
+    eddy_server *server = task->in.object;
+    bool alone = server->active == 0;
+
+    if (alone) {
+        /* Out of the line first, so that closing does not wake it with success. */
+        eddy_list_remove(&task->timed.ready.link);
+    }
+    eddy_server_close(server);
+    cancel_clients(server);
+    return alone;
+}
+
+static const struct eddy_wait closed_kind = {.name = "server", .abort = abort_wait};
+
+int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (server->loop == NULL) {
+        return -EBADF;
+    }
+    if (server->active == 0 && !eddy_io_started(&server->io)) {
+        return eddy_done(co, 0);
+    }
+    return eddy_park(co, &closed_kind, server, &server->waiting);
+}

@@ -1,0 +1,39 @@
+#include "eddy/sleep.h"
+
+#include "task_internal.h"
+
+const struct eddy_wait eddy_sleep_kind = {.name = "sleep"};
+
+int64_t eddy_pause(eddy_coro *co)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    co->task->in.result = 0;
+    co->state = EDDY_STATE_BEGUN_;
+    eddy_requeue(co->task);
+    return EDDY_PENDING;
+}
+
+int64_t eddy_sleep(eddy_coro *co, int64_t duration)
+{
+    struct eddy_task_record *task = co->task;
+    int64_t until;
+    int64_t result;
+
+    if (duration <= 0) {
+        return eddy_pause(co);
+    }
+    result = eddy_check(co);
+    if (result < 0) {
+        return result;
+    }
+    until = eddy_deadline_after(eddy_loop_update(task->loop), duration);
+    if (eddy_heap_start(&task->loop->heap, &task->timed.alarm, until) < 0) {
+        return -ENOMEM;
+    }
+    task->with.until = until;
+    return eddy_park(co, &eddy_sleep_kind, NULL, NULL);
+}

@@ -1,0 +1,281 @@
+/* The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost, until the
+ * task waits, pauses or ends. The C stack does not grow with the awaits. */
+#include <string.h>
+
+#include "task_internal.h"
+
+/* ---- deadlines of tasks */
+
+/* The earliest deadline at which something is to happen to the task. */
+static int64_t deadline_of(const struct eddy_task_record *task)
+{
+    int64_t limit;
+
+    if (task->timed.ready.state == EDDY_TASK_FREE_ || task->timed.ready.state == EDDY_TASK_DONE_) {
+        return EDDY_FOREVER;
+    }
+    limit = eddy_limit_next(task);
+    if (task->wait == &eddy_sleep_kind && task->with.until < limit) {
+        return task->with.until;
+    }
+    return limit;
+}
+
+void eddy_task_arm(struct eddy_task_record *task)
+{
+    int64_t deadline = deadline_of(task);
+
+    if (deadline != EDDY_FOREVER) {
+        (void)eddy_heap_start(&task->loop->heap, &task->timed.alarm, deadline);
+    }
+}
+
+/* Makes the entry true. A task with limits keeps its entry, so that arming it needs no memory. */
+static void put_right(eddy_loop *loop, struct eddy_task_record *task)
+{
+    int64_t deadline = deadline_of(task);
+
+    if (deadline == EDDY_FOREVER && !eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_heap_remove(&loop->heap, &task->timed.alarm);
+    } else {
+        eddy_heap_set(&loop->heap, &task->timed.alarm, deadline);
+    }
+}
+
+static bool settled(eddy_loop *loop, struct eddy_timed *timed)
+{
+    struct eddy_task_record *task = eddy_task_of(&timed->ready);
+    int64_t deadline = deadline_of(task);
+    bool needed = deadline != EDDY_FOREVER || eddy_has(task, EDDY_TASK_LIMITS_);
+
+    if (needed && deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
+        return true;
+    }
+    put_right(loop, task);
+    return false;
+}
+
+static void due(eddy_loop *loop, struct eddy_timed *timed)
+{
+    struct eddy_task_record *task = eddy_task_of(&timed->ready);
+    int64_t deadline = deadline_of(task);
+
+    if (deadline <= loop->now) {
+        if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
+            eddy_wake(task, 0);
+        } else if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
+            eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
+        } else if (eddy_limit_strike(task)) {
+            (void)eddy_interrupt(task);
+        }
+    }
+    if (eddy_heap_has(&timed->alarm)) {
+        put_right(loop, task);
+    }
+}
+
+/* ---- running */
+
+void eddy_requeue(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(task->loop, &task->timed.ready);
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_task_arm(task);
+    }
+}
+
+static void __attribute__((noinline)) poison_stack(void)
+{
+    volatile unsigned char gone[16384];
+
+    for (size_t i = 0; i < sizeof gone; i++) {
+        gone[i] = 0xA5;
+    }
+}
+
+/* A task that became ready to try: does the work that it waits for. False: it waits on. */
+static bool try_to_finish_wait(struct eddy_task_record *task)
+{
+    int64_t result = task->wait->resume(task);
+
+    if (result == EDDY_PENDING) {
+        task->timed.ready.state = EDDY_TASK_WAITING_;
+        return false;
+    }
+    task->wait = NULL;
+    task->in.result = result;
+    return true;
+}
+
+/* What is seldom to be done before a step; false if the task has ended. */
+static bool prepare(struct eddy_task_record *task)
+{
+    if (eddy_has(task, EDDY_TASK_NEW_)) {
+        eddy_clear(task, EDDY_TASK_NEW_);
+        if (eddy_has(task, EDDY_TASK_CANCEL_)) {
+            eddy_frame_free(task, task->top);
+            task->top = NULL;
+            eddy_task_finish(task, -ECANCELED);
+            return false;
+        }
+    }
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        task->in.result = eddy_limit_drop(task, task->in.result);
+    }
+    return true;
+}
+
+static void step(eddy_loop *loop, struct eddy_ready *ready)
+{
+    struct eddy_task_record *task = eddy_task_of(ready);
+    bool poison = (loop->flags & EDDY_LOOP_POISON_STACK) != 0;
+
+    task->timed.ready.state = EDDY_TASK_RUNNING_;
+    loop->awaits_left = AWAITS_A_STEP;
+    if (task->wait != NULL && !try_to_finish_wait(task)) {
+        return;
+    }
+    if (eddy_has(task, EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_) && !prepare(task)) {
+        return;
+    }
+    do {
+        eddy_coro *co = task->top;
+        co->fn(co);
+        if (poison) {
+            poison_stack();
+        }
+        if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_) {
+            eddy_frame_misuse(co, "the coroutine returned without eddy_return or eddy_end");
+        }
+    } while (task->timed.ready.state == EDDY_TASK_RUNNING_ && --loop->awaits_left > 0);
+    if (task->timed.ready.state == EDDY_TASK_RUNNING_) {
+        eddy_requeue(task); /* it has had its share of calls */
+    }
+}
+
+/* ---- the end of a loop */
+
+static void cancel_visitor(struct eddy_task_record *task, void *context)
+{
+    (void)context;
+    if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_cancel_record(task);
+    }
+}
+
+static void report_visitor(struct eddy_task_record *task, void *context)
+{
+    int64_t *error = context;
+
+    if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_error_report(task, *error, "was cut off in its cleanup");
+    } else if (task->in.result < 0 && task->in.result != -ECANCELED) {
+        eddy_error_report(task, task->in.result, "was never joined");
+    }
+}
+
+static int end_tasks(eddy_loop *loop)
+{
+    int64_t error = -ETIMEDOUT;
+    int64_t deadline;
+    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+
+    if (result < 0) {
+        return result;
+    }
+    deadline = eddy_deadline_after(loop->now, loop->shutdown_limit);
+    eddy_task_each(loop, cancel_visitor, NULL);
+    while (result == 0 && loop->tasks->live > 0 && loop->now < deadline && eddy_loop_alive(loop)) {
+        result = eddy_loop_turn(loop, deadline - loop->now);
+    }
+    eddy_loop_leave(loop);
+    eddy_task_each(loop, report_visitor, &error);
+    loop->tasks->closed = true;
+    return loop->tasks->live > 0 ? -ETIMEDOUT : result;
+}
+
+static int stuck(eddy_loop *loop)
+{
+    eddy_task none = {NULL, 0};
+
+    if (loop->tasks->live == 0) {
+        return 0;
+    }
+    eddy_loop_report(loop, none, -EDEADLK, "deadlock: %u task%s wait%s, and nothing could wake any",
+                     loop->tasks->live, loop->tasks->live == 1 ? "" : "s",
+                     loop->tasks->live == 1 ? "s" : "");
+    return -EDEADLK;
+}
+
+static void fini(eddy_loop *loop)
+{
+    struct eddy_slab *slab = loop->tasks->slabs;
+
+    while (slab != NULL) {
+        struct eddy_slab *next = slab->next;
+        /* Tasks that were cut off must not be found by what is still to be closed. */
+        for (uint32_t i = 0; i < slab->used; i++) {
+            struct eddy_task_record *task = &slab->records[i];
+            if (eddy_heap_has(&task->timed.alarm)) {
+                eddy_heap_remove(&loop->heap, &task->timed.alarm);
+            }
+            if (task->timed.ready.state != EDDY_TASK_FREE_ &&
+                eddy_link_used(&task->timed.ready.link)) {
+                eddy_list_remove(&task->timed.ready.link);
+            }
+        }
+        eddy_pool_resize(&loop->pool, slab,
+                         sizeof *slab + slab->count * sizeof(struct eddy_task_record), 0);
+        slab = next;
+    }
+    eddy_pool_resize(&loop->pool, loop->tasks, sizeof *loop->tasks, 0);
+    loop->tasks = NULL;
+    loop->task_class = NULL;
+}
+
+/* ---- checking */
+
+static void check_visitor(struct eddy_task_record *task, void *context)
+{
+    int *result = context;
+    bool linked = eddy_link_used(&task->timed.ready.link);
+    bool good = true;
+
+    switch ((enum eddy_task_state)task->timed.ready.state) {
+    case EDDY_TASK_READY_:
+        good = linked && task->top != NULL;
+        break;
+    case EDDY_TASK_WAITING_:
+        good = task->wait != NULL && task->top != NULL && task->top->task == task &&
+               (!linked || task->timed.ready.link.next->prev == &task->timed.ready.link);
+        break;
+    case EDDY_TASK_DONE_:
+        good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm);
+        break;
+    case EDDY_TASK_RUNNING_:
+    case EDDY_TASK_FREE_:
+        break;
+    }
+    if (!good) {
+        *result = -EINVAL;
+    }
+}
+
+static int check(eddy_loop *loop)
+{
+    int result = 0;
+
+    eddy_task_each(loop, check_visitor, &result);
+    return result;
+}
+
+const struct eddy_loop_task_class eddy_task_class = {
+    .step = step,
+    .due = due,
+    .settled = settled,
+    .stuck = stuck,
+    .shutdown = end_tasks,
+    .fini = fini,
+    .check = check,
+};

@@ -1,0 +1,325 @@
+#include "eddy/stream.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+
+#include "stream_internal.h"
+
+/* ---- system calls */
+
+/* read(2); keeps track of whether there may be more. */
+static int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    int64_t count;
+
+    do {
+        count = sys->read(sys, stream->io.fd, buffer, size);
+    } while (count == -EINTR);
+    if (count == -EAGAIN) {
+        stream->readable = false;
+    } else if (count > 0 && (size_t)count < size && stream->short_means_drained &&
+               !stream->only_again_means_drained) {
+        stream->readable = false; /* what comes now is a new edge */
+    }
+    return count;
+}
+
+static int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    int64_t count;
+
+    do {
+        count = sys->send(sys, stream->io.fd, data, size);
+    } while (count == -EINTR);
+    if (count == -EAGAIN) {
+        stream->writable = false;
+    }
+    return count;
+}
+
+/* Writes until all is with the kernel (the total), it would block (EDDY_PENDING), or it fails. */
+static int64_t write_on(eddy_stream *stream, const char *data)
+{
+    while (stream->write_left > 0) {
+        int64_t count = write_some(stream, data + stream->written, stream->write_left);
+        if (count < 0) {
+            return count == -EAGAIN ? EDDY_PENDING : count;
+        }
+        stream->written += (size_t)count;
+        stream->write_left -= (size_t)count;
+    }
+    return (int64_t)stream->written;
+}
+
+/* ---- waiting */
+
+/* A task that waits on a stream is a reason for the loop to go on. */
+static void read_over(eddy_stream *stream)
+{
+    stream->reader = NULL;
+    stream->io.loop->references--;
+}
+
+static void write_over(eddy_stream *stream)
+{
+    stream->writer = NULL;
+    stream->io.loop->references--;
+}
+
+static int abort_read(struct eddy_task_record *task)
+{
+    read_over(task->in.object);
+    return 1;
+}
+
+static int abort_write(struct eddy_task_record *task)
+{
+    write_over(task->in.object);
+    return 1;
+}
+
+static int64_t resume_read(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    int64_t count = read_some(stream, task->with.value, stream->read_size);
+
+    if (count == -EAGAIN) {
+        return EDDY_PENDING;
+    }
+    read_over(stream);
+    return count;
+}
+
+static int64_t resume_write(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    int64_t result = write_on(stream, task->with.value);
+
+    if (result != EDDY_PENDING) {
+        write_over(stream);
+    }
+    return result;
+}
+
+static int64_t resume_readable(struct eddy_task_record *task)
+{
+    read_over(task->in.object);
+    return 1;
+}
+
+static const struct eddy_wait read_kind = {
+    .name = "read",
+    .abort = abort_read,
+    .resume = resume_read,
+};
+
+static const struct eddy_wait readable_kind = {
+    .name = "readable",
+    .abort = abort_read,
+    .resume = resume_readable,
+};
+
+static const struct eddy_wait write_kind = {
+    .name = "write",
+    .abort = abort_write,
+    .resume = resume_write,
+};
+
+/* Events of the fd: they only say who may try now. */
+static void on_events(eddy_io *io, unsigned events)
+{
+    eddy_stream *stream = (eddy_stream *)(void *)io;
+
+    if ((events & (EDDY_PRIORITY | EDDY_PEER_CLOSED | EDDY_HANGUP | EDDY_ERROR)) != 0) {
+        stream->only_again_means_drained = true;
+    }
+    if ((events & (EDDY_READ | EDDY_PRIORITY | EDDY_HANGUP | EDDY_ERROR)) != 0) {
+        stream->readable = true;
+        if (stream->reader != NULL) {
+            eddy_wake_to_try(stream->reader);
+        }
+    }
+    if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
+        stream->writable = true;
+        if (stream->writer != NULL) {
+            eddy_wake_to_try(stream->writer);
+        }
+    }
+}
+
+/* ---- the operations */
+
+int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->reader != NULL) {
+        return -EBUSY;
+    }
+    if (size == 0) {
+        return eddy_done(co, 0);
+    }
+    if (stream->readable) {
+        result = read_some(stream, buffer, size);
+        if (result != -EAGAIN) {
+            return eddy_done(co, result);
+        }
+    }
+    eddy_check_pointer(co, buffer);
+    stream->reader = co->task;
+    stream->read_size = size;
+    stream->io.loop->references++;
+    co->task->with.value = buffer;
+    return eddy_park(co, &read_kind, stream, NULL);
+}
+
+int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->reader != NULL) {
+        return -EBUSY;
+    }
+    if (stream->readable) {
+        return eddy_done(co, 1);
+    }
+    stream->reader = co->task;
+    stream->io.loop->references++;
+    return eddy_park(co, &readable_kind, stream, NULL);
+}
+
+int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->writer != NULL) {
+        return -EBUSY;
+    }
+    stream->written = 0;
+    stream->write_left = size;
+    if (stream->writable) {
+        result = write_on(stream, data);
+        if (result != EDDY_PENDING) {
+            return eddy_done(co, result);
+        }
+    }
+    eddy_check_pointer(co, data);
+    stream->writer = co->task;
+    stream->io.loop->references++;
+    co->task->with.value = (void *)(uintptr_t)data;
+    return eddy_park(co, &write_kind, stream, NULL);
+}
+
+int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
+{
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->reader != NULL) {
+        return -EBUSY;
+    }
+    return stream->readable ? read_some(stream, buffer, size) : -EAGAIN;
+}
+
+int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
+{
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->writer != NULL) {
+        return -EBUSY;
+    }
+    return stream->writable ? write_some(stream, data, size) : -EAGAIN;
+}
+
+int eddy_stream_shutdown_write(eddy_stream *stream)
+{
+    const struct eddy_sys *sys;
+
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    sys = stream->io.loop->sys;
+    return sys->shutdown(sys, stream->io.fd, SHUT_WR);
+}
+
+/* ---- opening and closing */
+
+int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
+{
+    if (eddy_stream_is_open(stream)) {
+        return -EINVAL;
+    }
+    stream->reader = NULL;
+    stream->writer = NULL;
+    stream->written = 0;
+    stream->readable = false; /* the registration tells at once if it is */
+    stream->writable = true;
+    stream->short_means_drained = tcp;
+    stream->only_again_means_drained = false;
+    return eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
+}
+
+int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
+{
+    const struct eddy_sys *sys = loop->sys;
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    int flags = sys->fcntl(sys, fd, F_GETFL, 0);
+    int result = flags < 0 ? flags
+                           : sys->getsockopt(sys, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+
+    if (result < 0) {
+        return result;
+    }
+    result = eddy_stream_adopt(loop, stream, fd, protocol == IPPROTO_TCP);
+    if (result < 0) {
+        return result;
+    }
+    result = sys->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
+    if (result < 0) {
+        eddy_io_stop(&stream->io);
+    }
+    return result;
+}
+
+void eddy_stream_close(eddy_stream *stream)
+{
+    eddy_loop *loop = stream->io.loop;
+    struct eddy_task_record *reader = stream->reader;
+    struct eddy_task_record *writer = stream->writer;
+
+    if (loop == NULL) {
+        return;
+    }
+    if (reader != NULL) {
+        read_over(stream);
+        eddy_wake(reader, -EBADF);
+    }
+    if (writer != NULL) {
+        write_over(stream);
+        eddy_wake(writer, -EBADF);
+    }
+    eddy_io_stop(&stream->io);
+    (void)loop->sys->close(loop->sys, stream->io.fd); /* its errors come too late to matter: close(2) */
+}

@@ -1,0 +1,244 @@
+#include "eddy/sys.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* libc says -1 and errno; the library wants the negated errno. */
+static int checked(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
+static ssize_t checked_size(ssize_t result)
+{
+    return result < 0 ? -errno : result;
+}
+
+static struct timespec to_timespec(int64_t nanoseconds)
+{
+    struct timespec time;
+
+    time.tv_sec = (time_t)(nanoseconds / EDDY_SECOND);
+    time.tv_nsec = (long)(nanoseconds % EDDY_SECOND);
+    return time;
+}
+
+static int64_t sys_clock_now(const struct eddy_sys *sys, clockid_t clock)
+{
+    struct timespec now;
+
+    (void)sys;
+    if (clock_gettime(clock, &now) < 0) {
+        return 0; /* only for a clock that the kernel does not know */
+    }
+    return (int64_t)now.tv_sec * EDDY_SECOND + now.tv_nsec;
+}
+
+static int sys_epoll_create(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return checked(epoll_create1(EPOLL_CLOEXEC));
+}
+
+static int sys_epoll_ctl(const struct eddy_sys *sys, int epoll, int op, int fd,
+                         struct epoll_event *event)
+{
+    (void)sys;
+    return checked(epoll_ctl(epoll, op, fd, event));
+}
+
+/* By number: glibc has the function only since 2.35, the kernel the call since 5.11. It takes the
+ * 64-bit time of the kernel on every architecture. */
+static int sys_epoll_pwait2(const struct eddy_sys *sys, int epoll, struct epoll_event *events,
+                            int most, int64_t timeout)
+{
+#ifdef SYS_epoll_pwait2
+    struct {
+        int64_t seconds;
+        int64_t nanoseconds;
+    } limit = {timeout / EDDY_SECOND, timeout % EDDY_SECOND};
+
+    (void)sys;
+    return checked((int)syscall(SYS_epoll_pwait2, epoll, events, most, timeout < 0 ? NULL : &limit,
+                                NULL, (size_t)0));
+#else
+    (void)sys;
+    (void)epoll;
+    (void)events;
+    (void)most;
+    (void)timeout;
+    return -ENOSYS;
+#endif
+}
+
+static int sys_epoll_wait(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
+                          int milliseconds)
+{
+    (void)sys;
+    return checked(epoll_wait(epoll, events, most, milliseconds));
+}
+
+static int sys_eventfd(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+static int sys_timerfd_create(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+static int sys_timerfd_settime(const struct eddy_sys *sys, int fd, int64_t deadline)
+{
+    struct itimerspec setting = {.it_value = to_timespec(deadline)};
+
+    (void)sys;
+    return checked(timerfd_settime(fd, TFD_TIMER_ABSTIME, &setting, NULL));
+}
+
+static int sys_signalfd(const struct eddy_sys *sys, int fd, const sigset_t *set)
+{
+    (void)sys;
+    return checked(signalfd(fd, set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+static int sys_signal_mask(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old)
+{
+    (void)sys;
+    return -pthread_sigmask(how, set, old);
+}
+
+static int sys_socket(const struct eddy_sys *sys, int domain, int type, int protocol)
+{
+    (void)sys;
+    return checked(socket(domain, type, protocol));
+}
+
+static int sys_bind(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
+                    socklen_t size)
+{
+    (void)sys;
+    return checked(bind(fd, address, size));
+}
+
+static int sys_listen(const struct eddy_sys *sys, int fd, int backlog)
+{
+    (void)sys;
+    return checked(listen(fd, backlog));
+}
+
+static int sys_accept4(const struct eddy_sys *sys, int fd, int flags)
+{
+    (void)sys;
+    return checked(accept4(fd, NULL, NULL, flags));
+}
+
+static int sys_connect(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
+                       socklen_t size)
+{
+    (void)sys;
+    return checked(connect(fd, address, size));
+}
+
+static int sys_shutdown(const struct eddy_sys *sys, int fd, int how)
+{
+    (void)sys;
+    return checked(shutdown(fd, how));
+}
+
+static int sys_getsockopt(const struct eddy_sys *sys, int fd, int level, int name, void *value,
+                          socklen_t *size)
+{
+    (void)sys;
+    return checked(getsockopt(fd, level, name, value, size));
+}
+
+static int sys_setsockopt(const struct eddy_sys *sys, int fd, int level, int name, const void *value,
+                          socklen_t size)
+{
+    (void)sys;
+    return checked(setsockopt(fd, level, name, value, size));
+}
+
+static int sys_getsockname(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                           socklen_t *size)
+{
+    (void)sys;
+    return checked(getsockname(fd, address, size));
+}
+
+static ssize_t sys_read(const struct eddy_sys *sys, int fd, void *buffer, size_t size)
+{
+    (void)sys;
+    return checked_size(read(fd, buffer, size));
+}
+
+static ssize_t sys_write(const struct eddy_sys *sys, int fd, const void *buffer, size_t size)
+{
+    (void)sys;
+    return checked_size(write(fd, buffer, size));
+}
+
+static ssize_t sys_send(const struct eddy_sys *sys, int fd, const void *buffer, size_t size)
+{
+    (void)sys;
+    return checked_size(send(fd, buffer, size, MSG_NOSIGNAL));
+}
+
+static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argument)
+{
+    (void)sys;
+    return checked(fcntl(fd, command, argument));
+}
+
+static int sys_dup3(const struct eddy_sys *sys, int from, int to)
+{
+    (void)sys;
+    return checked(dup3(from, to, O_CLOEXEC));
+}
+
+static int sys_close(const struct eddy_sys *sys, int fd)
+{
+    (void)sys;
+    return checked(close(fd));
+}
+
+const struct eddy_sys *eddy_sys_default(void)
+{
+    static const struct eddy_sys table = {
+        .clock_now = sys_clock_now,
+        .epoll_create = sys_epoll_create,
+        .epoll_ctl = sys_epoll_ctl,
+        .epoll_pwait2 = sys_epoll_pwait2,
+        .epoll_wait = sys_epoll_wait,
+        .eventfd = sys_eventfd,
+        .timerfd_create = sys_timerfd_create,
+        .timerfd_settime = sys_timerfd_settime,
+        .signalfd = sys_signalfd,
+        .signal_mask = sys_signal_mask,
+        .socket = sys_socket,
+        .bind = sys_bind,
+        .listen = sys_listen,
+        .accept4 = sys_accept4,
+        .connect = sys_connect,
+        .shutdown = sys_shutdown,
+        .getsockopt = sys_getsockopt,
+        .setsockopt = sys_setsockopt,
+        .getsockname = sys_getsockname,
+        .read = sys_read,
+        .write = sys_write,
+        .send = sys_send,
+        .fcntl = sys_fcntl,
+        .dup3 = sys_dup3,
+        .close = sys_close,
+    };
+
+    return &table;
+}

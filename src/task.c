@@ -1,0 +1,317 @@
+#include "eddy/task.h"
+
+#include <string.h>
+
+#include "task_internal.h"
+
+/* ---- records */
+
+static int table_make(eddy_loop *loop)
+{
+    struct eddy_task_table *table;
+
+    if (loop->tasks != NULL) {
+        return 0;
+    }
+    table = eddy_pool_resize(&loop->pool, NULL, 0, sizeof *table);
+    if (table == NULL) {
+        return -ENOMEM;
+    }
+    memset(table, 0, sizeof *table);
+    loop->tasks = table;
+    loop->task_class = &eddy_task_class;
+    return 0;
+}
+
+static int slab_add(eddy_loop *loop)
+{
+    struct eddy_slab *newest = loop->tasks->slabs;
+    uint32_t count = newest == NULL               ? FIRST_SLAB
+                     : newest->count < LAST_SLAB ? newest->count * 2
+                                                 : LAST_SLAB;
+    struct eddy_slab *slab = eddy_pool_resize(
+        &loop->pool, NULL, 0, sizeof *slab + count * sizeof(struct eddy_task_record));
+
+    if (slab == NULL) {
+        return -ENOMEM;
+    }
+    slab->next = newest;
+    slab->used = 0;
+    slab->count = count;
+    loop->tasks->slabs = slab;
+    return 0;
+}
+
+static struct eddy_task_record *record_new(eddy_loop *loop)
+{
+    struct eddy_task_table *table = loop->tasks;
+    struct eddy_link *link = eddy_list_first(&table->free);
+
+    if (link != NULL) {
+        eddy_list_remove(link);
+        return (struct eddy_task_record *)(void *)link;
+    }
+    if ((table->slabs == NULL || table->slabs->used == table->slabs->count) && slab_add(loop) < 0) {
+        return NULL;
+    }
+    table->slabs->records[table->slabs->used].timed.ready.generation = 1;
+    return &table->slabs->records[table->slabs->used++];
+}
+
+void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
+                    void *context)
+{
+    for (struct eddy_slab *slab = loop->tasks->slabs; slab != NULL; slab = slab->next) {
+        for (uint32_t i = 0; i < slab->used; i++) {
+            if (slab->records[i].timed.ready.state != EDDY_TASK_FREE_) {
+                visit(&slab->records[i], context);
+            }
+        }
+    }
+}
+
+struct eddy_task_record *eddy_task_find(eddy_task handle)
+{
+    struct eddy_task_record *task = handle.record;
+
+    if (task == NULL || task->timed.ready.generation != handle.generation ||
+        task->timed.ready.state == EDDY_TASK_FREE_) {
+        return NULL;
+    }
+    return task;
+}
+
+struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+    unsigned pool_class;
+
+    if (extra != NULL) {
+        return extra;
+    }
+    extra = eddy_pool_take(&task->loop->pool, sizeof *extra, &pool_class);
+    if (extra == NULL) {
+        return NULL;
+    }
+    memset(extra, 0, sizeof *extra);
+    extra->owner = task->owner;
+    extra->task = task;
+    extra->pool_class = pool_class;
+    task->owner = extra;
+    eddy_set(task, EDDY_TASK_EXTRA_);
+    return extra;
+}
+
+void eddy_owner_set(struct eddy_task_record *task, void *owner)
+{
+    if (eddy_has(task, EDDY_TASK_EXTRA_)) {
+        eddy_extra(task)->owner = owner;
+    } else {
+        task->owner = owner;
+    }
+}
+
+void eddy_task_release(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+
+    if (extra != NULL) {
+        while (!eddy_list_empty(&extra->guards)) { /* open things elsewhere than in frames */
+            eddy_list_remove(extra->guards.next);
+        }
+        eddy_pool_give(&task->loop->pool, extra, extra->pool_class);
+    }
+    task->owner = NULL;
+    task->timed.ready.bits = 0;
+    task->timed.ready.state = EDDY_TASK_FREE_;
+    task->timed.ready.generation++;
+    eddy_list_append(&task->loop->tasks->free, &task->timed.ready.link);
+}
+
+/* ---- starting */
+
+static eddy_task failed(int error)
+{
+    eddy_task none = {NULL, (uint32_t)-error};
+    return none;
+}
+
+static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
+{
+    struct eddy_task_record *task = record_new(loop);
+    uint32_t generation;
+
+    if (task == NULL) {
+        return failed(-ENOMEM);
+    }
+    generation = task->timed.ready.generation;
+    memset(task, 0, sizeof *task);
+    task->timed.ready.kind = EDDY_READY_TASK;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    task->timed.ready.bits = EDDY_TASK_NEW_;
+    task->timed.ready.generation = generation;
+    task->loop = loop;
+    task->top = frame;
+    task->site = site;
+    frame->task = task;
+    loop->tasks->live++;
+    eddy_loop_append(loop, &task->timed.ready);
+    return eddy_handle(task);
+}
+
+static int may_spawn(eddy_loop *loop)
+{
+    int result = table_make(loop);
+
+    return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
+}
+
+eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size)
+{
+    int result = may_spawn(loop);
+    unsigned pool_class;
+    eddy_coro *co;
+    eddy_task task;
+
+    if (result < 0) {
+        return failed(result);
+    }
+    co = eddy_pool_take(&loop->pool, size, &pool_class);
+    if (co == NULL) {
+        return failed(-ENOMEM);
+    }
+    memcpy(co, frame, size);
+    co->pool_class = (uint8_t)pool_class;
+    task = start(loop, site, co);
+    if (task.record == NULL) {
+        eddy_pool_give(&loop->pool, co, pool_class);
+    }
+    return task;
+}
+
+eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
+{
+    int result = may_spawn(loop);
+
+    return result < 0 ? failed(result) : start(loop, site, frame);
+}
+
+/* ---- errors */
+
+void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
+                     const char *file, int line)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+
+    if (extra != NULL) { /* without memory the error goes on without its origin */
+        extra->error = error;
+        extra->function = function;
+        extra->file = file;
+        extra->line = line;
+    }
+}
+
+void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+{
+    const struct eddy_task_extra *extra = eddy_extra(from);
+
+    if (error < 0 && extra != NULL && extra->error == error) {
+        eddy_error_note(to, error, extra->function, extra->file, extra->line);
+        eddy_set(to, EDDY_TASK_CASCADED_);
+    }
+}
+
+void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what)
+{
+    const struct eddy_task_extra *extra = eddy_extra(task);
+
+    if (extra != NULL && extra->error == error) {
+        eddy_loop_report(task->loop, eddy_handle(task), error,
+                         "%s:%d: %s: %s (in a task that was spawned at %s and %s)", extra->file,
+                         extra->line, extra->function, eddy_strerror(error), task->site, what);
+    } else {
+        eddy_loop_report(task->loop, eddy_handle(task), error,
+                         "%s: %s (in a task that was spawned here and %s)", task->site,
+                         eddy_strerror(error), what);
+    }
+}
+
+/* ---- ending */
+
+void eddy_task_finish(struct eddy_task_record *task, int64_t result)
+{
+    struct eddy_task_record *joiner = eddy_owner_of(task);
+    struct eddy_owner *owner = eddy_owner_of(task);
+
+    eddy_limit_drop_all(task);
+    if (eddy_heap_has(&task->timed.alarm)) {
+        eddy_heap_remove(&task->loop->heap, &task->timed.alarm);
+    }
+    task->timed.ready.state = EDDY_TASK_DONE_;
+    task->in.result = result;
+    task->loop->tasks->live--;
+    if (eddy_has(task, EDDY_TASK_OWNED_)) {
+        owner->child_done(owner, task, result);
+    } else if (joiner != NULL) {
+        joiner->wait->child_done(joiner, task, result);
+    } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {
+        if (result < 0 && result != -ECANCELED) {
+            eddy_error_report(task, result, "was detached");
+        }
+        eddy_task_release(task);
+    }
+}
+
+int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task)
+{
+    if (task == NULL) {
+        return -ESRCH;
+    }
+    if (task == self) {
+        return -EDEADLK;
+    }
+    return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ? -EBUSY : 0;
+}
+
+int eddy_detach(eddy_task handle)
+{
+    struct eddy_task_record *task = eddy_task_find(handle);
+    int result = eddy_task_claimable(NULL, task);
+
+    if (result < 0) {
+        return result;
+    }
+    eddy_set(task, EDDY_TASK_DETACHED_);
+    if (task->timed.ready.state == EDDY_TASK_DONE_) {
+        if (task->in.result < 0 && task->in.result != -ECANCELED) {
+            eddy_error_report(task, task->in.result, "was detached");
+        }
+        eddy_task_release(task);
+    }
+    return 0;
+}
+
+/* ---- looking */
+
+bool eddy_task_done(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    return task == NULL || task->timed.ready.state == EDDY_TASK_DONE_;
+}
+
+int64_t eddy_task_result(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    if (task == NULL) {
+        return handle.record == NULL && handle.generation != 0 ? -(int64_t)handle.generation
+                                                               : -ESRCH;
+    }
+    return task->timed.ready.state == EDDY_TASK_DONE_ ? task->in.result : -EAGAIN;
+}
+
+eddy_task eddy_task_self(eddy_coro *co)
+{
+    return eddy_handle(co->task);
+}

@@ -1,0 +1,197 @@
+/* Tasks, deadlines and the wait primitive, as the modules of floor 3 see each other. */
+#ifndef EDDY_SRC_TASK_INTERNAL_H
+#define EDDY_SRC_TASK_INTERNAL_H
+
+#include "eddy/deadline.h"
+#include "eddy/sleep.h"
+#include "eddy/task.h"
+#include "eddy/wait.h"
+#include "loop_internal.h"
+
+enum {
+    AWAITS_A_STEP = 128, /* calls, yields and awaits that finish at once, before others get their turn */
+    FIRST_SLAB = 16,     /* records; slabs double up to the last size */
+    LAST_SLAB = 4096
+};
+
+/* A deadline that a frame has set; they nest as the awaits do, innermost first. */
+struct eddy_limit {
+    struct eddy_limit *below; /* the next one outwards */
+    eddy_coro *frame;         /* who set it */
+    int64_t deadline;
+    int64_t effective; /* the earliest of this one and those below with the same mask, the struck left out */
+    uint16_t mask;     /* the frame's mask then: a cleanup entered since holds it back */
+    uint8_t stage;     /* enum eddy_limit_stage */
+    bool zero;         /* it had no time to begin with */
+    unsigned pool_class;
+};
+
+enum eddy_limit_stage {
+    EDDY_LIMIT_OPEN,
+    EDDY_LIMIT_STRUCK, /* its cancel was delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
+    EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
+};
+
+/* Who owns tasks and is told of their end, which consumes them. */
+struct eddy_owner {
+    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
+};
+
+/* What only few tasks need, made when they first do. */
+struct eddy_task_extra {
+    struct eddy_link sibling; /* in the list of the group that owns the task; first: see eddy_sibling */
+    void *owner;              /* who is told of its end */
+    struct eddy_task_record *task;
+    struct eddy_limit *limits;
+    struct eddy_link guards; /* links inside of what the task has opened and not closed */
+    int64_t error;            /* the last error that was raised, and where */
+    const char *function;
+    const char *file;
+    int line;
+    unsigned pool_class;
+};
+
+struct eddy_slab {
+    struct eddy_slab *next;
+    uint32_t used; /* records handed out at least once */
+    uint32_t count;
+    struct eddy_task_record records[];
+};
+
+struct eddy_task_table {
+    struct eddy_slab *slabs; /* newest first */
+    struct eddy_link free;   /* records to be used again */
+    uint32_t live;           /* tasks that have not ended */
+    bool closed;             /* the loop is being freed, its tasks have ended */
+};
+
+static inline struct eddy_task_record *eddy_task_of(struct eddy_ready *ready)
+{
+    return (struct eddy_task_record *)(void *)ready;
+}
+
+static inline uint16_t *eddy_bits(struct eddy_task_record *task)
+{
+    return &task->timed.ready.bits;
+}
+
+static inline void eddy_set(struct eddy_task_record *task, unsigned bits)
+{
+    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits | bits);
+}
+
+static inline void eddy_clear(struct eddy_task_record *task, unsigned bits)
+{
+    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits & ~bits);
+}
+
+static inline bool eddy_has(const struct eddy_task_record *task, unsigned bits)
+{
+    return (task->timed.ready.bits & bits) != 0;
+}
+
+static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
+}
+
+/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or NULL. */
+static inline void *eddy_owner_of(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
+}
+
+static inline eddy_task eddy_handle(struct eddy_task_record *task)
+{
+    eddy_task handle = {task, task->timed.ready.generation};
+    return handle;
+}
+
+/* ---- task.c */
+
+/* The extra record, made if there is none; NULL: no memory. */
+struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
+void eddy_owner_set(struct eddy_task_record *task, void *owner);
+
+/* Guards: what must be closed before its memory goes. A task links into its list what it opens in memory
+ * of the caller's; a frame that ends with such a link inside is a mistake that is told at once. */
+int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard);
+/* Aborts if a guard lies in the frame, which is about to go. */
+void eddy_guard_check(eddy_coro *co);
+
+/* The record of a handle, or NULL if the task is gone. */
+struct eddy_task_record *eddy_task_find(eddy_task task);
+
+/* Ends a task whose last frame is gone: tells whoever waits for it. */
+void eddy_task_finish(struct eddy_task_record *task, int64_t result);
+
+/* Frees the record for another task; stale handles find that out. */
+void eddy_task_release(struct eddy_task_record *task);
+
+/* Visits every record in use. */
+void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
+                    void *context);
+
+/* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
+int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
+
+/* Where an error began: kept with the task, and handed on to the task that joins it. */
+void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
+                     const char *file, int line);
+void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error);
+
+/* Tells the error hook of an error of a task that nobody collects. */
+void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
+
+/* ---- cancel.c */
+
+/* A cancel or a time-out reaches a task that waits: true if the wait is over. */
+bool eddy_interrupt(struct eddy_task_record *task);
+void eddy_cancel_record(struct eddy_task_record *task);
+
+/* ---- deadline.c */
+
+/* The earliest deadline that could strike now, or EDDY_FOREVER. */
+int64_t eddy_limit_next(const struct eddy_task_record *task);
+
+/* Marks a limit that has passed as struck; false if there is none. */
+bool eddy_limit_strike(struct eddy_task_record *task);
+
+/* The strikes that were passed on did not cancel anything: they are to be delivered again. */
+void eddy_limit_unstrike(struct eddy_task_record *task);
+
+/* A cancel from outside is on its way up: no limit may take it for its own. */
+void eddy_limit_disown(struct eddy_task_record *task);
+
+/* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
+int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
+void eddy_limit_drop_all(struct eddy_task_record *task);
+
+/* ---- step.c (the trampoline) */
+
+extern const struct eddy_loop_task_class eddy_task_class;
+
+/* Parks a running task on the ready list. */
+void eddy_requeue(struct eddy_task_record *task);
+
+/* Arms the heap for the task's next deadline. It has an entry, or room for one. */
+void eddy_task_arm(struct eddy_task_record *task);
+
+/* Where a frame stands; asks the coroutine for its function and file. */
+struct eddy_where {
+    const char *function;
+    const char *file;
+    uint32_t line; /* of the await in which it is, or was last */
+};
+struct eddy_where eddy_frame_where(eddy_coro *co);
+
+void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn, cold));
+
+/* ---- coro.c */
+
+void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
+
+extern const struct eddy_wait eddy_sleep_kind;
+extern const struct eddy_wait eddy_pause_kind;
+
+#endif

@@ -1,0 +1,117 @@
+#include "eddy/wait.h"
+
+#include "task_internal.h"
+
+/* Delivers what is pending, unless a cleanup holds it back. */
+static int64_t interrupted(eddy_coro *co)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (eddy_has(task, EDDY_TASK_CANCEL_) && co->mask == 0) {
+        eddy_clear(task, EDDY_TASK_CANCEL_);
+        eddy_limit_disown(task);
+        return -ECANCELED;
+    }
+    if (eddy_has(task, EDDY_TASK_LIMIT_)) {
+        eddy_clear(task, EDDY_TASK_LIMIT_);
+        if (eddy_limit_strike(task)) {
+            return -ECANCELED;
+        }
+    }
+    return 0;
+}
+
+int64_t eddy_check(eddy_coro *co)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (task->top != co || task->wait != NULL ||
+        task->timed.ready.state != EDDY_TASK_RUNNING_) {
+        eddy_frame_misuse(co, "an operation was begun here and not awaited");
+    }
+    return eddy_has(task, EDDY_TASK_INTERRUPTED_) ? interrupted(co) : 0;
+}
+
+int64_t eddy_done(eddy_coro *co, int64_t result)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (--task->loop->awaits_left > 0) {
+        return result;
+    }
+    task->in.result = result;
+    co->state = EDDY_STATE_BEGUN_;
+    eddy_requeue(task);
+    return EDDY_PENDING;
+}
+
+int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
+{
+    struct eddy_task_record *task = co->task;
+
+    co->state = EDDY_STATE_BEGUN_; /* until the await stores its line */
+    task->wait = wait;
+    task->in.object = object;
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    if (line != NULL) {
+        eddy_list_append(&line->tasks, &task->timed.ready.link);
+    }
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_task_arm(task);
+    }
+    return EDDY_PENDING;
+}
+
+/* A cancel that was passed on has come back as the result, or it has not and is still to be delivered. */
+static void settle_passed(struct eddy_task_record *task, int64_t result)
+{
+    eddy_clear(task, EDDY_TASK_PASSED_);
+    if (result != -ECANCELED) {
+        eddy_limit_unstrike(task);
+    } else if (eddy_has(task, EDDY_TASK_CANCEL_)) {
+        eddy_clear(task, EDDY_TASK_CANCEL_);
+        eddy_limit_disown(task);
+    }
+}
+
+static void make_ready(struct eddy_task_record *task)
+{
+    if (task->timed.ready.state != EDDY_TASK_WAITING_) {
+        return; /* ready to try already */
+    }
+    if (eddy_link_used(&task->timed.ready.link)) {
+        eddy_list_remove(&task->timed.ready.link);
+    }
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(task->loop, &task->timed.ready);
+}
+
+void eddy_wake(struct eddy_task_record *task, int64_t result)
+{
+    if (task->wait == NULL) {
+        eddy_misuse_(__func__, __FILE__, __LINE__, "eddy_wake of a task that does not wait");
+    }
+    task->wait = NULL;
+    if (eddy_has(task, EDDY_TASK_PASSED_)) {
+        settle_passed(task, result);
+    }
+    task->in.result = result;
+    make_ready(task);
+}
+
+void eddy_wake_to_try(struct eddy_task_record *task)
+{
+    make_ready(task);
+}
+
+void eddy_check_pointer(eddy_coro *co, const void *pointer)
+{
+    char here;
+    uintptr_t low = (uintptr_t)&here;
+    uintptr_t high = (uintptr_t)co->task->loop->stack_base;
+
+    if ((uintptr_t)pointer > low && (uintptr_t)pointer < high) {
+        eddy_frame_misuse(co, "the task is to wait with a pointer to a local variable, which is gone "
+                              "by then: keep it in the frame");
+    }
+}

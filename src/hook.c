@@ -25,9 +25,6 @@ void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point)
     struct eddy_link pending = {0};
     struct eddy_link *link;
 
-    if (eddy_list_empty(&loop->hooks[point])) {
-        return;
-    }
     eddy_list_splice(&pending, &loop->hooks[point]);
     while ((link = eddy_list_first(&pending)) != NULL) {
         eddy_hook *hook = (eddy_hook *)(void *)link;

@@ -17,7 +17,8 @@ enum {
 
 /* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
 struct eddy_loop_task_class {
-    void (*step)(eddy_loop *loop, struct eddy_ready *ready);
+    /* Runs the tasks at the head of the batch, `most` of them; returns how many. */
+    int (*run)(eddy_loop *loop, int most);
     void (*due)(eddy_loop *loop, struct eddy_timed *timed);
     /* True if the task's entry in the heap says its true deadline; else puts it right, or removes it. */
     bool (*settled)(eddy_loop *loop, struct eddy_timed *timed);
@@ -53,6 +54,8 @@ struct eddy_loop {
     bool running;       /* inside a poll */
     bool in_turn;       /* inside a turn: `now` is the turn's time */
     bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
+    bool one_turn;      /* a poll that is to run exactly one turn */
+    bool awaited_ended; /* the task for which the loop runs has ended */
     bool closing;       /* eddy_loop_free is at work */
     bool no_pwait2;     /* the kernel has no epoll_pwait2 */
     unsigned flags;
@@ -92,6 +95,7 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
+    const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
 
@@ -100,10 +104,26 @@ struct eddy_loop {
 
 /* ---- loop.c */
 
-/* Appends to the ready list. */
+/* Appends to the ready list, whose head is always initialized. */
 static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)
 {
-    eddy_list_append(&loop->ready, &ready->link);
+    struct eddy_link *last = loop->ready.prev;
+
+    ready->link.next = &loop->ready;
+    ready->link.prev = last;
+    last->next = &ready->link;
+    loop->ready.prev = &ready->link;
+}
+
+/* Takes the first out of the batch, which is not empty. */
+static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
+{
+    struct eddy_link *first = loop->batch.next;
+
+    loop->batch.next = first->next;
+    first->next->prev = &loop->batch;
+    first->next = NULL; /* in no list */
+    return (struct eddy_ready *)(void *)first;
 }
 
 /* Tells the error hook. */

@@ -8,6 +8,7 @@ static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
     if (result < 0) {
         return result;
     }
+    loop->awaited = task;
     while (result == 0 && task->timed.ready.state != EDDY_TASK_DONE_) {
         if (loop->stop) {
             result = -EINTR;
@@ -18,6 +19,8 @@ static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
         }
     }
     loop->stop = false;
+    loop->awaited = NULL;
+    loop->awaited_ended = false;
     eddy_loop_leave(loop);
     return result;
 }

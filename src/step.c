@@ -76,15 +76,6 @@ static void due(eddy_loop *loop, struct eddy_timed *timed)
 
 /* ---- running */
 
-void eddy_requeue(struct eddy_task_record *task)
-{
-    task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(task->loop, &task->timed.ready);
-    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
-        eddy_task_arm(task);
-    }
-}
-
 static void __attribute__((noinline)) poison_stack(void)
 {
     volatile unsigned char gone[16384];
@@ -108,7 +99,7 @@ static bool try_to_finish_wait(struct eddy_task_record *task)
     return true;
 }
 
-/* What is seldom to be done before a step; false if the task has ended. */
+/* What only some steps begin with; false if the task does not run after all. */
 static bool prepare(struct eddy_task_record *task)
 {
     if (eddy_has(task, EDDY_TASK_NEW_)) {
@@ -120,38 +111,54 @@ static bool prepare(struct eddy_task_record *task)
             return false;
         }
     }
+    if (eddy_has(task, EDDY_TASK_TRY_)) {
+        eddy_clear(task, EDDY_TASK_TRY_);
+        if (task->wait != NULL && !try_to_finish_wait(task)) {
+            return false;
+        }
+    }
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         task->in.result = eddy_limit_drop(task, task->in.result);
     }
     return true;
 }
 
-static void step(eddy_loop *loop, struct eddy_ready *ready)
+/* The hot path. A task may be gone after its step, but its record never is. */
+static inline void step(eddy_loop *loop, struct eddy_task_record *task)
 {
-    struct eddy_task_record *task = eddy_task_of(ready);
-    bool poison = (loop->flags & EDDY_LOOP_POISON_STACK) != 0;
+    struct eddy_ready *ready = &task->timed.ready;
 
-    task->timed.ready.state = EDDY_TASK_RUNNING_;
+    ready->state = EDDY_TASK_RUNNING_;
     loop->awaits_left = AWAITS_A_STEP;
-    if (task->wait != NULL && !try_to_finish_wait(task)) {
-        return;
-    }
-    if (eddy_has(task, EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_) && !prepare(task)) {
+    if ((ready->bits & EDDY_TASK_PREPARED_) != 0 && !prepare(task)) {
         return;
     }
     do {
         eddy_coro *co = task->top;
         co->fn(co);
-        if (poison) {
+        if ((loop->flags & EDDY_LOOP_POISON_STACK) != 0) {
             poison_stack();
         }
-        if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_) {
+        if (ready->state != EDDY_TASK_RUNNING_) {
+            return;
+        }
+        if (task->top == co) {
             eddy_frame_misuse(co, "the coroutine returned without eddy_return or eddy_end");
         }
-    } while (task->timed.ready.state == EDDY_TASK_RUNNING_ && --loop->awaits_left > 0);
-    if (task->timed.ready.state == EDDY_TASK_RUNNING_) {
-        eddy_requeue(task); /* it has had its share of calls */
-    }
+    } while (--loop->awaits_left > 0);
+    eddy_requeue(task); /* it has had its share of calls */
+}
+
+static int run(eddy_loop *loop, int most)
+{
+    int steps = 0;
+
+    do {
+        step(loop, eddy_task_of(eddy_batch_take(loop)));
+        steps++;
+    } while (steps < most && loop->batch.next != &loop->batch &&
+             ((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK);
+    return steps;
 }
 
 /* ---- the end of a loop */
@@ -271,7 +278,7 @@ static int check(eddy_loop *loop)
 }
 
 const struct eddy_loop_task_class eddy_task_class = {
-    .step = step,
+    .run = run,
     .due = due,
     .settled = settled,
     .stuck = stuck,

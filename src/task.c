@@ -250,6 +250,7 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
     task->loop->tasks->live--;
+    task->loop->awaited_ended |= task == task->loop->awaited;
     if (eddy_has(task, EDDY_TASK_OWNED_)) {
         owner->child_done(owner, task, result);
     } else if (joiner != NULL) {

@@ -171,11 +171,18 @@ void eddy_limit_drop_all(struct eddy_task_record *task);
 
 extern const struct eddy_loop_task_class eddy_task_class;
 
-/* Parks a running task on the ready list. */
-void eddy_requeue(struct eddy_task_record *task);
-
 /* Arms the heap for the task's next deadline. It has an entry, or room for one. */
 void eddy_task_arm(struct eddy_task_record *task);
+
+/* Sends a running task through the ready list. */
+static inline void eddy_requeue(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(task->loop, &task->timed.ready);
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_task_arm(task);
+    }
+}
 
 /* Where a frame stands; asks the coroutine for its function and file. */
 struct eddy_where {

@@ -21,15 +21,14 @@ static int64_t interrupted(eddy_coro *co)
     return 0;
 }
 
-int64_t eddy_check(eddy_coro *co)
+int64_t eddy_check_slow_(eddy_coro *co)
 {
-    struct eddy_task_record *task = co->task;
+    const struct eddy_task_record *task = co->task;
 
-    if (task->top != co || task->wait != NULL ||
-        task->timed.ready.state != EDDY_TASK_RUNNING_) {
+    if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "an operation was begun here and not awaited");
     }
-    return eddy_has(task, EDDY_TASK_INTERRUPTED_) ? interrupted(co) : 0;
+    return interrupted(co);
 }
 
 int64_t eddy_done(eddy_coro *co, int64_t result)
@@ -101,6 +100,7 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
 
 void eddy_wake_to_try(struct eddy_task_record *task)
 {
+    eddy_set(task, EDDY_TASK_TRY_);
     make_ready(task);
 }
 

@@ -72,7 +72,8 @@ enum {
     EDDY_FRAME_MANAGER_ = 1 << 3,
     EDDY_FRAME_AT_BODY_ = 1 << 4, /* a manager that is entered */
     EDDY_FRAME_CLOSING_ = 1 << 5, /* a generator that is left early */
-    EDDY_FRAME_FINISHED_ = 1 << 6
+    EDDY_FRAME_FINISHED_ = 1 << 6,
+    EDDY_FRAME_LARGE_ = 1 << 7 /* its memory is not of a small class */
 };
 
 /* One open eddy_with or eddy_for_each of a frame. */
@@ -132,6 +133,8 @@ enum {
     EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
     EDDY_TASK_OWNED_ = 1 << 11,    /* owner is no task, but a struct eddy_owner: a group, a server */
     EDDY_TASK_GUARDS_ = 1 << 12,   /* has opened things that must not be left open in a dead frame */
+    EDDY_TASK_TRY_ = 1 << 13,      /* woken to try: its wait goes on until `resume` has a result */
+    EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };
@@ -171,7 +174,7 @@ static inline int eddy_strange_state_(eddy_coro *co, const char *function, const
 /* Sets the frame's result and where it goes on: an open scope's exit, its finally, or its end. */
 static inline void eddy_unwind_(eddy_coro *co, int64_t result)
 {
-    if (co->scope != NULL || co->flags != 0) {
+    if (co->scope != NULL || (co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
         eddy_unwind_slow_(co, result);
         return;
     }
@@ -187,16 +190,14 @@ static inline void eddy_finish_(eddy_coro *co)
     if (task->top == co && co->parent != NULL && co->scope == NULL && co->flags == 0 &&
         (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
         co->outcome >= 0) {
-        struct eddy_pool *pool = (struct eddy_pool *)(void *)task->loop;
-        unsigned pool_class = co->pool_class;
-        if (pool_class < EDDY_POOL_CLASSES) {
-            struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
-            task->top = co->parent;
-            task->in.result = co->outcome;
-            block->next = pool->free[pool_class];
-            pool->free[pool_class] = block;
-            return;
-        }
+        struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
+        struct eddy_pool_block **head =
+            &((struct eddy_pool *)(void *)task->loop)->free[co->pool_class];
+        task->top = co->parent;
+        task->in.result = co->outcome;
+        block->next = *head;
+        *head = block;
+        return;
     }
 #else
     (void)task;
@@ -308,7 +309,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
          ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                     \
                 name,                                                                        \
                 EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                 \
-                           EDDY_CLASS_OF_(sizeof(struct name)), 0),                          \
+                           EDDY_CLASS_OF_(sizeof(struct name)),                              \
+                           EDDY_POOL_CLASS(sizeof(struct name)) == 0 ? EDDY_FRAME_LARGE_ : 0),                        \
                 __VA_ARGS__),                                                                \
             EDDY_PENDING)                                                                    \
          : eddy_call_refused_(co))

@@ -57,9 +57,20 @@ struct eddy_line {
     struct eddy_link tasks;
 };
 
+EDDY_API EDDY_MUST_USE int64_t eddy_check_slow_(eddy_coro *co); /* private */
+
 /* First thing in every operation, before it takes anything: delivers a pending cancel or a passed
  * deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not awaited. */
-EDDY_API EDDY_MUST_USE int64_t eddy_check(eddy_coro *co);
+EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
+{
+    const struct eddy_task_record *task = co->task;
+
+    if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
+        (task->timed.ready.bits & EDDY_TASK_INTERRUPTED_) == 0) {
+        return 0;
+    }
+    return eddy_check_slow_(co);
+}
 
 /* Last thing in an operation that finished at once: returns `result`, or, when the task has had its
  * share of such awaits, sends it once through the ready list, and the result comes then. */

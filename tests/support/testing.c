@@ -1,0 +1,445 @@
+#include "testing.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct testing testing;
+
+/* ---- memory */
+
+/* In front of every block, so that the size which the loop gives back can be checked. */
+union block_header {
+    size_t size;
+    max_align_t alignment;
+};
+
+static bool memory_fails(struct testing_memory *memory)
+{
+    memory->calls++;
+    return memory->fail_at != 0 && (memory->fail_on ? memory->calls >= memory->fail_at
+                                                    : memory->calls == memory->fail_at);
+}
+
+void *testing_allocate(void *user, void *old, size_t old_size, size_t new_size)
+{
+    struct testing_memory *memory = user;
+    union block_header *old_header = (union block_header *)old - (old != NULL);
+    union block_header *header = NULL;
+
+    if ((old != NULL ? old_header->size : 0) != old_size) {
+        fprintf(stderr, "the allocator was told a wrong size: %zu\n", old_size);
+        abort();
+    }
+    if (new_size > 0) {
+        header = memory_fails(memory) ? NULL : malloc(sizeof *header + new_size);
+        if (header == NULL) {
+            return NULL;
+        }
+        header->size = new_size;
+        memset(header + 1, 0xA5, new_size);
+        if (old != NULL) {
+            memcpy(header + 1, old, old_size < new_size ? old_size : new_size);
+        }
+    }
+    if (old != NULL) {
+        free(old_header);
+    }
+    memory->bytes += new_size - old_size;
+    return header != NULL ? header + 1 : NULL;
+}
+
+void testing_fail_allocation(unsigned k)
+{
+    testing.memory.fail_at = k == 0 ? 0 : testing.memory.calls + k;
+    testing.memory.fail_on = false;
+}
+
+void testing_fail_allocations_from(unsigned k)
+{
+    testing_fail_allocation(k);
+    testing.memory.fail_on = true;
+}
+
+/* ---- system calls */
+
+unsigned testing_calls_of(size_t call)
+{
+    return __atomic_load_n(&testing.sys.calls[call], __ATOMIC_RELAXED);
+}
+
+void testing_fail_call(size_t call, unsigned k, int error, bool on)
+{
+    testing.sys.fail[call].at = k == 0 ? 0 : testing_calls_of(call) + k;
+    testing.sys.fail[call].on = on;
+    testing.sys.fail[call].error = error;
+}
+
+unsigned testing_waits(void)
+{
+    return testing_calls(epoll_wait) + testing_calls(epoll_pwait2);
+}
+
+/* Counts a call; the error with which it is to fail, or 0. Other threads come here too. */
+static int enter(const struct eddy_sys *table, size_t call)
+{
+    struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
+    unsigned number = __atomic_add_fetch(&sys->calls[call], 1, __ATOMIC_RELAXED);
+    unsigned at = sys->fail[call].at;
+
+    return at != 0 && (sys->fail[call].on ? number >= at : number == at) ? sys->fail[call].error : 0;
+}
+
+/* WRAP(type, name, (its parameters but for the table), its arguments) */
+#define UNWRAP(...) __VA_ARGS__
+#define WRAP(type, name, parameters, ...)                                       \
+    static type name##_(const struct eddy_sys *sys UNWRAP parameters)            \
+    {                                                                           \
+        int error = enter(sys, TESTING_CALL(name));                             \
+        return error < 0 ? error : eddy_sys_default()->name(sys __VA_ARGS__);   \
+    }
+
+WRAP(int, epoll_create, (), )
+WRAP(int, epoll_ctl, (, int epoll, int op, int fd, struct epoll_event *event),
+     , epoll, op, fd, event)
+WRAP(int, eventfd, (), )
+WRAP(int, timerfd_create, (), )
+WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
+WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
+WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
+WRAP(int, socket, (, int domain, int type, int protocol), , domain, type, protocol)
+WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
+WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
+WRAP(int, accept4, (, int fd, int flags), , fd, flags)
+WRAP(int, connect, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
+WRAP(int, shutdown, (, int fd, int how), , fd, how)
+WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size),
+     , fd, level, name, value, size)
+WRAP(int, setsockopt, (, int fd, int level, int name, const void *value, socklen_t size),
+     , fd, level, name, value, size)
+WRAP(int, getsockname, (, int fd, struct sockaddr *address, socklen_t *size), , fd, address, size)
+WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
+WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
+WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
+WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
+WRAP(int, dup3, (, int from, int to), , from, to)
+
+/* One that fails has closed the fd all the same, as close(2) does. */
+static int close_(const struct eddy_sys *sys, int fd)
+{
+    int error = enter(sys, TESTING_CALL(close));
+    int result = eddy_sys_default()->close(sys, fd);
+
+    return error < 0 ? error : result;
+}
+
+static int64_t clock_now_(const struct eddy_sys *table, clockid_t clock)
+{
+    const struct testing_sys *sys = (const struct testing_sys *)(const void *)table;
+
+    (void)enter(table, TESTING_CALL(clock_now));
+    if (!sys->fake_clock) {
+        return eddy_sys_default()->clock_now(table, clock);
+    }
+    return clock == CLOCK_BOOTTIME ? sys->now + sys->suspended : sys->now;
+}
+
+/* Asks the kernel. Under a fake clock a time-out passes in no time. */
+static int wait_for_events(struct testing_sys *sys, int epoll, struct epoll_event *events, int most,
+                           int64_t timeout)
+{
+    const struct eddy_sys *real = eddy_sys_default();
+    int count;
+
+    if (sys->on_wait != NULL) {
+        sys->on_wait();
+    }
+    if (!sys->fake_clock || timeout <= 0) {
+        return timeout > 0 ? real->epoll_pwait2(real, epoll, events, most, timeout)
+                           : real->epoll_wait(real, epoll, events, most, timeout < 0 ? -1 : 0);
+    }
+    count = real->epoll_wait(real, epoll, events, most, 0);
+    if (count == 0) {
+        sys->now += timeout;
+    }
+    return count;
+}
+
+static int epoll_wait_(const struct eddy_sys *table, int epoll, struct epoll_event *events, int most,
+                       int milliseconds)
+{
+    struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
+    int error = enter(table, TESTING_CALL(epoll_wait));
+
+    sys->milliseconds = milliseconds;
+    return error < 0 ? error
+                     : wait_for_events(sys, epoll, events, most,
+                                       milliseconds < 0 ? -1 : milliseconds * EDDY_MILLISECOND);
+}
+
+static int epoll_pwait2_(const struct eddy_sys *table, int epoll, struct epoll_event *events,
+                         int most, int64_t timeout)
+{
+    struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
+    int error = enter(table, TESTING_CALL(epoll_pwait2));
+
+    sys->nanoseconds = timeout;
+    return error < 0 ? error : wait_for_events(sys, epoll, events, most, timeout);
+}
+
+static void init_sys(struct testing_sys *sys)
+{
+    memset(sys, 0, sizeof *sys);
+    sys->table = (struct eddy_sys){
+        .clock_now = clock_now_,
+        .epoll_create = epoll_create_,
+        .epoll_ctl = epoll_ctl_,
+        .epoll_pwait2 = epoll_pwait2_,
+        .epoll_wait = epoll_wait_,
+        .eventfd = eventfd_,
+        .timerfd_create = timerfd_create_,
+        .timerfd_settime = timerfd_settime_,
+        .signalfd = signalfd_,
+        .signal_mask = signal_mask_,
+        .socket = socket_,
+        .bind = bind_,
+        .listen = listen_,
+        .accept4 = accept4_,
+        .connect = connect_,
+        .shutdown = shutdown_,
+        .getsockopt = getsockopt_,
+        .setsockopt = setsockopt_,
+        .getsockname = getsockname_,
+        .read = read_,
+        .write = write_,
+        .send = send_,
+        .fcntl = fcntl_,
+        .dup3 = dup3_,
+        .close = close_,
+    };
+}
+
+void testing_fake_clock(int64_t now)
+{
+    testing.sys.fake_clock = true;
+    testing.sys.now = now;
+}
+
+/* ---- what was reported and what happened */
+
+void testing_on_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
+{
+    (void)loop;
+    testing.errors.count++;
+    testing.errors.task = task;
+    testing.errors.code = code;
+    snprintf(testing.errors.text, sizeof testing.errors.text, "%s", text);
+}
+
+void testing_log(const char *format, ...)
+{
+    size_t used = strlen(testing.log);
+    va_list arguments;
+
+    if (used > 0 && used + 1 < sizeof testing.log) {
+        testing.log[used++] = ' ';
+    }
+    va_start(arguments, format);
+    vsnprintf(testing.log + used, sizeof testing.log - used, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- the fixture */
+
+/* Writes the numbers of all open fds, in order: "0 1 2 5". */
+static void list_open_fds(char *text, size_t size)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    bool open[1024 * 64] = {false};
+    const struct dirent *entry;
+    size_t used = 0;
+
+    assert_non_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        long fd = strtol(entry->d_name, NULL, 10);
+        bool is_fd = entry->d_name[0] != '.' && fd != dirfd(directory);
+        if (is_fd && fd >= 0 && fd < (long)sizeof open) {
+            open[fd] = true;
+        }
+    }
+    closedir(directory);
+    text[0] = '\0';
+    for (size_t fd = 0; fd < sizeof open; fd++) {
+        if (open[fd] && used < size) {
+            used += (size_t)snprintf(text + used, size - used, used == 0 ? "%zu" : " %zu", fd);
+        }
+    }
+}
+
+int testing_setup(void **state)
+{
+    (void)state;
+    memset(&testing, 0, sizeof testing);
+    list_open_fds(testing.open_fds, sizeof testing.open_fds);
+    init_sys(&testing.sys);
+    eddy_clock_init(&testing.clock, EDDY_CLOCK_VIRTUAL);
+    testing.options.allocate = testing_allocate;
+    testing.options.allocate_user = &testing.memory;
+    testing.options.clock = &testing.clock;
+    testing.options.sys = &testing.sys.table;
+    testing.options.on_error = testing_on_error;
+    testing.options.user = &testing;
+    testing.options.flags = EDDY_LOOP_CHECK | EDDY_LOOP_POISON_STACK;
+    assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
+    testing_forget_calls();
+    return 0;
+}
+
+void testing_free(void)
+{
+    assert_int_equal(eddy_loop_free(testing.loop), 0);
+    testing.loop = NULL;
+    assert_int_equal(testing.memory.bytes, 0);
+}
+
+int testing_teardown(void **state)
+{
+    char open_fds[sizeof testing.open_fds];
+
+    (void)state;
+    testing_fail_allocation(0);
+    memset(testing.sys.fail, 0, sizeof testing.sys.fail);
+    testing.sys.on_wait = NULL;
+    if (eddy_loop_free(testing.loop) == -EBUSY) {
+        return 0; /* the case has failed inside a callback, which cmocka has told */
+    }
+    testing.loop = NULL;
+    assert_int_equal(testing.memory.bytes, 0);
+    list_open_fds(open_fds, sizeof open_fds);
+    assert_string_equal(open_fds, testing.open_fds);
+    if (testing.errors.count != 0) {
+        fail_msg("an error was reported and not asserted: %s", testing.errors.text);
+    }
+    return 0;
+}
+
+void testing_reopen(void)
+{
+    testing_free();
+    assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
+    testing_forget_calls();
+}
+
+void testing_reopen_with(enum eddy_clock_kind kind, unsigned more_flags)
+{
+    testing_free();
+    eddy_clock_init(&testing.clock, kind);
+    testing.options.flags |= more_flags;
+    assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
+    testing_forget_calls();
+}
+
+int64_t testing_turn(void)
+{
+    int64_t steps = eddy_loop_poll_once(testing.loop, 0, 0);
+
+    assert_true(steps >= 0);
+    return steps;
+}
+
+int64_t testing_turns(void)
+{
+    int64_t steps = eddy_loop_poll_once(testing.loop, 0, EDDY_FOREVER);
+
+    assert_true(steps >= 0);
+    return steps;
+}
+
+/* ---- misuse */
+
+static void abort_in_child(void (*function)(void *argument), void *argument, int error_fd)
+{
+    const struct rlimit no_core = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(SIGABRT, SIG_DFL);
+    dup2(error_fd, STDERR_FILENO);
+    function(argument);
+    _exit(0);
+}
+
+static void read_all(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t count;
+
+    while (used + 1 < size && (count = read(fd, text + used, size - 1 - used)) > 0) {
+        used += (size_t)count;
+    }
+    text[used] = '\0';
+}
+
+void testing_expect_abort(void (*function)(void *argument), void *argument, const char *text)
+{
+    char told[4096];
+    int fds[2];
+    int status;
+    pid_t child;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    fflush(NULL);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        abort_in_child(function, argument, fds[1]);
+    }
+    close(fds[1]);
+    read_all(fds[0], told, sizeof told);
+    close(fds[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) {
+        fail_msg("it did not abort (status %#x) and said: %s", (unsigned)status, told);
+    }
+    if (strstr(told, text) == NULL) {
+        fail_msg("it did not say \"%s\" but: %s", text, told);
+    }
+}
+
+/* ---- fds and random numbers */
+
+void testing_socketpair(int fds[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+void testing_pipe(int fds[2])
+{
+    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+}
+
+void testing_poke(int fd)
+{
+    assert_int_equal(write(fd, "x", 1), 1);
+}
+
+void testing_drain(int fd)
+{
+    char buffer[256];
+
+    while (read(fd, buffer, sizeof buffer) > 0) {
+    }
+}
+
+uint64_t testing_random(uint64_t *state)
+{
+    uint64_t value = *state += UINT64_C(0x9E3779B97F4A7C15);
+
+    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
+    return value ^ value >> 31;
+}

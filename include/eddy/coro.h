@@ -256,7 +256,17 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
 #define EDDY_SITE_ __FILE__ ":" EDDY_STRING_(__LINE__)
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. */
+#ifdef __cplusplus /* g++ warns of fields that are left zero on purpose, and only a statement can silence it */
+#define EDDY_FRAME_VALUE_(name, head, ...)                                        \
+    ([&]() -> struct name {                                                       \
+        _Pragma("GCC diagnostic push")                                            \
+        _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")        \
+        return (struct name){.co = head, __VA_ARGS__};                            \
+        _Pragma("GCC diagnostic pop")                                             \
+    }())
+#else
 #define EDDY_FRAME_VALUE_(name, head, ...) ((struct name){.co = head, __VA_ARGS__})
+#endif
 
 #define EDDY_CLASS_OF_(size) \
     ((uint8_t)(EDDY_POOL_CLASS(size) != 0 ? EDDY_POOL_CLASS(size) : eddy_pool_class_of_(size)))

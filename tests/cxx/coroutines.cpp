@@ -1,0 +1,89 @@
+/* One program with most of the words, as C++17: prints "1 2 timeout 7" and exits 0. */
+#include <eddy.h>
+
+#include <cstdio>
+
+eddy_frame(numbers) {
+    eddy_coro co;
+    int from;
+    int to;
+    int value;
+};
+
+static void numbers(eddy_coro *co)
+{
+    eddy_begin(numbers);
+    for (; self->from <= self->to; self->from++) {
+        eddy_await(eddy_sleep(co, EDDY_MILLISECOND));
+        eddy_yield(self->from);
+    }
+    eddy_end;
+}
+
+eddy_frame(eternity) {
+    eddy_coro co;
+};
+
+static void eternity(eddy_coro *co)
+{
+    eddy_begin(eternity);
+    eddy_await(eddy_sleep(co, 3600 * EDDY_SECOND));
+    eddy_end;
+}
+
+eddy_frame(manager) {
+    eddy_coro co;
+    int *left;
+};
+
+static void manager(eddy_coro *co)
+{
+    eddy_begin(manager);
+    eddy_body;
+    eddy_finally:
+    *self->left += 1;
+    eddy_end;
+}
+
+eddy_frame(seven) {
+    eddy_coro co;
+};
+
+static void seven(eddy_coro *co)
+{
+    eddy_begin(seven);
+    eddy_return(7);
+    eddy_end;
+}
+
+eddy_frame(program) {
+    eddy_coro co;
+    int n;
+    int left;
+    eddy_task tasks[2];
+};
+
+static void program(eddy_coro *co)
+{
+    eddy_begin(program);
+    eddy_for_each(self->n, numbers, .from = 1, .to = 2) {
+        std::printf("%d ", self->n);
+    }
+    eddy_except(-ETIMEDOUT, eddy_wait_for(co, EDDY_MILLISECOND, eddy_call(co, eternity))) {
+        std::printf("timeout ");
+    }
+    eddy_with(manager, .left = &self->left) {
+        self->tasks[0] = eddy_spawn(co, seven);
+        self->tasks[1] = eddy_spawn(co, seven);
+    }
+    eddy_await(self->n, eddy_join(co, self->tasks[0]));
+    eddy_await(eddy_join(co, self->tasks[1]));
+    std::printf("%d\n", self->n);
+    eddy_return(self->left == 1 ? 0 : -EPROTO);
+    eddy_end;
+}
+
+int main()
+{
+    return eddy_exit_status(eddy_run(program));
+}

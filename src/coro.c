@@ -218,10 +218,11 @@ void eddy_unwind_slow_(eddy_coro *co, int64_t result)
 void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char *file, int line)
 {
     struct eddy_task_record *task = co->task;
+    const struct eddy_task_extra *extra = eddy_extra(task);
+    bool noted = eddy_has(task, EDDY_TASK_CASCADED_) && extra != NULL && extra->error == error;
 
-    if (eddy_has(task, EDDY_TASK_CASCADED_)) {
-        eddy_clear(task, EDDY_TASK_CASCADED_); /* noted where it began */
-    } else if (error != -ECANCELED) {
+    eddy_clear(task, EDDY_TASK_CASCADED_);
+    if (error != -ECANCELED && !noted) { /* else it is only passing through */
         eddy_error_note(task, error, function, file, line);
     }
     eddy_unwind_(co, error);

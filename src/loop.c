@@ -532,13 +532,15 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
     if (budget > 0) {
         until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
     }
-    max_wait = loop->stop ? 0 : max_wait;
-    do {
+    while (!loop->stop) {
         result = turn(loop, max_wait, until);
         steps += result > 0 ? result : 0;
         max_wait = 0;
-    } while (result >= 0 && budget > 0 && has_ready(loop) && !loop->stop &&
-             loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) < until);
+        if (result < 0 || budget == 0 || !has_ready(loop) ||
+            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
+            break;
+        }
+    }
     loop->stop = false;
     eddy_loop_leave(loop);
     return result < 0 ? result : steps;

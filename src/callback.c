@@ -10,6 +10,7 @@ void eddy_callback_start(eddy_loop *loop, eddy_callback *callback, eddy_callback
     callback->ready.kind = EDDY_READY_CALLBACK;
     if (!eddy_link_used(&callback->ready.link)) {
         eddy_loop_append(loop, &callback->ready);
+        eddy_loop_changed(loop);
     }
 }
 

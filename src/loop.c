@@ -274,6 +274,13 @@ static void mirror_deadline(eddy_loop *loop)
     }
 }
 
+void eddy_loop_changed(eddy_loop *loop)
+{
+    if (!loop->running) {
+        mirror_deadline(loop);
+    }
+}
+
 /* ---- asking the kernel */
 
 static int wait_for_events(eddy_loop *loop, int64_t timeout)

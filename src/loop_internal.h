@@ -115,6 +115,9 @@ static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)
     loop->ready.prev = &ready->link;
 }
 
+/* The next deadline may have changed: outside of a poll the timerfd has to be told. */
+void eddy_loop_changed(eddy_loop *loop);
+
 /* Takes the first out of the batch, which is not empty. */
 static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
 {

@@ -156,6 +156,7 @@ static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
     frame->task = task;
     loop->tasks->live++;
     eddy_loop_append(loop, &task->timed.ready);
+    eddy_loop_changed(loop);
     return eddy_handle(task);
 }
 

@@ -28,6 +28,7 @@ static int start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_f
     timer->loop = loop;
     timer->callback = callback;
     timer->deadline = deadline;
+    eddy_loop_changed(loop);
     return 0;
 }
 

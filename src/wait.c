@@ -83,6 +83,7 @@ static void make_ready(struct eddy_task_record *task)
     }
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(task->loop, &task->timed.ready);
+    eddy_loop_changed(task->loop);
 }
 
 void eddy_wake(struct eddy_task_record *task, int64_t result)

@@ -13,30 +13,20 @@ enum {
     ALWAYS_READY = 2 /* a regular file: in loop->always while there is an interest */
 };
 
+#define SAME(ours, epolls) _Static_assert((unsigned)(ours) == (unsigned)(epolls), "epoll's value")
+SAME(EDDY_READ, EPOLLIN);
+SAME(EDDY_PRIORITY, EPOLLPRI);
+SAME(EDDY_WRITE, EPOLLOUT);
+SAME(EDDY_ERROR, EPOLLERR);
+SAME(EDDY_HANGUP, EPOLLHUP);
+SAME(EDDY_PEER_CLOSED, EPOLLRDHUP);
+
 static uint32_t to_epoll(const eddy_io *io)
 {
-    uint32_t events = 0;
-
     if (io->mode == EDDY_IO_EDGE) {
         return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
     }
-    events |= io->interest & EDDY_READ ? EPOLLIN | EPOLLRDHUP : 0;
-    events |= io->interest & EDDY_WRITE ? (uint32_t)EPOLLOUT : 0;
-    events |= io->interest & EDDY_PRIORITY ? (uint32_t)EPOLLPRI : 0;
-    return events;
-}
-
-static unsigned from_epoll(uint32_t events)
-{
-    unsigned result = 0;
-
-    result |= events & EPOLLIN ? (unsigned)EDDY_READ : 0;
-    result |= events & EPOLLOUT ? (unsigned)EDDY_WRITE : 0;
-    result |= events & EPOLLPRI ? (unsigned)EDDY_PRIORITY : 0;
-    result |= events & EPOLLRDHUP ? EDDY_PEER_CLOSED | EDDY_READ : 0;
-    result |= events & EPOLLHUP ? (unsigned)EDDY_HANGUP : 0;
-    result |= events & EPOLLERR ? (unsigned)EDDY_ERROR : 0;
-    return result;
+    return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
 }
 
 /* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds that out. */
@@ -134,7 +124,7 @@ static int change(eddy_io *io, unsigned events)
         return result;
     }
     count_reference(io->loop, io, old);
-    io->fetched &= (uint8_t)(events | ALWAYS_TOLD | EDDY_PEER_CLOSED);
+    io->fetched &= (uint16_t)(events | ALWAYS_TOLD | EDDY_PEER_CLOSED);
     return 0;
 }
 
@@ -163,7 +153,7 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
     io->fd = fd;
     io->interest = 0;
     io->fetched = 0;
-    io->mode = (uint8_t)mode;
+    io->mode = (unsigned)mode & 0xFu;
     io->registered = NOT_REGISTERED;
     loop->slots[fd].io = io;
     loop->slots[fd].generation++;
@@ -238,23 +228,24 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
         io->callback(io, events);
         return;
     }
-    io->fetched |= (uint8_t)events;
+    io->fetched |= (uint16_t)events;
     if (!eddy_link_used(&io->ready.link)) {
         eddy_loop_append(loop, &io->ready);
     }
 }
 
-void eddy_io_dispatch(eddy_loop *loop, const struct epoll_event *event)
+/* The slot exists, for it was registered once. Its generation has changed if that watcher is gone. */
+void eddy_io_dispatch(eddy_loop *loop, int count)
 {
-    uint32_t fd = (uint32_t)event->data.u64;
-    uint32_t generation = (uint32_t)(event->data.u64 >> 32);
-
-    if (fd >= (uint32_t)loop->slot_count || loop->slots[fd].io == NULL ||
-        loop->slots[fd].generation != generation) {
-        rebuild(loop);
-        return;
+    for (int i = 0; i < count; i++) {
+        uint64_t data = loop->events[i].data.u64;
+        const struct eddy_io_slot *slot = &loop->slots[(uint32_t)data];
+        if (slot->generation == data >> 32) {
+            tell(loop, slot->io, loop->events[i].events);
+        } else {
+            rebuild(loop);
+        }
     }
-    tell(loop, loop->slots[fd].io, from_epoll(event->events));
 }
 
 void eddy_io_dispatch_always(eddy_loop *loop)

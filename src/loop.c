@@ -388,9 +388,7 @@ static int ask(eddy_loop *loop, int64_t max_wait)
     if (busy) {
         adapt_interval(loop, before);
     }
-    for (int i = 0; i < count; i++) {
-        eddy_io_dispatch(loop, &loop->events[i]);
-    }
+    eddy_io_dispatch(loop, count);
     eddy_io_dispatch_always(loop);
     eddy_timers_expire(loop);
     eddy_messages_receive(loop);

@@ -161,7 +161,8 @@ enum eddy_io_mode {
 
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback);
-void eddy_io_dispatch(eddy_loop *loop, const struct epoll_event *event);
+/* Tells the watchers of the first `count` events that were fetched. */
+void eddy_io_dispatch(eddy_loop *loop, int count);
 void eddy_io_dispatch_always(eddy_loop *loop);
 void eddy_io_run(struct eddy_ready *ready);
 void eddy_io_fini(eddy_loop *loop);

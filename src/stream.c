@@ -8,24 +8,24 @@
 /* ---- system calls */
 
 /* read(2); keeps track of whether there may be more. */
-static int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
+static inline int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
-    int64_t count;
+    int64_t count = sys->read(sys, stream->io.fd, buffer, size);
 
-    do {
-        count = sys->read(sys, stream->io.fd, buffer, size);
-    } while (count == -EINTR);
-    if (count == -EAGAIN) {
-        stream->readable = false;
-    } else if (count > 0 && (size_t)count < size && stream->short_means_drained &&
-               !stream->only_again_means_drained) {
-        stream->readable = false; /* what comes now is a new edge */
+    if ((uint64_t)(count - 1) < size - 1) { /* 0 < count < size */
+        /* What comes from now on is a new edge, if this read has emptied the socket. */
+        stream->readable = !stream->short_means_drained;
+        return count;
     }
+    while (count == -EINTR) {
+        count = sys->read(sys, stream->io.fd, buffer, size);
+    }
+    stream->readable = count != -EAGAIN;
     return count;
 }
 
-static int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
     int64_t count;
@@ -133,7 +133,7 @@ static void on_events(eddy_io *io, unsigned events)
     eddy_stream *stream = (eddy_stream *)(void *)io;
 
     if ((events & (EDDY_PRIORITY | EDDY_PEER_CLOSED | EDDY_HANGUP | EDDY_ERROR)) != 0) {
-        stream->only_again_means_drained = true;
+        stream->short_means_drained = false; /* an end or urgent data may stand behind the bytes */
     }
     if ((events & (EDDY_READ | EDDY_PRIORITY | EDDY_HANGUP | EDDY_ERROR)) != 0) {
         stream->readable = true;
@@ -165,12 +165,12 @@ int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return -EBUSY;
     }
     if (size == 0) {
-        return eddy_done(co, 0);
+        return eddy_done_fast(co, 0);
     }
     if (stream->readable) {
         result = read_some(stream, buffer, size);
         if (result != -EAGAIN) {
-            return eddy_done(co, result);
+            return eddy_done_fast(co, result);
         }
     }
     eddy_check_pointer(co, buffer);
@@ -195,7 +195,7 @@ int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
         return -EBUSY;
     }
     if (stream->readable) {
-        return eddy_done(co, 1);
+        return eddy_done_fast(co, 1);
     }
     stream->reader = co->task;
     stream->io.loop->references++;
@@ -220,7 +220,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     if (stream->writable) {
         result = write_on(stream, data);
         if (result != EDDY_PENDING) {
-            return eddy_done(co, result);
+            return eddy_done_fast(co, result);
         }
     }
     eddy_check_pointer(co, data);
@@ -276,7 +276,6 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     stream->readable = false; /* the registration tells at once if it is */
     stream->writable = true;
     stream->short_means_drained = tcp;
-    stream->only_again_means_drained = false;
     return eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
 }
 

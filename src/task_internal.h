@@ -194,6 +194,16 @@ struct eddy_where eddy_frame_where(eddy_coro *co);
 
 void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn, cold));
 
+/* ---- wait.c */
+
+/* As eddy_done: one that finished at once counts, and the last of a step goes through the ready list. */
+int64_t eddy_done_slow_(eddy_coro *co, int64_t result);
+
+static inline int64_t eddy_done_fast(eddy_coro *co, int64_t result)
+{
+    return --co->task->loop->awaits_left > 0 ? result : eddy_done_slow_(co, result);
+}
+
 /* ---- coro.c */
 
 void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);

@@ -33,11 +33,13 @@ int64_t eddy_check_slow_(eddy_coro *co)
 
 int64_t eddy_done(eddy_coro *co, int64_t result)
 {
+    return eddy_done_fast(co, result);
+}
+
+int64_t eddy_done_slow_(eddy_coro *co, int64_t result)
+{
     struct eddy_task_record *task = co->task;
 
-    if (--task->loop->awaits_left > 0) {
-        return result;
-    }
     task->in.result = result;
     co->state = EDDY_STATE_BEGUN_;
     eddy_requeue(task);
@@ -73,7 +75,7 @@ static void settle_passed(struct eddy_task_record *task, int64_t result)
     }
 }
 
-static void make_ready(struct eddy_task_record *task)
+static inline void make_ready(struct eddy_task_record *task)
 {
     if (task->timed.ready.state != EDDY_TASK_WAITING_) {
         return; /* ready to try already */
@@ -107,11 +109,10 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 void eddy_check_pointer(eddy_coro *co, const void *pointer)
 {
-    char here;
-    uintptr_t low = (uintptr_t)&here;
-    uintptr_t high = (uintptr_t)co->task->loop->stack_base;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t base = (uintptr_t)co->task->loop->stack_base;
 
-    if ((uintptr_t)pointer > low && (uintptr_t)pointer < high) {
+    if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */
         eddy_frame_misuse(co, "the task is to wait with a pointer to a local variable, which is gone "
                               "by then: keep it in the frame");
     }

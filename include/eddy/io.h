@@ -16,13 +16,14 @@
 extern "C" {
 #endif
 
+/* The values are epoll's, so nothing has to be translated. */
 enum eddy_event {
-    EDDY_READ = 1 << 0,     /* readable, or at its end */
-    EDDY_WRITE = 1 << 1,    /* writable */
-    EDDY_HANGUP = 1 << 2,   /* both sides are closed (EPOLLHUP): told always */
-    EDDY_ERROR = 1 << 3,    /* an error is pending (EPOLLERR): told always */
-    EDDY_PRIORITY = 1 << 4, /* urgent data (EPOLLPRI) */
-    EDDY_PEER_CLOSED = 1 << 5 /* the peer has shut its write side (EPOLLRDHUP): told with EDDY_READ */
+    EDDY_READ = 0x1,         /* readable, or at its end */
+    EDDY_PRIORITY = 0x2,     /* urgent data */
+    EDDY_WRITE = 0x4,        /* writable */
+    EDDY_ERROR = 0x8,        /* an error is pending: told always */
+    EDDY_HANGUP = 0x10,      /* both sides are closed: told always */
+    EDDY_PEER_CLOSED = 0x2000 /* the peer has shut its write side: told with EDDY_READ */
 };
 
 typedef struct eddy_io eddy_io;
@@ -34,10 +35,10 @@ struct eddy_io {
     eddy_loop *loop;         /* private: NULL while stopped */
     eddy_io_fn *callback;    /* private */
     int fd;                  /* valid while started */
+    uint16_t fetched;        /* private: events that wait for the callback to run */
     uint8_t interest;        /* private: enum eddy_event */
-    uint8_t fetched;         /* private: events that wait for the callback to run */
-    uint8_t mode;            /* private */
-    uint8_t registered;      /* private: the epoll set holds the fd */
+    uint8_t mode : 4;        /* private: how it is told */
+    uint8_t registered : 4;  /* private: where the fd is */
     void *user;              /* the caller's */
 };
 

@@ -31,8 +31,8 @@ typedef struct eddy_stream {
     size_t written;                  /* of the last write: what the kernel has */
     bool readable;                   /* a read may bring something */
     bool writable;                   /* a write may take something */
-    bool short_means_drained;        /* TCP: a short read has emptied the socket ... */
-    bool only_again_means_drained;   /* ... unless the last event told of more than data */
+    bool short_means_drained;        /* TCP, and no event told of more than data so far: a short
+                                        read has emptied the socket */
 } eddy_stream;
 
 /* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and takes it

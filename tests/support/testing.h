@@ -37,7 +37,16 @@
 
 /* ---- test cases */
 
-#define test(name) static void name(void **state __attribute__((unused)))
+#define test(name)                     \
+    static void name##_body_(void);    \
+    static void name(void **state)     \
+    {                                  \
+        (void)state;                   \
+        testing.failed = true;         \
+        name##_body_();                \
+        testing.failed = false;        \
+    }                                  \
+    static void name##_body_(void)
 
 #define testing_case(name) \
     cmocka_unit_test_setup_teardown(name, testing_setup, testing_teardown)
@@ -92,6 +101,7 @@ struct testing {
     struct testing_errors errors;
     char log[8192];
     char open_fds[4096]; /* at the start of the case */
+    bool failed;         /* an assert left the case: what it leaves behind says nothing more */
 };
 
 extern struct testing testing;

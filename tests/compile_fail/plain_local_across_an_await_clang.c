@@ -1,0 +1,23 @@
+/* expect: 'next' may be uninitialized|'next' is used uninitialized */
+/* flags: -O2 -Werror=conditional-uninitialized -Werror=sometimes-uninitialized -Werror=uninitialized */
+/* compiler: clang */
+#include <eddy.h>
+
+eddy_frame(counts) {
+    eddy_coro co;
+    int from;
+};
+
+static void counts(eddy_coro *co)
+{
+    eddy_begin(counts);
+    int next = self->from + 1; /* lost at the await: it belongs into the frame */
+    eddy_await(eddy_pause(co));
+    eddy_return(next);
+    eddy_end;
+}
+
+int main(void)
+{
+    return eddy_exit_status(eddy_run(counts, .from = 1));
+}

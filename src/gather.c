@@ -44,6 +44,8 @@ static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, si
         if (eddy_has(child, EDDY_TASK_FAILED_)) {
             result = child->in.result;
             eddy_error_pass(child, task, result);
+        } else if (child->in.result < 0 && child->in.result != -ECANCELED) {
+            eddy_error_report(child, child->in.result, "failed when a gather was failing already");
         }
         eddy_task_release(child);
     }
@@ -51,20 +53,23 @@ static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, si
     return spawn_error < 0 ? spawn_error : result;
 }
 
+/* The children of a gather that has failed are being cancelled already: once is enough. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
-    cancel_all(task->in.object, task->with.count[ALL]);
+    if (!eddy_has(task, EDDY_TASK_GATHER_FAILED_)) {
+        cancel_all(task->in.object, task->with.count[ALL]);
+    }
     return 0;
 }
 
 static void child_done(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result)
 {
     const eddy_task *tasks = task->in.object;
-    bool failed_before = eddy_has(task, EDDY_TASK_GATHER_FAILED_);
+    bool cancelled_before = eddy_has(task, EDDY_TASK_GATHER_FAILED_ | EDDY_TASK_PASSED_);
 
     (void)result;
     note_end(task, child);
-    if (eddy_has(task, EDDY_TASK_GATHER_FAILED_) && !failed_before) {
+    if (eddy_has(task, EDDY_TASK_GATHER_FAILED_) && !cancelled_before) {
         cancel_all(tasks, task->with.count[ALL]);
     }
     if (--task->with.count[RUNNING] == 0) {

@@ -27,6 +27,9 @@ static void fail(eddy_group *group, struct eddy_task_record *child, int64_t erro
     const struct eddy_task_extra *extra = child != NULL ? eddy_extra(child) : NULL;
 
     if (group->error != 0) {
+        if (child != NULL) {
+            eddy_error_report(child, error, "failed when its group was failing already");
+        }
         return;
     }
     group->error = error;
@@ -35,7 +38,9 @@ static void fail(eddy_group *group, struct eddy_task_record *child, int64_t erro
         group->file = extra->file;
         group->line = extra->line;
     }
-    eddy_group_cancel(group);
+    if (!group->closing) {
+        eddy_group_cancel(group);
+    }
 }
 
 /* Makes the group as new and returns its result to the task that waited. */
@@ -125,9 +130,14 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
     return task;
 }
 
+/* The tasks of a group that has failed are being cancelled already: once is enough. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
-    eddy_group_cancel(task->in.object);
+    eddy_group *group = task->in.object;
+
+    if (group->error == 0) {
+        eddy_group_cancel(group);
+    }
     return 0;
 }
 

@@ -93,6 +93,14 @@ static int grow(struct eddy_heap *heap)
     return 0;
 }
 
+static int compare_sequences(const void *left, const void *right)
+{
+    const struct eddy_heap_entry *a = left;
+    const struct eddy_heap_entry *b = right;
+
+    return a->alarm->sequence < b->alarm->sequence ? -1 : a->alarm->sequence > b->alarm->sequence;
+}
+
 static int compare_entries(const void *left, const void *right)
 {
     const struct eddy_heap_entry *a = left;
@@ -101,18 +109,48 @@ static int compare_entries(const void *left, const void *right)
     return before(*a, *b) ? -1 : before(*b, *a);
 }
 
-/* The sequence has 32 bits: once in four thousand million starts the entries are numbered anew in
- * their order. A sorted array is a heap. */
+/* The sequence has 32 bits: once in four thousand million starts the alarms are numbered anew, in the
+ * order of their starts. Then the entries are sorted again, for a sorted array is a heap. */
 static void renumber(struct eddy_heap *heap)
 {
-    if (heap->count > 0) {
-        qsort(heap->entries, heap->count, sizeof *heap->entries, compare_entries);
+    heap->sequence = heap->count;
+    if (heap->count == 0) {
+        return;
     }
+    qsort(heap->entries, heap->count, sizeof *heap->entries, compare_sequences);
     for (uint32_t i = 0; i < heap->count; i++) {
-        heap->entries[i].alarm->position = i + 1;
         heap->entries[i].alarm->sequence = i + 1;
     }
-    heap->sequence = heap->count;
+    qsort(heap->entries, heap->count, sizeof *heap->entries, compare_entries);
+    for (uint32_t i = 0; i < heap->count; i++) {
+        heap->entries[i].alarm->position = i + 1;
+    }
+}
+
+/* A child has the same deadline as the entry, so that their order hangs on the sequence. */
+static bool ties_with_child(const struct eddy_heap *heap, uint32_t index)
+{
+    uint64_t first = (uint64_t)index * ARITY + 1;
+    uint64_t end = first + ARITY < heap->count ? first + ARITY : heap->count;
+
+    for (uint64_t child = first; child < end; child++) {
+        if (heap->entries[child].deadline == heap->entries[index].deadline) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void restart(struct eddy_heap *heap, uint32_t index, struct eddy_heap_entry entry)
+{
+    int64_t old = heap->entries[index].deadline;
+
+    if (entry.deadline < old) {
+        sift_up(heap, index, entry);
+    } else if (entry.deadline == old || ties_with_child(heap, index)) {
+        sift_down(heap, index, entry); /* its new sequence would stand before those below it */
+    }
+    /* Otherwise it only stays, stale, until it comes up. */
 }
 
 int eddy_heap_start(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t deadline)
@@ -126,14 +164,10 @@ int eddy_heap_start(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t de
         renumber(heap);
     }
     alarm->sequence = ++heap->sequence;
-    if (!eddy_heap_has(alarm)) {
+    if (eddy_heap_has(alarm)) {
+        restart(heap, alarm->position - 1, entry);
+    } else {
         sift_up(heap, heap->count++, entry);
-        return 0;
-    }
-    if (deadline < eddy_heap_entry_of(heap, alarm)->deadline) {
-        sift_up(heap, alarm->position - 1, entry);
-    } else if (deadline == eddy_heap_entry_of(heap, alarm)->deadline) {
-        sift_down(heap, alarm->position - 1, entry); /* now the last of its deadline */
     }
     return 0;
 }
@@ -167,8 +201,7 @@ int eddy_heap_check(const struct eddy_heap *heap)
         if (heap->entries[i].alarm->position != i + 1) {
             return -EINVAL;
         }
-        /* Only the deadline: a stale parent may have a newer sequence than its child. */
-        if (i > 0 && heap->entries[i].deadline < heap->entries[(i - 1) / ARITY].deadline) {
+        if (i > 0 && before(heap->entries[i], heap->entries[(i - 1) / ARITY])) {
             return -EINVAL;
         }
     }

@@ -49,7 +49,8 @@ static inline struct eddy_heap_entry *eddy_heap_top(const struct eddy_heap *heap
 }
 
 /* Starts the alarm anew for that deadline, behind all others of the same deadline. If it is in the heap
- * already and the deadline is later than its entry's, the entry stays and is stale. -ENOMEM if the heap
+ * already and the deadline is later than its entry's, the entry stays and is stale (unless that would
+ * put it out of order among equal deadlines). -ENOMEM if the heap
  * cannot grow; then nothing has changed. */
 int eddy_heap_start(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t deadline);
 

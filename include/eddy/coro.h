@@ -225,6 +225,12 @@ static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_c
     return eddy_call_begin_slow_(co, size);
 }
 
+/* Makes the compiler warn of an operation that nobody awaits, where it is no function call. */
+EDDY_MUST_USE static inline int64_t eddy_operation_(int64_t result)
+{
+    return result;
+}
+
 static inline int64_t eddy_resumed_(const eddy_coro *co)
 {
     return co->task->in.result;
@@ -315,7 +321,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  */
 #define eddy_call(co, ...) EDDY_CALL_(co, __VA_ARGS__, )
 #define EDDY_CALL_(co, name, ...)                                                            \
-    (eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL \
+    eddy_operation_(                                                                         \
+    eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL \
          ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                     \
                 name,                                                                        \
                 EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                 \
@@ -331,10 +338,11 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  */
 #define eddy_call_in(co, memory, ...) EDDY_CALL_IN_(co, memory, __VA_ARGS__, )
 #define EDDY_CALL_IN_(co, memory, name, ...)                                                   \
-    (*(memory) = EDDY_FRAME_VALUE_(                                                            \
+    eddy_operation_((                                                                          \
+     *(memory) = EDDY_FRAME_VALUE_(                                                            \
          name, EDDY_HEAD_(name, (co)->task, co, (co)->mask, 0, EDDY_FRAME_BORROWED_),          \
          __VA_ARGS__),                                                                         \
-     eddy_call_begin_in_(co, memory))
+     eddy_call_begin_in_(co, memory)))
 
 /* ---- the words */
 

@@ -19,7 +19,8 @@ extern "C" {
  * cancel from outside stays -ECANCELED. -ENOMEM: no memory for the deadline; the operation was not begun.
  */
 #define eddy_wait_for(co, timeout, operation) \
-    (eddy_limit_begin_(co, timeout) ? eddy_limit_end_(co, (operation)) : (int64_t)-ENOMEM)
+    eddy_operation_(                          \
+        eddy_limit_begin_(co, timeout) ? eddy_limit_end_(co, (operation)) : (int64_t)-ENOMEM)
 
 /* Private. */
 EDDY_API EDDY_MUST_USE int eddy_limit_begin_(eddy_coro *co, int64_t timeout);

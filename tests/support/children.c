@@ -1,8 +1,62 @@
 #include "children.h"
 
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 void testing_log_at(const char *word, const char *mark)
 {
     testing_log("%s%s@%lld", word, mark, (long long)(eddy_loop_now(testing.loop) / MS));
+}
+
+static const char *error_name(int64_t code)
+{
+    switch (code) {
+    case -EBADF:
+        return "-EBADF";
+    case -EBUSY:
+        return "-EBUSY";
+    case -EAGAIN:
+        return "-EAGAIN";
+    case -EPIPE:
+        return "-EPIPE";
+    case -ECONNRESET:
+        return "-ECONNRESET";
+    case -ECANCELED:
+        return "-ECANCELED";
+    case -ETIMEDOUT:
+        return "-ETIMEDOUT";
+    default:
+        return NULL;
+    }
+}
+
+void testing_log_result(const char *name, int64_t result)
+{
+    if (error_name(result) != NULL) {
+        testing_log("%s=%s", name, error_name(result));
+    } else {
+        testing_log("%s=%lld", name, (long long)result);
+    }
+}
+
+void testing_expect_return(void (*function)(void *argument), void *argument)
+{
+    const struct rlimit no_core = {0, 0};
+    int status;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setrlimit(RLIMIT_CORE, &no_core);
+        function(argument);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 void child(eddy_coro *co)

@@ -39,18 +39,19 @@ static inline int64_t write_some(eddy_stream *stream, const void *data, size_t s
     return count;
 }
 
-/* Writes until all is with the kernel (the total), it would block (EDDY_PENDING), or it fails. */
-static int64_t write_on(eddy_stream *stream, const char *data)
+/* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the total), it
+ * would block (EDDY_PENDING), or it fails. */
+static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
 {
-    while (stream->write_left > 0) {
-        int64_t count = write_some(stream, data + stream->written, stream->write_left);
-        if (count < 0) {
-            return count == -EAGAIN ? EDDY_PENDING : count;
-        }
+    while (count >= 0) {
         stream->written += (size_t)count;
         stream->write_left -= (size_t)count;
+        if (stream->write_left == 0) {
+            return (int64_t)stream->written;
+        }
+        count = write_some(stream, data + stream->written, stream->write_left);
     }
-    return (int64_t)stream->written;
+    return count == -EAGAIN ? EDDY_PENDING : count;
 }
 
 /* ---- waiting */
@@ -95,7 +96,7 @@ static int64_t resume_read(struct eddy_task_record *task)
 static int64_t resume_write(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
-    int64_t result = write_on(stream, task->with.value);
+    int64_t result = write_rest(stream, task->with.value, 0);
 
     if (result != EDDY_PENDING) {
         write_over(stream);
@@ -132,19 +133,19 @@ static void on_events(eddy_io *io, unsigned events)
 {
     eddy_stream *stream = (eddy_stream *)(void *)io;
 
-    if ((events & (EDDY_PRIORITY | EDDY_PEER_CLOSED | EDDY_HANGUP | EDDY_ERROR)) != 0) {
+    if ((events & ~(unsigned)(EDDY_READ | EDDY_WRITE)) != 0) {
         stream->short_means_drained = false; /* an end or urgent data may stand behind the bytes */
     }
-    if ((events & (EDDY_READ | EDDY_PRIORITY | EDDY_HANGUP | EDDY_ERROR)) != 0) {
+    if ((events & ~(unsigned)(EDDY_WRITE)) != 0) {
         stream->readable = true;
         if (stream->reader != NULL) {
-            eddy_wake_to_try(stream->reader);
+            eddy_wake_to_try_inline(stream->reader);
         }
     }
     if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
         stream->writable = true;
         if (stream->writer != NULL) {
-            eddy_wake_to_try(stream->writer);
+            eddy_wake_to_try_inline(stream->writer);
         }
     }
 }
@@ -165,20 +166,20 @@ int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return -EBUSY;
     }
     if (size == 0) {
-        return eddy_done_fast(co, 0);
+        return eddy_done_inline(co, 0);
     }
     if (stream->readable) {
         result = read_some(stream, buffer, size);
         if (result != -EAGAIN) {
-            return eddy_done_fast(co, result);
+            return eddy_done_inline(co, result);
         }
     }
-    eddy_check_pointer(co, buffer);
+    eddy_check_pointer_inline(co, buffer);
     stream->reader = co->task;
     stream->read_size = size;
     stream->io.loop->references++;
     co->task->with.value = buffer;
-    return eddy_park(co, &read_kind, stream, NULL);
+    return eddy_park_inline(co, &read_kind, stream);
 }
 
 int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
@@ -195,11 +196,11 @@ int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
         return -EBUSY;
     }
     if (stream->readable) {
-        return eddy_done_fast(co, 1);
+        return eddy_done_inline(co, 1);
     }
     stream->reader = co->task;
     stream->io.loop->references++;
-    return eddy_park(co, &readable_kind, stream, NULL);
+    return eddy_park_inline(co, &readable_kind, stream);
 }
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
@@ -218,16 +219,21 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     stream->written = 0;
     stream->write_left = size;
     if (stream->writable) {
-        result = write_on(stream, data);
+        result = write_some(stream, data, size);
+        if (result == (int64_t)size) { /* nearly always */
+            stream->written = size;
+            return eddy_done_inline(co, result);
+        }
+        result = write_rest(stream, data, result);
         if (result != EDDY_PENDING) {
-            return eddy_done_fast(co, result);
+            return eddy_done_inline(co, result);
         }
     }
-    eddy_check_pointer(co, data);
+    eddy_check_pointer_inline(co, data);
     stream->writer = co->task;
     stream->io.loop->references++;
     co->task->with.value = (void *)(uintptr_t)data;
-    return eddy_park(co, &write_kind, stream, NULL);
+    return eddy_park_inline(co, &write_kind, stream);
 }
 
 int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)

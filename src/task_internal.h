@@ -196,12 +196,49 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 
 /* ---- wait.c */
 
-/* As eddy_done: one that finished at once counts, and the last of a step goes through the ready list. */
-int64_t eddy_done_slow_(eddy_coro *co, int64_t result);
+/* The operations of wait.h, inline for the streams, which are on the path of every message. */
 
-static inline int64_t eddy_done_fast(eddy_coro *co, int64_t result)
+int64_t eddy_done_slow(eddy_coro *co, int64_t result);
+
+static inline int64_t eddy_done_inline(eddy_coro *co, int64_t result)
 {
-    return --co->task->loop->awaits_left > 0 ? result : eddy_done_slow_(co, result);
+    return --co->task->loop->awaits_left > 0 ? result : eddy_done_slow(co, result);
+}
+
+static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
+{
+    struct eddy_task_record *task = co->task;
+
+    co->state = EDDY_STATE_BEGUN_; /* until the await stores its line */
+    task->wait = wait;
+    task->in.object = object;
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_task_arm(task);
+    }
+    return EDDY_PENDING;
+}
+
+/* For a task that waits in no line, from inside a turn. */
+static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
+{
+    eddy_set(task, EDDY_TASK_TRY_);
+    if (task->timed.ready.state == EDDY_TASK_WAITING_) {
+        task->timed.ready.state = EDDY_TASK_READY_;
+        eddy_loop_append(task->loop, &task->timed.ready);
+    }
+}
+
+void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
+
+static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t base = (uintptr_t)co->task->loop->stack_base;
+
+    if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */
+        eddy_stack_pointer_misuse(co);
+    }
 }
 
 /* ---- coro.c */

@@ -33,10 +33,10 @@ int64_t eddy_check_slow_(eddy_coro *co)
 
 int64_t eddy_done(eddy_coro *co, int64_t result)
 {
-    return eddy_done_fast(co, result);
+    return eddy_done_inline(co, result);
 }
 
-int64_t eddy_done_slow_(eddy_coro *co, int64_t result)
+int64_t eddy_done_slow(eddy_coro *co, int64_t result)
 {
     struct eddy_task_record *task = co->task;
 
@@ -48,19 +48,10 @@ int64_t eddy_done_slow_(eddy_coro *co, int64_t result)
 
 int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
 {
-    struct eddy_task_record *task = co->task;
-
-    co->state = EDDY_STATE_BEGUN_; /* until the await stores its line */
-    task->wait = wait;
-    task->in.object = object;
-    task->timed.ready.state = EDDY_TASK_WAITING_;
     if (line != NULL) {
-        eddy_list_append(&line->tasks, &task->timed.ready.link);
+        eddy_list_append(&line->tasks, &co->task->timed.ready.link);
     }
-    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
-        eddy_task_arm(task);
-    }
-    return EDDY_PENDING;
+    return eddy_park_inline(co, wait, object);
 }
 
 /* A cancel that was passed on has come back as the result, or it has not and is still to be delivered. */
@@ -107,13 +98,13 @@ void eddy_wake_to_try(struct eddy_task_record *task)
     make_ready(task);
 }
 
+void eddy_stack_pointer_misuse(eddy_coro *co)
+{
+    eddy_frame_misuse(co, "the task is to wait with a pointer to a local variable, which is gone by "
+                          "then: keep it in the frame");
+}
+
 void eddy_check_pointer(eddy_coro *co, const void *pointer)
 {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t base = (uintptr_t)co->task->loop->stack_base;
-
-    if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */
-        eddy_frame_misuse(co, "the task is to wait with a pointer to a local variable, which is gone "
-                              "by then: keep it in the frame");
-    }
+    eddy_check_pointer_inline(co, pointer);
 }

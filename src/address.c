@@ -1,7 +1,6 @@
 #include "address.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -40,24 +39,11 @@ int eddy_address_port(const struct eddy_address *address)
     return ntohs(((const struct sockaddr_in *)(const void *)&address->storage)->sin_port);
 }
 
-int eddy_socket_above_stdio(eddy_loop *loop, int fd)
-{
-    const struct eddy_sys *sys = loop->sys;
-    int moved;
-
-    if (fd < 0 || fd > 2) {
-        return fd;
-    }
-    moved = sys->fcntl(sys, fd, F_DUPFD_CLOEXEC, 3);
-    (void)sys->close(sys, fd);
-    return moved;
-}
-
 int eddy_socket_new(eddy_loop *loop, int family)
 {
     const struct eddy_sys *sys = loop->sys;
 
-    return eddy_socket_above_stdio(
+    return eddy_above_stdio(
         loop, sys->socket(sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 

@@ -20,9 +20,6 @@ int eddy_address_port(const struct eddy_address *address);
 /* A nonblocking, close-on-exec stream socket, never one of the numbers 0 to 2, which programs print to. */
 int eddy_socket_new(eddy_loop *loop, int family);
 
-/* Moves an fd that is 0, 1 or 2 out of the way; returns its number, or closes it and returns the error. */
-int eddy_socket_above_stdio(eddy_loop *loop, int fd);
-
 /* Small messages are sent at once. An error leaves the socket slower, not wrong. */
 void eddy_socket_no_delay(eddy_loop *loop, int fd);
 

@@ -97,7 +97,7 @@ static void on_wake(eddy_io *io, unsigned events)
 
 int eddy_wake_open(eddy_loop *loop)
 {
-    int fd = loop->sys->eventfd(loop->sys);
+    int fd = eddy_above_stdio(loop, loop->sys->eventfd(loop->sys));
     int result;
 
     if (fd < 0) {

@@ -47,8 +47,11 @@ static int reserve_slot(eddy_loop *loop, int fd)
     if (fd < loop->slot_count) {
         return 0;
     }
+    if (fd >= INT32_MAX / 2) {
+        return -EBADF; /* the kernel has no such numbers: fs.nr_open, proc(5) */
+    }
     while (count <= fd) {
-        count = count > INT32_MAX / 2 ? INT32_MAX : count * 2;
+        count *= 2;
     }
     slots = eddy_pool_resize(&loop->pool, loop->slots, (size_t)loop->slot_count * sizeof *slots,
                              (size_t)count * sizeof *slots);
@@ -124,7 +127,9 @@ static int change(eddy_io *io, unsigned events)
         return result;
     }
     count_reference(io->loop, io, old);
-    io->fetched &= (uint16_t)(events | ALWAYS_TOLD | EDDY_PEER_CLOSED);
+    io->fetched &= (uint16_t)(events == 0 ? 0
+                                          : events | ALWAYS_TOLD |
+                                                ((events & EDDY_READ) != 0 ? EDDY_PEER_CLOSED : 0));
     return 0;
 }
 
@@ -195,31 +200,41 @@ void eddy_io_stop(eddy_io *io)
     io->loop = NULL;
 }
 
-/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and epoll goes
- * on about it for ever. There is no way to take it out but to make the set anew. The new set takes over
- * the number of the old, which a foreign poller may know. */
-static void rebuild(eddy_loop *loop)
+/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten; any other
+ * failure is returned. */
+static int register_all(eddy_loop *loop)
 {
-    int epoll = loop->sys->epoll_create(loop->sys);
-    int old = loop->epoll;
-
-    if (epoll < 0) {
-        return; /* tried again at the next stale event */
-    }
-    loop->epoll = epoll;
     for (int fd = 0; fd < loop->slot_count; fd++) {
         eddy_io *io = loop->slots[fd].io;
-        if (io != NULL && io->registered == IN_EPOLL && control(loop, io, EPOLL_CTL_ADD) < 0) {
-            io->registered = NOT_REGISTERED; /* closed behind our back */
+        int result = io != NULL && io->registered == IN_EPOLL ? control(loop, io, EPOLL_CTL_ADD) : 0;
+        if (result == -EBADF) {
+            io->registered = NOT_REGISTERED;
             loop->watched--;
+        } else if (result < 0) {
+            return result;
         }
     }
-    if (loop->sys->dup3(loop->sys, epoll, old) >= 0) {
-        loop->sys->close(loop->sys, epoll);
-        loop->epoll = old;
-    } else {
-        loop->sys->close(loop->sys, old);
+    return 0;
+}
+
+/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and epoll goes
+ * on about it for ever. There is no way to take it out but to make the set anew. The new set takes over
+ * the number of the old, which a foreign poller may know. If that fails, the next stale event tries again. */
+static void rebuild(eddy_loop *loop)
+{
+    const struct eddy_sys *sys = loop->sys;
+    int old = loop->epoll;
+    int epoll = sys->epoll_create(sys);
+
+    if (epoll < 0) {
+        return;
     }
+    loop->epoll = epoll;
+    if (register_all(loop) == 0) {
+        (void)sys->dup3(sys, epoll, old);
+    }
+    loop->epoll = old;
+    (void)sys->close(sys, epoll);
 }
 
 static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
@@ -227,6 +242,9 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
     if (io->mode != EDDY_IO_CALLBACK) {
         io->callback(io, events);
         return;
+    }
+    if ((events & ALWAYS_TOLD) != 0) {
+        events |= io->interest & (EDDY_READ | EDDY_WRITE); /* whoever waits is to find out by trying */
     }
     io->fetched |= (uint16_t)events;
     if (!eddy_link_used(&io->ready.link)) {

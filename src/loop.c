@@ -1,5 +1,6 @@
 #include "eddy/loop.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,18 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->timerfd = -1;
 }
 
+int eddy_above_stdio(eddy_loop *loop, int fd)
+{
+    int moved;
+
+    if (fd < 0 || fd > 2) {
+        return fd;
+    }
+    moved = loop->sys->fcntl(loop->sys, fd, F_DUPFD_CLOEXEC, 3);
+    (void)loop->sys->close(loop->sys, fd);
+    return moved;
+}
+
 /* A timer of the timerfd has only one use: it makes the epoll fd readable. */
 static void on_timerfd(eddy_io *io, unsigned events)
 {
@@ -62,7 +75,10 @@ static int open_timerfd(eddy_loop *loop)
     if ((loop->flags & EDDY_LOOP_TIMERFD) == 0) {
         return 0;
     }
-    loop->timerfd = loop->sys->timerfd_create(loop->sys);
+    loop->timerfd = eddy_above_stdio(
+        loop, loop->sys->timerfd_create(loop->sys, loop->clock->kind == EDDY_CLOCK_BOOTTIME
+                                                       ? CLOCK_BOOTTIME
+                                                       : CLOCK_MONOTONIC));
     if (loop->timerfd < 0) {
         return loop->timerfd;
     }
@@ -76,7 +92,7 @@ static int open_kernel_side(eddy_loop *loop)
 {
     int result;
 
-    loop->epoll = loop->sys->epoll_create(loop->sys);
+    loop->epoll = eddy_above_stdio(loop, loop->sys->epoll_create(loop->sys));
     if (loop->epoll < 0) {
         return loop->epoll;
     }
@@ -115,8 +131,11 @@ static int check_options(const struct eddy_loop_options *options)
     if ((options->flags & ~known) != 0 || options->shutdown_limit < 0) {
         return -EINVAL;
     }
-    /* The timerfd runs on CLOCK_MONOTONIC. */
-    return (options->flags & EDDY_LOOP_TIMERFD) != 0 && kind != EDDY_CLOCK_MONOTONIC ? -EINVAL : 0;
+    /* Only time that passes by itself can be mirrored. */
+    return (options->flags & EDDY_LOOP_TIMERFD) != 0 && kind != EDDY_CLOCK_MONOTONIC &&
+                   kind != EDDY_CLOCK_BOOTTIME
+               ? -EINVAL
+               : 0;
 }
 
 int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *options,
@@ -464,7 +483,8 @@ static int64_t run_batches(eddy_loop *loop, int64_t until)
     return steps;
 }
 
-static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t until)
+/* `budget` is real time from the end of the wait on; *until, if it is set, is when it ends. */
+static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *until)
 {
     int64_t result = 0;
 
@@ -474,8 +494,11 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t until)
         result = ask(loop, max_wait);
         loop->in_turn = true;
     }
+    if (budget > 0 && *until == EDDY_FOREVER) {
+        *until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
+    }
     if (result == 0) {
-        result = run_batches(loop, until);
+        result = run_batches(loop, *until);
     }
     eddy_hooks_run(loop, EDDY_HOOK_CHECK);
     check_or_abort(loop);
@@ -506,7 +529,8 @@ void eddy_loop_leave(eddy_loop *loop)
 
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
 {
-    int64_t result = turn(loop, max_wait, EDDY_FOREVER);
+    int64_t until = EDDY_FOREVER;
+    int64_t result = turn(loop, max_wait, 0, &until);
 
     return result < 0 ? (int)result : 0;
 }
@@ -534,11 +558,8 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
         return result;
     }
     loop->one_turn = budget == 0;
-    if (budget > 0) {
-        until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
-    }
     while (!loop->stop) {
-        result = turn(loop, max_wait, until);
+        result = turn(loop, max_wait, budget, &until);
         steps += result > 0 ? result : 0;
         max_wait = 0;
         if (result < 0 || budget == 0 || !has_ready(loop) ||

@@ -139,6 +139,10 @@ bool eddy_loop_alive(eddy_loop *loop);
 /* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
 
+/* Moves an fd that is 0, 1 or 2, which programs print to, out of the way: returns its new number, or closes
+ * it and returns the error. An error is passed through. */
+int eddy_above_stdio(eddy_loop *loop, int fd);
+
 /* Marks the loop as running, or says -EBUSY; the base is the caller's own stack. */
 int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
 void eddy_loop_leave(eddy_loop *loop);

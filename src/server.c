@@ -162,7 +162,7 @@ static void pause_accepting(eddy_server *server)
 static int accept_one(eddy_server *server)
 {
     eddy_loop *loop = server->loop;
-    int fd = eddy_socket_above_stdio(
+    int fd = eddy_above_stdio(
         loop, loop->sys->accept4(loop->sys, server->io.fd, SOCK_NONBLOCK | SOCK_CLOEXEC));
     int result;
 

@@ -139,7 +139,8 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
 {
     sigset_t wanted = to_sigset(set);
     bool open = eddy_io_started(&signals->io);
-    int fd = loop->sys->signalfd(loop->sys, open ? signals->io.fd : -1, &wanted);
+    int fd = eddy_above_stdio(
+        loop, loop->sys->signalfd(loop->sys, open ? signals->io.fd : -1, &wanted));
     int result;
 
     if (fd < 0 || open) {

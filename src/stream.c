@@ -218,6 +218,9 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     }
     stream->written = 0;
     stream->write_left = size;
+    if (size == 0) {
+        return eddy_done_inline(co, 0);
+    }
     if (stream->writable) {
         result = write_some(stream, data, size);
         if (result == (int64_t)size) { /* nearly always */

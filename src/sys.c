@@ -89,10 +89,10 @@ static int sys_eventfd(const struct eddy_sys *sys)
     return checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
-static int sys_timerfd_create(const struct eddy_sys *sys)
+static int sys_timerfd_create(const struct eddy_sys *sys, clockid_t clock)
 {
     (void)sys;
-    return checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    return checked(timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK));
 }
 
 static int sys_timerfd_settime(const struct eddy_sys *sys, int fd, int64_t deadline)

@@ -37,9 +37,9 @@ struct eddy_sys {
     int (*epoll_wait)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
                       int milliseconds);
 
-    int (*eventfd)(const struct eddy_sys *sys);        /* nonblocking, close-on-exec, at 0 */
-    int (*timerfd_create)(const struct eddy_sys *sys); /* CLOCK_MONOTONIC, nonblocking, close-on-exec */
-    /* Sets an absolute CLOCK_MONOTONIC time in nanoseconds; 0 disarms. */
+    int (*eventfd)(const struct eddy_sys *sys); /* nonblocking, close-on-exec, at 0 */
+    int (*timerfd_create)(const struct eddy_sys *sys, clockid_t clock); /* likewise */
+    /* Sets an absolute time of that clock in nanoseconds; 0 disarms. */
     int (*timerfd_settime)(const struct eddy_sys *sys, int fd, int64_t deadline);
     int (*signalfd)(const struct eddy_sys *sys, int fd, const sigset_t *set);
     int (*signal_mask)(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old);

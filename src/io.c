@@ -64,6 +64,15 @@ static int reserve_slot(eddy_loop *loop, int fd)
     return 0;
 }
 
+/* A regular file is ready in every turn for what it is asked about, except urgent data. */
+static void join_always(eddy_loop *loop, eddy_io *io)
+{
+    if ((io->interest & (EDDY_READ | EDDY_WRITE)) != 0) {
+        eddy_list_append(&loop->always, &io->ready.link);
+        eddy_loop_changed(loop);
+    }
+}
+
 /* Brings the kernel in line with the interest. An fd that nobody asks about is taken out of the set, for
  * epoll tells hangups and errors whether asked or not. */
 static int apply(eddy_loop *loop, eddy_io *io)
@@ -75,9 +84,7 @@ static int apply(eddy_loop *loop, eddy_io *io)
         if (eddy_link_used(&io->ready.link)) {
             eddy_list_remove(&io->ready.link);
         }
-        if (wanted) {
-            eddy_list_append(&loop->always, &io->ready.link);
-        }
+        join_always(loop, io);
         return 0;
     }
     if (wanted && io->registered == IN_EPOLL) {
@@ -87,7 +94,7 @@ static int apply(eddy_loop *loop, eddy_io *io)
         result = control(loop, io, EPOLL_CTL_ADD);
         if (result == -EPERM && io->mode != EDDY_IO_EDGE) {
             io->registered = ALWAYS_READY;
-            eddy_list_append(&loop->always, &io->ready.link);
+            join_always(loop, io);
             return 0;
         }
         if (result == 0) {
@@ -230,8 +237,9 @@ static void rebuild(eddy_loop *loop)
         return;
     }
     loop->epoll = epoll;
-    if (register_all(loop) == 0) {
-        (void)sys->dup3(sys, epoll, old);
+    if (register_all(loop) == 0 && sys->dup3(sys, epoll, old) < 0) {
+        (void)sys->close(sys, old); /* better another number than the old set */
+        return;
     }
     loop->epoll = old;
     (void)sys->close(sys, epoll);
@@ -284,7 +292,7 @@ void eddy_io_run(struct eddy_ready *ready)
 
     io->fetched = 0;
     if (io->registered == ALWAYS_READY) {
-        eddy_list_append(&io->loop->always, &io->ready.link); /* ready again in the next turn */
+        join_always(io->loop, io); /* ready again in the next turn */
     }
     if (events != 0) {
         io->callback(io, events);

@@ -112,7 +112,7 @@ static int sys_signalfd(const struct eddy_sys *sys, int fd, const sigset_t *set)
 static int sys_signal_mask(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old)
 {
     (void)sys;
-    return -pthread_sigmask(how, set, old);
+    return checked(sigprocmask(how, set, old)); /* the calling thread's: no more is asked of libc */
 }
 
 static int sys_socket(const struct eddy_sys *sys, int domain, int type, int protocol)

@@ -1,4 +1,4 @@
-/* callback.h and eddy_loop_wake: deferred calls, also from other threads and from signal handlers. */
+/* callback.h and eddy_loop_wake: deferred calls, also from threads and signal handlers. */
 #include "support/testing.h"
 
 #include <pthread.h>

@@ -12,7 +12,7 @@ enum { ALARMS = 300 };
 struct owner {
     struct eddy_alarm alarm; /* first: an alarm is its owner */
     int64_t deadline;
-    uint64_t start; /* counts the starts, so that the older of two equal deadlines is known; 0: stopped */
+    uint64_t start; /* the number of its last start: the lower came first; 0: stopped */
 };
 
 static struct {

@@ -62,7 +62,8 @@ static void start_watched(void)
     memset(&watched, 0, sizeof watched);
     watched.io.user = "io";
     testing_pipe(watched.fds);
-    assert_int_equal(eddy_io_start(testing.loop, &watched.io, watched.fds[0], EDDY_READ, log_io), 0);
+    assert_int_equal(eddy_io_start(testing.loop, &watched.io, watched.fds[0], EDDY_READ, log_io),
+                     0);
 }
 
 static void stop_watched(void)
@@ -173,7 +174,7 @@ static void start_in_hook(eddy_hook *hook)
     eddy_hook_stop(hook);
 }
 
-/* In the second turn the kernel is asked again although something is ready: one step has run since. */
+/* In the second poll the kernel is asked although something is ready. */
 test(what_was_ready_before_comes_before_events_and_timers)
 {
     static eddy_callback warm_up = {.user = "warm-up"}, callback = {.user = "callback"};
@@ -226,13 +227,118 @@ test(check_hooks_run_after_the_batch)
 
 /* ---- nothing starves anything else */
 
-static unsigned steps, io_steps, timer_steps;
+/* A callback that runs for ever, so that every turn finds something ready. After 1000 steps it does
+ * something, and it stops the loop when that was heard of, or at last. */
+static struct {
+    eddy_callback callback;
+    void (*after_1000)(void);
+    unsigned steps, last;
+    int64_t cost; /* real time that a step takes */
+} busy;
 
-static void run_for_ever(eddy_callback *callback)
+static void be_busy(eddy_callback *callback)
 {
-    steps++;
-    eddy_callback_start(testing.loop, callback, run_for_ever);
+    busy.steps++;
+    testing.sys.now += busy.cost;
+    if (busy.steps == 1000 && busy.after_1000 != NULL) {
+        busy.after_1000();
+    }
+    if (busy.steps == busy.last || testing.log[0] != '\0') {
+        eddy_loop_stop(testing.loop);
+    }
+    eddy_callback_start(testing.loop, callback, be_busy);
 }
+
+static void start_busy(unsigned last, int64_t cost, void (*after_1000)(void))
+{
+    memset(&busy, 0, sizeof busy);
+    busy.last = last;
+    busy.cost = cost;
+    busy.after_1000 = after_1000;
+    eddy_callback_start(testing.loop, &busy.callback, be_busy);
+}
+
+static void run_busy(unsigned last, int64_t cost, void (*after_1000)(void))
+{
+    start_busy(last, cost, after_1000);
+    testing_run();
+    eddy_callback_stop(&busy.callback);
+}
+
+/* A loop without EDDY_LOOP_CHECK may run several turns in one go. */
+static const unsigned CHECKED_OR_NOT[] = {EDDY_LOOP_CHECK, 0};
+
+static void assert_heard_within_128_steps(void (*action)(void), const char *what)
+{
+    for (int i = 0; i < 2; i++) {
+        testing.options.flags = CHECKED_OR_NOT[i];
+        testing_reopen();
+        start_watched();
+        run_busy(3000, 0, action);
+        testing_assert_log(what);
+        assert_in_range(busy.steps, 1001, 1000 + 129);
+        stop_watched();
+    }
+}
+
+test(a_busy_loop_hears_of_an_fd_within_128_steps)
+{
+    assert_heard_within_128_steps(poke_watched, "io");
+}
+
+static void start_a_timer(void)
+{
+    static eddy_timer timer = {.user = "timer"};
+
+    start_timer(&timer, 0);
+}
+
+test(a_busy_loop_hears_of_a_timer_within_128_steps)
+{
+    assert_heard_within_128_steps(start_a_timer, "timer@0");
+}
+
+static void send_a_message(void)
+{
+    static eddy_callback message = {.user = "message"};
+
+    eddy_loop_call_threadsafe(testing.loop, &message, log_callback);
+}
+
+test(a_busy_loop_hears_of_a_message_within_128_steps)
+{
+    assert_heard_within_128_steps(send_a_message, "message");
+}
+
+static void forget_calls(void)
+{
+    testing_forget_calls();
+}
+
+test(a_busy_loop_with_fast_steps_asks_the_kernel_every_128_steps)
+{
+    for (int i = 0; i < 2; i++) {
+        testing.options.flags = CHECKED_OR_NOT[i];
+        testing_reopen();
+        start_watched();
+        run_busy(1000 + 1280, 0, forget_calls);
+        assert_in_range(testing_waits(), 10, 11);
+        stop_watched();
+    }
+}
+
+test(a_busy_loop_with_slow_steps_asks_the_kernel_about_once_a_millisecond)
+{
+    real_time_loop(0);
+    start_watched();
+    run_busy(1000 + 400, MS / 4, forget_calls);
+    assert_in_range(testing_waits(), 50, 200); /* a hundred milliseconds */
+    run_busy(1000 + 100, 10 * MS, forget_calls);
+    assert_in_range(testing_waits(), 50, 100); /* after every step or two */
+    stop_watched();
+}
+
+static unsigned io_steps, timer_steps;
 
 static void count_io(eddy_io *io, unsigned events)
 {
@@ -247,102 +353,6 @@ static void count_timer(eddy_timer *timer)
     assert_int_equal(eddy_timer_start(testing.loop, timer, 0, count_timer), 0);
 }
 
-/* One callback runs for ever, so that every turn finds something ready. */
-static eddy_callback busy;
-
-static void start_busy(unsigned warm_up)
-{
-    steps = io_steps = timer_steps = 0;
-    memset(&busy, 0, sizeof busy);
-    eddy_callback_start(testing.loop, &busy, run_for_ever);
-    for (unsigned i = 0; i < warm_up; i++) {
-        (void)testing_turn();
-    }
-}
-
-test(a_busy_loop_hears_of_an_fd_within_128_steps)
-{
-    start_watched();
-    start_busy(1000);
-    poke_watched();
-    steps = 0;
-    while (testing.log[0] == '\0' && steps < 1000) {
-        (void)testing_turn();
-    }
-    testing_assert_log("io");
-    assert_in_range(steps, 1, 129);
-    eddy_callback_stop(&busy);
-    stop_watched();
-}
-
-test(a_busy_loop_hears_of_a_timer_within_128_steps)
-{
-    static eddy_timer timer = {.user = "timer"};
-
-    start_busy(1000);
-    start_timer(&timer, 0);
-    steps = 0;
-    while (testing.log[0] == '\0' && steps < 1000) {
-        (void)testing_turn();
-    }
-    testing_assert_log("timer@0");
-    assert_in_range(steps, 1, 129);
-    eddy_callback_stop(&busy);
-}
-
-test(a_busy_loop_hears_of_a_message_within_128_steps)
-{
-    static eddy_callback message = {.user = "message"};
-
-    start_busy(1000);
-    eddy_loop_call_threadsafe(testing.loop, &message, log_callback);
-    steps = 0;
-    while (testing.log[0] == '\0' && steps < 1000) {
-        (void)testing_turn();
-    }
-    testing_assert_log("message");
-    assert_in_range(steps, 1, 129);
-    eddy_callback_stop(&busy);
-}
-
-test(a_busy_loop_with_fast_steps_seldom_asks_the_kernel)
-{
-    start_watched();
-    start_busy(1000);
-    testing_forget_calls();
-    for (int i = 0; i < 1280; i++) {
-        (void)testing_turn();
-    }
-    assert_in_range(testing_waits(), 10, 11);
-    eddy_callback_stop(&busy);
-    stop_watched();
-}
-
-static void run_slowly_for_ever(eddy_callback *callback)
-{
-    steps++;
-    testing.sys.now += 2 * MS;
-    eddy_callback_start(testing.loop, callback, run_slowly_for_ever);
-}
-
-test(a_busy_loop_with_slow_steps_asks_the_kernel_after_each)
-{
-    real_time_loop(0);
-    start_watched();
-    start_busy(1000);
-    eddy_callback_start(testing.loop, &busy, run_slowly_for_ever);
-    for (int i = 0; i < 300; i++) { /* it has noticed that they are slow now */
-        (void)testing_turn();
-    }
-    testing_forget_calls();
-    for (int i = 0; i < 100; i++) {
-        (void)testing_turn();
-    }
-    assert_in_range(testing_waits(), 50, 100);
-    eddy_callback_stop(&busy);
-    stop_watched();
-}
-
 test(callbacks_timers_and_fds_that_are_always_ready_all_get_their_share)
 {
     static eddy_timer timer;
@@ -351,16 +361,11 @@ test(callbacks_timers_and_fds_that_are_always_ready_all_get_their_share)
 
     testing_pipe(fds);
     testing_poke(fds[1]);
-    start_busy(0);
     assert_int_equal(eddy_timer_start(testing.loop, &timer, 0, count_timer), 0);
     assert_int_equal(eddy_io_start(testing.loop, &io, fds[0], EDDY_READ, count_io), 0);
-    for (int i = 0; i < 12800; i++) {
-        (void)testing_turn();
-    }
-    assert_int_equal(steps, 12800);
-    assert_true(timer_steps >= 99);
-    assert_true(io_steps >= 99);
-    eddy_callback_stop(&busy);
+    run_busy(12800, 0, NULL);
+    assert_true(timer_steps >= 98);
+    assert_true(io_steps >= 98);
     eddy_timer_stop(&timer);
     eddy_io_stop(&io);
     close(fds[0]);
@@ -369,16 +374,98 @@ test(callbacks_timers_and_fds_that_are_always_ready_all_get_their_share)
 
 test(a_turn_does_not_wait_if_anything_is_ready)
 {
-    start_watched();
     real_time_loop(0);
-    start_busy(1);
+    start_watched();
+    start_busy(0, 0, NULL);
     for (int i = 0; i < 300; i++) {
         assert_int_equal(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0), 1);
+        assert_int_equal(testing.sys.milliseconds, 0);
     }
-    assert_true(testing_calls(epoll_wait) == 0 || testing.sys.milliseconds == 0);
     assert_int_equal(testing_calls(epoll_pwait2), 0);
-    eddy_callback_stop(&busy);
+    eddy_callback_stop(&busy.callback);
     stop_watched();
+}
+
+/* ---- several turns in one go: nobody can tell */
+
+static eddy_callback chain[5];
+
+static void start_next_in_chain(eddy_callback *callback)
+{
+    long i = callback - chain;
+
+    testing_log("%ld", i);
+    if (i < 4) {
+        eddy_callback_start(testing.loop, &chain[i + 1], start_next_in_chain);
+    }
+}
+
+static void start_chain(void)
+{
+    eddy_callback_start(testing.loop, &chain[0], start_next_in_chain);
+}
+
+static void unchecked_loop(void)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+}
+
+test(an_unchecked_loop_runs_in_the_same_order)
+{
+    static eddy_callback other = {.user = "other"};
+
+    unchecked_loop();
+    start_chain();
+    eddy_callback_start(testing.loop, &other, log_callback);
+    testing_run();
+    testing_assert_log("0 other 1 2 3 4");
+}
+
+test(an_unchecked_loop_runs_its_hooks_in_every_turn)
+{
+    static eddy_hook prepare = {.user = "prepare"}, check = {.user = "check"};
+
+    unchecked_loop();
+    eddy_hook_start(testing.loop, &prepare, EDDY_HOOK_PREPARE, log_hook);
+    start_chain();
+    testing_run();
+    testing_assert_log("prepare 0 prepare 1 prepare 2 prepare 3 prepare 4");
+    eddy_hook_stop(&prepare);
+    eddy_hook_start(testing.loop, &check, EDDY_HOOK_CHECK, log_hook);
+    start_chain();
+    testing_run();
+    testing_assert_log("0 check 1 check 2 check 3 check 4 check");
+}
+
+static void stop_and_start_chain(eddy_callback *callback)
+{
+    log_callback(callback);
+    start_chain();
+    eddy_loop_stop(testing.loop);
+}
+
+test(an_unchecked_loop_stops_after_the_turn_that_is_running)
+{
+    static eddy_callback stop = {.user = "stop"}, next = {.user = "next"};
+
+    unchecked_loop();
+    eddy_callback_start(testing.loop, &stop, stop_and_start_chain);
+    eddy_callback_start(testing.loop, &next, log_callback);
+    testing_run();
+    testing_assert_log("stop next");
+    testing_run();
+    testing_assert_log("0 1 2 3 4");
+}
+
+test(an_unchecked_loop_polls_exactly_one_turn_without_a_budget)
+{
+    unchecked_loop();
+    start_chain();
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, 0), 1);
+    testing_assert_log("0");
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, EDDY_FOREVER), 4);
+    testing_assert_log("1 2 3 4");
 }
 
 /* ---- poll_once */
@@ -429,21 +516,9 @@ test(an_interrupted_wait_is_no_error)
     stop_watched();
 }
 
-static eddy_callback chain[5];
-
-static void start_next_in_chain(eddy_callback *callback)
-{
-    long i = callback - chain;
-
-    testing_log("%ld", i);
-    if (i < 4) {
-        eddy_callback_start(testing.loop, &chain[i + 1], start_next_in_chain);
-    }
-}
-
 test(without_a_budget_poll_once_is_exactly_one_turn)
 {
-    eddy_callback_start(testing.loop, &chain[0], start_next_in_chain);
+    start_chain();
     assert_int_equal(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0), 1);
     testing_assert_log("0");
     assert_int_equal(testing_turns(), 4);
@@ -452,7 +527,7 @@ test(without_a_budget_poll_once_is_exactly_one_turn)
 
 test(a_chain_of_five_hand_overs_takes_one_call)
 {
-    eddy_callback_start(testing.loop, &chain[0], start_next_in_chain);
+    start_chain();
     assert_int_equal(eddy_loop_poll_once(testing.loop, 0, EDDY_SECOND), 5);
     testing_assert_log("0 1 2 3 4");
 }
@@ -922,7 +997,7 @@ static bool loop_fd_becomes_readable(void)
     return poll(&question, 1, 1000) == 1;
 }
 
-/* The timerfd is the kernel's: these run on the true clock, and wait for a millisecond at most. */
+/* The timerfd is the kernel's: these run on the true clock, but wait for a nanosecond only. */
 static void true_time_loop_with_timerfd(void)
 {
     testing_reopen_with(EDDY_CLOCK_MONOTONIC, EDDY_LOOP_TIMERFD);
@@ -935,7 +1010,7 @@ static void log_timer_only_name(eddy_timer *timer)
 
 static void start_timer_from_callback(eddy_callback *callback)
 {
-    assert_int_equal(eddy_timer_start(testing.loop, callback->user, MS, log_timer_only_name), 0);
+    assert_int_equal(eddy_timer_start(testing.loop, callback->user, 1, log_timer_only_name), 0);
 }
 
 test(with_a_timerfd_a_deadline_makes_the_fd_readable)
@@ -959,29 +1034,29 @@ test(with_a_timerfd_a_deadline_that_was_stopped_leaves_the_fd_quiet)
 {
     static eddy_timer timer = {.user = "timer"};
     static eddy_callback callback = {.user = &timer};
-    const struct timespec two_milliseconds = {.tv_nsec = 2000000};
 
     true_time_loop_with_timerfd();
     eddy_callback_start(testing.loop, &callback, start_timer_from_callback);
     assert_int_equal(testing_turn(), 1);
+    assert_true(loop_fd_becomes_readable());
     eddy_timer_stop(&timer);
     (void)testing_turn();
-    nanosleep(&two_milliseconds, NULL);
     assert_false(loop_fd_is_readable());
 }
 
 test(with_a_timerfd_work_that_a_poll_has_left_makes_the_fd_readable)
 {
     true_time_loop_with_timerfd();
-    start_busy(0);
-    assert_false(loop_fd_is_readable());
+    start_busy(0, 0, NULL);
     assert_int_equal(testing_turn(), 1);
     assert_true(loop_fd_becomes_readable());
-    eddy_callback_stop(&busy);
+    eddy_callback_stop(&busy.callback);
+    (void)testing_turn();
+    assert_false(loop_fd_is_readable());
 }
 
-/* A foreign main loop starts things between two polls, and then sleeps on the fd: "the fd is readable" is
- * the whole truth. */
+/* A foreign main loop starts things between two polls, and then sleeps on the fd: "the fd is
+ * readable" is the whole truth. */
 test(with_a_timerfd_a_callback_that_was_started_between_two_polls_makes_the_fd_readable)
 {
     static eddy_callback callback = {.user = "callback"};
@@ -999,23 +1074,38 @@ test(with_a_timerfd_a_timer_that_was_started_between_two_polls_makes_the_fd_read
 
     true_time_loop_with_timerfd();
     (void)testing_turn();
-    assert_int_equal(eddy_timer_start(testing.loop, &timer, MS, log_timer_only_name), 0);
+    assert_int_equal(eddy_timer_start(testing.loop, &timer, 1, log_timer_only_name), 0);
     assert_true(loop_fd_becomes_readable());
     eddy_timer_stop(&timer);
+}
+
+test(with_a_timerfd_a_regular_file_that_was_started_between_two_polls_makes_the_fd_readable)
+{
+    static eddy_io io = {.user = "file"};
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    true_time_loop_with_timerfd();
+    (void)testing_turn();
+    assert_int_equal(eddy_io_start(testing.loop, &io, fd, EDDY_READ, log_io), 0);
+    assert_true(loop_fd_becomes_readable());
+    (void)testing_turn();
+    assert_true(loop_fd_becomes_readable()); /* it is always ready */
+    testing_assert_log("file");
+    eddy_io_stop(&io);
+    close(fd);
 }
 
 test(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes)
 {
     static eddy_timer timer = {.user = "timer"};
 
-    real_time_loop(EDDY_LOOP_TIMERFD);
+    true_time_loop_with_timerfd();
     start_timer(&timer, 3600 * EDDY_SECOND);
-    (void)testing_turn();
-    assert_int_equal(testing_calls(timerfd_settime), 1);
     (void)testing_turn();
     (void)testing_turn();
     assert_int_equal(testing_calls(timerfd_settime), 1);
     start_timer(&timer, 7200 * EDDY_SECOND);
+    (void)testing_turn();
     (void)testing_turn();
     assert_int_equal(testing_calls(timerfd_settime), 2);
     eddy_timer_stop(&timer);
@@ -1106,17 +1196,10 @@ static void stop_loop(eddy_callback *callback)
     eddy_loop_stop(testing.loop);
 }
 
-static eddy_callback stopper;
-
-static void start_stopper_with_two_others(void)
+static void start_stopper_and_another(void)
 {
-    static eddy_callback next, later;
+    static eddy_callback stopper = {.user = "stop"}, next = {.user = "next"};
 
-    memset(&stopper, 0, sizeof stopper);
-    memset(&next, 0, sizeof next);
-    memset(&later, 0, sizeof later);
-    stopper.user = "stop";
-    next.user = "next";
     eddy_callback_start(testing.loop, &stopper, stop_loop);
     eddy_callback_start(testing.loop, &next, log_callback);
 }
@@ -1125,7 +1208,7 @@ test(stop_makes_run_return_after_the_turn_that_is_running)
 {
     static eddy_timer timer = {.user = "timer"};
 
-    start_stopper_with_two_others();
+    start_stopper_and_another();
     start_timer(&timer, 10);
     testing_run();
     testing_assert_log("stop next");
@@ -1259,16 +1342,18 @@ test(a_header_that_is_not_the_librarys_is_refused)
 {
     eddy_loop *loop = testing.loop;
 
-    assert_int_equal(eddy_loop_new_versioned(&loop, &testing.options, EDDY_VERSION + 1,
-                                             sizeof testing.options), -EINVAL);
+    assert_int_equal(
+        eddy_loop_new_versioned(&loop, &testing.options, EDDY_VERSION + 1, sizeof testing.options),
+        -EINVAL);
     assert_null(loop);
     loop = testing.loop;
-    assert_int_equal(eddy_loop_new_versioned(&loop, &testing.options, EDDY_VERSION,
-                                             sizeof testing.options - 1), -EINVAL);
+    assert_int_equal(
+        eddy_loop_new_versioned(&loop, &testing.options, EDDY_VERSION, sizeof testing.options - 1),
+        -EINVAL);
     assert_null(loop);
     loop = testing.loop;
-    assert_int_equal(eddy_loop_new_versioned(&loop, NULL, EDDY_VERSION + 1,
-                                             sizeof testing.options), -EINVAL);
+    assert_int_equal(eddy_loop_new_versioned(&loop, NULL, EDDY_VERSION + 1, sizeof testing.options),
+                     -EINVAL);
     assert_null(loop);
 }
 
@@ -1312,12 +1397,12 @@ static struct eddy_loop_options full_options(void)
 }
 
 /* The teardown sees what was not cleaned up. */
-#define assert_new_fails_with(call, k, error)                  \
-    do {                                                       \
-        testing_fail(call, k, error);                          \
-        assert_int_equal(new_with(full_options()), error);     \
-        testing_fail(call, 0, 0);                              \
-        assert_int_equal(new_with(full_options()), 0);         \
+#define assert_new_fails_with(call, k, error)              \
+    do {                                                   \
+        testing_fail(call, k, error);                      \
+        assert_int_equal(new_with(full_options()), error); \
+        testing_fail(call, 0, 0);                          \
+        assert_int_equal(new_with(full_options()), 0);     \
     } while (0)
 
 test(a_failure_of_any_system_call_is_returned_and_cleaned_up)
@@ -1500,10 +1585,14 @@ int main(void)
         testing_case(a_busy_loop_hears_of_an_fd_within_128_steps),
         testing_case(a_busy_loop_hears_of_a_timer_within_128_steps),
         testing_case(a_busy_loop_hears_of_a_message_within_128_steps),
-        testing_case(a_busy_loop_with_fast_steps_seldom_asks_the_kernel),
-        testing_case(a_busy_loop_with_slow_steps_asks_the_kernel_after_each),
+        testing_case(a_busy_loop_with_fast_steps_asks_the_kernel_every_128_steps),
+        testing_case(a_busy_loop_with_slow_steps_asks_the_kernel_about_once_a_millisecond),
         testing_case(callbacks_timers_and_fds_that_are_always_ready_all_get_their_share),
         testing_case(a_turn_does_not_wait_if_anything_is_ready),
+        testing_case(an_unchecked_loop_runs_in_the_same_order),
+        testing_case(an_unchecked_loop_runs_its_hooks_in_every_turn),
+        testing_case(an_unchecked_loop_stops_after_the_turn_that_is_running),
+        testing_case(an_unchecked_loop_polls_exactly_one_turn_without_a_budget),
         testing_case(poll_once_returns_the_number_of_steps),
         testing_case(poll_once_refuses_negative_arguments),
         testing_case(poll_once_returns_the_error_of_the_kernel_and_can_go_on_afterwards),
@@ -1543,8 +1632,12 @@ int main(void)
         testing_case(with_a_timerfd_a_deadline_makes_the_fd_readable),
         testing_case(with_a_timerfd_a_deadline_that_was_stopped_leaves_the_fd_quiet),
         testing_case(with_a_timerfd_work_that_a_poll_has_left_makes_the_fd_readable),
-        testing_case(with_a_timerfd_a_callback_that_was_started_between_two_polls_makes_the_fd_readable),
-        testing_case(with_a_timerfd_a_timer_that_was_started_between_two_polls_makes_the_fd_readable),
+        testing_case(
+            with_a_timerfd_a_callback_that_was_started_between_two_polls_makes_the_fd_readable),
+        testing_case(
+            with_a_timerfd_a_timer_that_was_started_between_two_polls_makes_the_fd_readable),
+        testing_case(
+            with_a_timerfd_a_regular_file_that_was_started_between_two_polls_makes_the_fd_readable),
         testing_case(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes),
         testing_case(run_returns_when_nothing_is_left),
         testing_case(run_goes_on_while_watchers_timers_and_callbacks_are_left),

@@ -91,7 +91,7 @@ test(what_is_too_large_has_no_class_of_its_own)
 /* ---- blocks */
 
 /* Sizes of all kinds, mixed so that every alignment is met in a chunk. */
-static const size_t SIZES[] = {8,   16,  24,  1,    512,  40,     48,         72, 511,
+static const size_t SIZES[] = {8,   16,  24,  1,    512,  40,     48,          72, 511,
                                513, 100, 104, 1024, 4096, 131072, LARGEST + 1, 8,  500};
 enum { SIZE_COUNT = sizeof SIZES / sizeof *SIZES };
 

@@ -107,7 +107,6 @@ test(a_cancel_in_the_block_runs_the_exit)
     eddy_task task = start(uses);
 
     start(cancels, .task = task, .at = 1);
-    start(cancels, .task = task, .at = 1);
     assert_int_equal(finish(task), -ECANCELED);
     testing_assert_log("r=0@1 body -r@2 finally");
 }

@@ -568,13 +568,44 @@ test(a_period_must_be_above_zero)
 {
     static eddy_timer timer;
 
-    assert_int_equal(eddy_timer_start_periodic(testing.loop, &timer, 0, EDDY_TIMER_FIXED_RATE,
-                                               log_name), -EINVAL);
-    assert_int_equal(eddy_timer_start_periodic(testing.loop, &timer, -1, EDDY_TIMER_FIXED_DELAY,
-                                               log_name), -EINVAL);
-    assert_int_equal(eddy_timer_start_periodic(testing.loop, &timer, 10, EDDY_TIMER_ONCE,
-                                               log_name), -EINVAL);
+    assert_int_equal(
+        eddy_timer_start_periodic(testing.loop, &timer, 0, EDDY_TIMER_FIXED_RATE, log_name),
+        -EINVAL);
+    assert_int_equal(
+        eddy_timer_start_periodic(testing.loop, &timer, -1, EDDY_TIMER_FIXED_DELAY, log_name),
+        -EINVAL);
+    assert_int_equal(eddy_timer_start_periodic(testing.loop, &timer, 10, EDDY_TIMER_ONCE, log_name),
+                     -EINVAL);
     assert_false(eddy_timer_started(&timer));
+}
+
+/* ---- the end of time */
+
+static int turn_at_the_end_of_time(void *argument)
+{
+    (void)argument;
+    eddy_clock_advance(&testing.clock, EDDY_FOREVER);
+    return (int)eddy_loop_poll_once(testing.loop, 0, 0);
+}
+
+test(a_deadline_without_end_never_comes_not_even_at_the_end_of_time)
+{
+    static eddy_timer timer = {.user = "a"};
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    start(&timer, EDDY_FOREVER, log_name);
+    assert_int_equal(turn_at_the_end_of_time(NULL), 0);
+    eddy_timer_stop(&timer);
+}
+
+test(a_periodic_timer_fires_once_at_the_end_of_time)
+{
+    static eddy_timer timer = {.user = "a"};
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    start_periodic(&timer, 10, EDDY_TIMER_FIXED_RATE, log_name);
+    testing_expect_return(turn_at_the_end_of_time, NULL, 1);
+    eddy_timer_stop(&timer);
 }
 
 /* ---- several loops */
@@ -650,8 +681,9 @@ test(without_memory_a_timer_is_not_started)
     assert_int_equal(eddy_timer_start(testing.loop, &timer, 10, log_name), -ENOMEM);
     assert_false(eddy_timer_started(&timer));
     testing_fail_allocation(1);
-    assert_int_equal(eddy_timer_start_periodic(testing.loop, &timer, 10, EDDY_TIMER_FIXED_RATE,
-                                               log_name), -ENOMEM);
+    assert_int_equal(
+        eddy_timer_start_periodic(testing.loop, &timer, 10, EDDY_TIMER_FIXED_RATE, log_name),
+        -ENOMEM);
     assert_false(eddy_timer_started(&timer));
     start(&timer, 10, log_name);
     testing_run();
@@ -803,6 +835,8 @@ int main(void)
         testing_case(periodic_timers_fire_once_a_turn_however_late_they_are),
         testing_case(equal_deadlines_of_periodic_timers_fire_in_the_order_of_their_restarts),
         testing_case(a_period_must_be_above_zero),
+        testing_case(a_deadline_without_end_never_comes_not_even_at_the_end_of_time),
+        testing_case(a_periodic_timer_fires_once_at_the_end_of_time),
         testing_case(a_timer_that_is_started_in_another_loop_is_refused),
         testing_case(freeing_the_loop_stops_its_timers),
         testing_case(freeing_the_loop_stops_timers_that_were_due),

@@ -41,7 +41,7 @@ void testing_log_result(const char *name, int64_t result)
     }
 }
 
-void testing_expect_return(void (*function)(void *argument), void *argument)
+void testing_expect_silent_end(void (*function)(void *argument), void *argument)
 {
     const struct rlimit no_core = {0, 0};
     int status;

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,14 @@ union block_header {
 static bool memory_fails(struct testing_memory *memory)
 {
     memory->calls++;
-    return memory->fail_at != 0 && (memory->fail_on ? memory->calls >= memory->fail_at
-                                                    : memory->calls == memory->fail_at);
+    return memory->fail_at != 0 &&
+           (memory->fail_on ? memory->calls >= memory->fail_at : memory->calls == memory->fail_at);
 }
 
 void *testing_allocate(void *user, void *old, size_t old_size, size_t new_size)
 {
     struct testing_memory *memory = user;
-    union block_header *old_header = (union block_header *)old - (old != NULL);
+    union block_header *old_header = old != NULL ? (union block_header *)old - 1 : NULL;
     union block_header *header = NULL;
 
     if ((old != NULL ? old_header->size : 0) != old_size) {
@@ -91,24 +92,25 @@ static int enter(const struct eddy_sys *table, size_t call)
     struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
     unsigned number = __atomic_add_fetch(&sys->calls[call], 1, __ATOMIC_RELAXED);
     unsigned at = sys->fail[call].at;
+    bool fails = at != 0 && (sys->fail[call].on ? number >= at : number == at);
 
-    return at != 0 && (sys->fail[call].on ? number >= at : number == at) ? sys->fail[call].error : 0;
+    return fails ? sys->fail[call].error : 0;
 }
 
 /* WRAP(type, name, (its parameters but for the table), its arguments) */
 #define UNWRAP(...) __VA_ARGS__
-#define WRAP(type, name, parameters, ...)                                       \
-    static type name##_(const struct eddy_sys *sys UNWRAP parameters)            \
-    {                                                                           \
-        int error = enter(sys, TESTING_CALL(name));                             \
-        return error < 0 ? error : eddy_sys_default()->name(sys __VA_ARGS__);   \
+#define WRAP(type, name, parameters, ...)                                     \
+    static type name##_(const struct eddy_sys *sys UNWRAP parameters)         \
+    {                                                                         \
+        int error = enter(sys, TESTING_CALL(name));                           \
+        return error < 0 ? error : eddy_sys_default()->name(sys __VA_ARGS__); \
     }
 
 WRAP(int, epoll_create, (), )
-WRAP(int, epoll_ctl, (, int epoll, int op, int fd, struct epoll_event *event),
-     , epoll, op, fd, event)
+WRAP(int, epoll_ctl, (, int epoll, int op, int fd, struct epoll_event *event), , epoll, op, fd,
+     event)
 WRAP(int, eventfd, (), )
-WRAP(int, timerfd_create, (), )
+WRAP(int, timerfd_create, (, clockid_t clock), , clock)
 WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
 WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
@@ -118,10 +120,10 @@ WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
 WRAP(int, accept4, (, int fd, int flags), , fd, flags)
 WRAP(int, connect, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, shutdown, (, int fd, int how), , fd, how)
-WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size),
-     , fd, level, name, value, size)
-WRAP(int, setsockopt, (, int fd, int level, int name, const void *value, socklen_t size),
-     , fd, level, name, value, size)
+WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size), , fd, level,
+     name, value, size)
+WRAP(int, setsockopt, (, int fd, int level, int name, const void *value, socklen_t size), , fd,
+     level, name, value, size)
 WRAP(int, getsockname, (, int fd, struct sockaddr *address, socklen_t *size), , fd, address, size)
 WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
@@ -170,8 +172,8 @@ static int wait_for_events(struct testing_sys *sys, int epoll, struct epoll_even
     return count;
 }
 
-static int epoll_wait_(const struct eddy_sys *table, int epoll, struct epoll_event *events, int most,
-                       int milliseconds)
+static int epoll_wait_(const struct eddy_sys *table, int epoll, struct epoll_event *events,
+                       int most, int milliseconds)
 {
     struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
     int error = enter(table, TESTING_CALL(epoll_wait));
@@ -413,6 +415,28 @@ void testing_expect_abort(void (*function)(void *argument), void *argument, cons
     }
 }
 
+void testing_expect_return(int (*function)(void *argument), void *argument, int value)
+{
+    int status;
+    pid_t child;
+
+    fflush(NULL);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(2);
+        _exit(function(argument) == value ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status)) {
+        fail_msg("it ended with signal %d%s", WTERMSIG(status),
+                 WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+    }
+    if (WEXITSTATUS(status) != 0) {
+        fail_msg("it did not return %d", value);
+    }
+}
+
 /* ---- fds and random numbers */
 
 void testing_socketpair(int fds[2])
@@ -434,8 +458,7 @@ void testing_drain(int fd)
 {
     char buffer[256];
 
-    while (read(fd, buffer, sizeof buffer) > 0) {
-    }
+    while (read(fd, buffer, sizeof buffer) > 0) {}
 }
 
 uint64_t testing_random(uint64_t *state)

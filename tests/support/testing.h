@@ -17,9 +17,9 @@
  * After every test case the loop is freed, and the case fails unless every byte went back to the
  * allocator, no fd is left open and every report to the error hook was asserted.
  *
- * cmocka's asserts jump out of whatever runs. Inside a callback that is fine: the case has failed, and
- * its loop is left as it is. Timers, watchers and the like are best static in their test case: the loop
- * still knows them when a failed case has lost its stack.
+ * cmocka's asserts jump out of whatever runs. Inside a callback that is fine: the case has failed,
+ * and its loop is left as it is. Timers, watchers and the like are best static in their test case:
+ * the loop still knows them when a failed case has lost its stack.
  */
 #ifndef EDDY_TESTING_H
 #define EDDY_TESTING_H
@@ -37,19 +37,18 @@
 
 /* ---- test cases */
 
-#define test(name)                     \
-    static void name##_body_(void);    \
-    static void name(void **state)     \
-    {                                  \
-        (void)state;                   \
-        testing.failed = true;         \
-        name##_body_();                \
-        testing.failed = false;        \
-    }                                  \
+#define test(name)                  \
+    static void name##_body_(void); \
+    static void name(void **state)  \
+    {                               \
+        (void)state;                \
+        testing.failed = true;      \
+        name##_body_();             \
+        testing.failed = false;     \
+    }                               \
     static void name##_body_(void)
 
-#define testing_case(name) \
-    cmocka_unit_test_setup_teardown(name, testing_setup, testing_teardown)
+#define testing_case(name) cmocka_unit_test_setup_teardown(name, testing_setup, testing_teardown)
 
 int testing_setup(void **state);
 int testing_teardown(void **state);
@@ -80,9 +79,9 @@ struct testing_sys {
     int64_t now;
     int64_t suspended;
 
-    int milliseconds;    /* the time-out of the last epoll_wait */
-    int64_t nanoseconds; /* the time-out of the last epoll_pwait2 */
-    void (*on_wait)(void); /* called before the kernel is asked for events, as another thread would */
+    int milliseconds;      /* the time-out of the last epoll_wait */
+    int64_t nanoseconds;   /* the time-out of the last epoll_pwait2 */
+    void (*on_wait)(void); /* called just before the kernel is asked for events */
 };
 
 struct testing_errors {
@@ -142,7 +141,7 @@ void testing_fail_allocations_from(unsigned k);
 #define testing_calls(name) testing_calls_of(TESTING_CALL(name))
 #define testing_forget_calls() memset(testing.sys.calls, 0, sizeof testing.sys.calls)
 
-/* The k-th such call from here (1: the next) fails with that negated errno and is not made; 0: none. */
+/* The k-th such call from here (1: the next) fails with that negated errno, unmade; 0: none. */
 #define testing_fail(name, k, error) testing_fail_call(TESTING_CALL(name), k, error, false)
 
 /* That one and all after it. */
@@ -163,12 +162,12 @@ void testing_fake_clock(int64_t now);
 void testing_on_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text);
 
 /* Exactly one report came since the last assert, with that code and text. */
-#define testing_assert_error(expected_code, expected_text)        \
-    do {                                                          \
-        assert_int_equal(testing.errors.count, 1);                \
-        assert_int_equal(testing.errors.code, expected_code);     \
-        assert_string_equal(testing.errors.text, expected_text);  \
-        testing.errors.count = 0;                                 \
+#define testing_assert_error(expected_code, expected_text)       \
+    do {                                                         \
+        assert_int_equal(testing.errors.count, 1);               \
+        assert_int_equal(testing.errors.code, expected_code);    \
+        assert_string_equal(testing.errors.text, expected_text); \
+        testing.errors.count = 0;                                \
     } while (0)
 
 /* Appends a word to the log, behind a space. */
@@ -187,10 +186,14 @@ void testing_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * others, to standard error. It runs in a forked child, where no cmocka assert may be used. */
 void testing_expect_abort(void (*function)(void *argument), void *argument, const char *text);
 
+/* Asserts that function(argument) returns that value, and within two seconds: for what might hang.
+ * It runs in a forked child too. */
+void testing_expect_return(int (*function)(void *argument), void *argument, int value);
+
 /* ---- fds and random numbers */
 
-/* A connected pair of stream sockets, or a pipe {read end, write end}; nonblocking, close-on-exec. The
- * test closes them. */
+/* A connected pair of stream sockets, or a pipe {read end, write end}; nonblocking, close-on-exec.
+ * The test closes them. */
 void testing_socketpair(int fds[2]);
 void testing_pipe(int fds[2]);
 

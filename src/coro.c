@@ -45,8 +45,8 @@ int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *fi
         co->task->loop->who_file = file;
         return 0;
     }
-    if (co->state == EDDY_STATE_BEGUN_) {
-        eddy_misuse_(function, file, 0, "an operation was begun and not awaited");
+    if ((co->state & 7u) == EDDY_STATE_BEGUN_) {
+        eddy_misuse_(function, file, (int)(co->state / 8), "an operation was begun and not awaited");
     }
     eddy_misuse_(function, file, (int)(co->state / 8),
                  "cannot go on at this line: an await inside a switch of your own?");
@@ -71,7 +71,7 @@ static void check_may_call(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
 
-    if (task->top != co || task->wait != NULL || task->timed.ready.state != EDDY_TASK_RUNNING_) {
+    if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "an operation was begun here and not awaited");
     }
 }
@@ -135,7 +135,7 @@ void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co)
 
 static void check_may_finish(eddy_coro *co)
 {
-    if (co->task->top != co || co->task->wait != NULL) {
+    if (co->task->top != co || co->task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "the coroutine ended although an operation that it began goes on");
     }
     if (co->scope != NULL) {
@@ -207,6 +207,9 @@ static void unwind_on(eddy_coro *co)
 
 void eddy_unwind_slow_(eddy_coro *co, int64_t result)
 {
+    if ((co->state & EDDY_STATE_BEGUN_) != 0) {
+        eddy_frame_misuse(co, "the coroutine ended although an operation that it began goes on");
+    }
     if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
         set_outcome_of_cleanup(co, result);
     } else {

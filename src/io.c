@@ -1,5 +1,6 @@
 #include "eddy/io.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "loop_internal.h"
@@ -47,8 +48,9 @@ static int reserve_slot(eddy_loop *loop, int fd)
     if (fd < loop->slot_count) {
         return 0;
     }
-    if (fd >= INT32_MAX / 2) {
-        return -EBADF; /* the kernel has no such numbers: fs.nr_open, proc(5) */
+    /* Numbers beyond any limit on open files are not worth a table of their size. */
+    if (loop->sys->fcntl(loop->sys, fd, F_GETFD, 0) == -EBADF || fd >= INT32_MAX / 2) {
+        return -EBADF;
     }
     while (count <= fd) {
         count *= 2;

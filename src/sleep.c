@@ -12,7 +12,7 @@ int64_t eddy_pause(eddy_coro *co)
         return result;
     }
     co->task->in.result = 0;
-    co->state = EDDY_STATE_BEGUN_;
+    eddy_mark_begun(co);
     eddy_requeue(co->task);
     return EDDY_PENDING;
 }

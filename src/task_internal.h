@@ -101,6 +101,12 @@ static inline void *eddy_owner_of(const struct eddy_task_record *task)
     return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
 }
 
+/* Until the await stores its line, the frame is known to have begun something. */
+static inline void eddy_mark_begun(eddy_coro *co)
+{
+    co->state = (co->state & ~7u) | EDDY_STATE_BEGUN_;
+}
+
 static inline eddy_task eddy_handle(struct eddy_task_record *task)
 {
     eddy_task handle = {task, task->timed.ready.generation};
@@ -209,7 +215,7 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wa
 {
     struct eddy_task_record *task = co->task;
 
-    co->state = EDDY_STATE_BEGUN_; /* until the await stores its line */
+    eddy_mark_begun(co);
     task->wait = wait;
     task->in.object = object;
     task->timed.ready.state = EDDY_TASK_WAITING_;

@@ -126,7 +126,8 @@ void eddy_timers_expire(eddy_loop *loop)
 {
     struct eddy_heap *heap = &loop->heap;
 
-    while (heap->count > 0 && eddy_heap_top(heap)->deadline <= loop->now) {
+    while (heap->count > 0 && eddy_heap_top(heap)->deadline <= loop->now &&
+           eddy_heap_top(heap)->deadline != EDDY_FOREVER) {
         struct eddy_timed *timed = timed_of(eddy_heap_top(heap)->alarm);
         if (timed->ready.kind == EDDY_READY_TIMER) {
             eddy_timer_due(loop, (eddy_timer *)timed);

@@ -41,7 +41,7 @@ int64_t eddy_done_slow(eddy_coro *co, int64_t result)
     struct eddy_task_record *task = co->task;
 
     task->in.result = result;
-    co->state = EDDY_STATE_BEGUN_;
+    eddy_mark_begun(co);
     eddy_requeue(task);
     return EDDY_PENDING;
 }

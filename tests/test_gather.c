@@ -420,6 +420,38 @@ test(a_sibling_that_swallows_the_cancel_does_not_hide_the_error)
     testing_assert_log("b@100 a!@100 a@130 gather@130");
 }
 
+/* ---- cycles */
+
+static eddy_task first_of_the_cycle;
+
+eddy_frame(gathers_who_joins_it) {
+    eddy_coro co;
+    eddy_task tasks[1];
+};
+
+static void gathers_who_joins_it(eddy_coro *co)
+{
+    eddy_begin(gathers_who_joins_it);
+    first_of_the_cycle = eddy_task_self(co);
+    self->tasks[0] = eddy_spawn(co, join_it, .task = first_of_the_cycle);
+    eddy_await(eddy_gather(co, self->tasks, 1));
+    eddy_end;
+}
+
+static int run_and_free_a_cycle(void *unused)
+{
+    int64_t result = testing_run_task(gathers_who_joins_it);
+
+    (void)unused;
+    (void)eddy_loop_free(testing.loop);
+    return result == -EDEADLK || result == -EBUSY ? 0 : 1;
+}
+
+test(tasks_that_wait_for_each_other_are_told_and_can_be_freed)
+{
+    testing_expect_return(run_and_free_a_cycle, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +482,7 @@ int main(void)
         testing_case(children_that_all_swallow_the_cancel_give_their_result),
         testing_case(a_cancel_reaches_each_task_once_and_one_that_swallows_it_does_not_hide_it),
         testing_case(a_sibling_that_swallows_the_cancel_does_not_hide_the_error),
+        testing_case(tasks_that_wait_for_each_other_are_told_and_can_be_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

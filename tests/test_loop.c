@@ -227,11 +227,13 @@ test(check_hooks_run_after_the_batch)
 
 /* ---- nothing starves anything else */
 
-/* A callback that runs for ever, so that every turn finds something ready. After 1000 steps it does
+enum { WARM_UP = 1400 };
+
+/* A callback that runs for ever, so that every turn finds something ready. After its warm-up it does
  * something, and it stops the loop when that was heard of, or at last. */
 static struct {
     eddy_callback callback;
-    void (*after_1000)(void);
+    void (*after_warm_up)(void);
     unsigned steps, last;
     int64_t cost; /* real time that a step takes */
 } busy;
@@ -240,8 +242,8 @@ static void be_busy(eddy_callback *callback)
 {
     busy.steps++;
     testing.sys.now += busy.cost;
-    if (busy.steps == 1000 && busy.after_1000 != NULL) {
-        busy.after_1000();
+    if (busy.steps == WARM_UP && busy.after_warm_up != NULL) {
+        busy.after_warm_up();
     }
     if (busy.steps == busy.last || testing.log[0] != '\0') {
         eddy_loop_stop(testing.loop);
@@ -249,18 +251,18 @@ static void be_busy(eddy_callback *callback)
     eddy_callback_start(testing.loop, callback, be_busy);
 }
 
-static void start_busy(unsigned last, int64_t cost, void (*after_1000)(void))
+static void start_busy(unsigned last, int64_t cost, void (*after_warm_up)(void))
 {
     memset(&busy, 0, sizeof busy);
     busy.last = last;
     busy.cost = cost;
-    busy.after_1000 = after_1000;
+    busy.after_warm_up = after_warm_up;
     eddy_callback_start(testing.loop, &busy.callback, be_busy);
 }
 
-static void run_busy(unsigned last, int64_t cost, void (*after_1000)(void))
+static void run_busy(unsigned last, int64_t cost, void (*after_warm_up)(void))
 {
-    start_busy(last, cost, after_1000);
+    start_busy(last, cost, after_warm_up);
     testing_run();
     eddy_callback_stop(&busy.callback);
 }
@@ -274,9 +276,9 @@ static void assert_heard_within_128_steps(void (*action)(void), const char *what
         testing.options.flags = CHECKED_OR_NOT[i];
         testing_reopen();
         start_watched();
-        run_busy(3000, 0, action);
+        run_busy(WARM_UP + 2000, 0, action);
         testing_assert_log(what);
-        assert_in_range(busy.steps, 1001, 1000 + 129);
+        assert_in_range(busy.steps, WARM_UP + 1, WARM_UP + 129);
         stop_watched();
     }
 }
@@ -321,7 +323,7 @@ test(a_busy_loop_with_fast_steps_asks_the_kernel_every_128_steps)
         testing.options.flags = CHECKED_OR_NOT[i];
         testing_reopen();
         start_watched();
-        run_busy(1000 + 1280, 0, forget_calls);
+        run_busy(WARM_UP + 1280, 0, forget_calls);
         assert_in_range(testing_waits(), 10, 11);
         stop_watched();
     }
@@ -331,9 +333,9 @@ test(a_busy_loop_with_slow_steps_asks_the_kernel_about_once_a_millisecond)
 {
     real_time_loop(0);
     start_watched();
-    run_busy(1000 + 400, MS / 4, forget_calls);
+    run_busy(WARM_UP + 400, MS / 4, forget_calls);
     assert_in_range(testing_waits(), 50, 200); /* a hundred milliseconds */
-    run_busy(1000 + 100, 10 * MS, forget_calls);
+    run_busy(WARM_UP + 100, 10 * MS, forget_calls);
     assert_in_range(testing_waits(), 50, 100); /* after every step or two */
     stop_watched();
 }

@@ -63,6 +63,8 @@ struct eddy_coro {
     uint8_t flags;                 /* EDDY_FRAME_... */
 };
 
+/* Resume points are line * 8 + 0..3; line * 8 + EDDY_STATE_BEGUN_ is between the begin of an operation and the
+ * return to the loop, and the line that of the last await. */
 enum { EDDY_STATE_START_, EDDY_STATE_FINALLY_, EDDY_STATE_END_, EDDY_STATE_WHO_, EDDY_STATE_BEGUN_ };
 
 enum {
@@ -174,7 +176,8 @@ static inline int eddy_strange_state_(eddy_coro *co, const char *function, const
 /* Sets the frame's result and where it goes on: an open scope's exit, its finally, or its end. */
 static inline void eddy_unwind_(eddy_coro *co, int64_t result)
 {
-    if (co->scope != NULL || (co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
+    if (co->scope != NULL || (co->flags & EDDY_FRAME_IN_FINALLY_) != 0 ||
+        (co->state & EDDY_STATE_BEGUN_) != 0) {
         eddy_unwind_slow_(co, result);
         return;
     }
@@ -187,7 +190,8 @@ static inline void eddy_finish_(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
 #ifndef EDDY_POOL_POISONED
-    if (task->top == co && co->parent != NULL && co->scope == NULL && co->flags == 0 &&
+    if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ && co->parent != NULL &&
+        co->scope == NULL && co->flags == 0 &&
         (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
         co->outcome >= 0) {
         struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
@@ -375,7 +379,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     eddy_finish_(co);                                                                    \
     return;                                                                              \
     }                                                                                    \
-    eddy_misuse_(__func__, __FILE__, __LINE__, "a break in eddy_with without a loop around it")
+    eddy_misuse_(__func__, __FILE__, (int)(co->state / 8),                               \
+                 "a break in eddy_with without a loop around it")
 
 /* Ends the coroutine with a value or an error, through the exits of all scopes and eddy_finally. */
 #define eddy_return(value)               \
@@ -481,8 +486,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 #define eddy_yield(its_value)             \
     do {                                  \
         self->value = (its_value);        \
-        eddy_yield_(co);                  \
         co->state = EDDY_POINT_(0);       \
+        eddy_yield_(co);                  \
         return;                           \
     case EDDY_POINT_(0):;                 \
     } while (0)
@@ -505,8 +510,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  */
 #define eddy_body                        \
     do {                                 \
-        eddy_at_body_(co);               \
         co->state = EDDY_POINT_(0);      \
+        eddy_at_body_(co);               \
         return;                          \
     case EDDY_POINT_(0):;                \
     } while (0)

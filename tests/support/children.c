@@ -1,10 +1,5 @@
 #include "children.h"
 
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 void testing_log_at(const char *word, const char *mark)
 {
     testing_log("%s%s@%lld", word, mark, (long long)(eddy_loop_now(testing.loop) / MS));

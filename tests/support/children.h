@@ -26,10 +26,6 @@ void testing_log_at(const char *word, const char *mark);
 /* Logs a result: "name=5", "name=-EBADF". */
 void testing_log_result(const char *name, int64_t result);
 
-/* Runs function(argument) in a forked child, where no cmocka assert may be used, and asserts that it returns
- * and does not crash. */
-void testing_expect_silent_end(void (*function)(void *argument), void *argument);
-
 /* Sleeps and returns `result`. Logs when that is over: "a@100"; when it is cancelled: "a!@50"; and when its
  * cleanup, if it takes time, is done: "a~@70". With `stubborn` it swallows the cancel, sleeps that much
  * longer and returns `result` all the same. */

@@ -1,10 +1,18 @@
 #include "task_internal.h"
 
-bool eddy_interrupt(struct eddy_task_record *task)
+/* Ends the wait, or passes the cancel on; false: the wait goes on. While a cancel is being passed on the task
+ * is marked, so that a circle of tasks that wait for each other is gone round once. */
+static bool interrupt(struct eddy_task_record *task)
 {
     const struct eddy_wait *wait = task->wait;
+    int left = 1;
 
-    if (wait->abort != NULL && !wait->abort(task)) {
+    if (wait->abort != NULL) {
+        eddy_set(task, EDDY_TASK_PASSING_);
+        left = wait->abort(task);
+        eddy_clear(task, EDDY_TASK_PASSING_);
+    }
+    if (!left) {
         eddy_set(task, EDDY_TASK_PASSED_);
         return false;
     }
@@ -12,26 +20,52 @@ bool eddy_interrupt(struct eddy_task_record *task)
     return true;
 }
 
-void eddy_cancel_record(struct eddy_task_record *task)
+static void cancel_one(struct eddy_task_record *task)
 {
-    if (task->wait == NULL || task->top->mask != 0) {
-        eddy_set(task, EDDY_TASK_CANCEL_); /* delivered at the next await */
-        return;
-    }
-    if (eddy_has(task, EDDY_TASK_PASSED_)) {
-        /* What it waits for is being cancelled already. Only a second cancel from outside is passed on
-         * again, for the first may have been ignored; a time-out was under way, that is enough. */
-        if (eddy_has(task, EDDY_TASK_CANCEL_)) {
-            (void)task->wait->abort(task);
-        }
-        eddy_set(task, EDDY_TASK_CANCEL_);
-        return;
-    }
+    bool again = eddy_has(task, EDDY_TASK_CANCEL_);
+
     eddy_set(task, EDDY_TASK_CANCEL_);
-    if (eddy_interrupt(task)) {
+    if (task->wait == NULL || task->top->mask != 0 || eddy_has(task, EDDY_TASK_PASSING_)) {
+        return; /* delivered at the next await, or on its way already */
+    }
+    /* What it waits for is being cancelled already. Only a second cancel from outside is passed on again, for
+     * the first may have been ignored; a time-out that was passed on is enough. */
+    if (eddy_has(task, EDDY_TASK_PASSED_) && !again) {
+        return;
+    }
+    if (interrupt(task)) {
         eddy_clear(task, EDDY_TASK_CANCEL_);
         eddy_limit_disown(task);
     }
+}
+
+/* A chain of tasks that join each other is gone down here, and not by recursion. */
+static void cancel_chain(eddy_loop *loop)
+{
+    while (loop->to_cancel != NULL) {
+        struct eddy_task_record *task = loop->to_cancel;
+        loop->to_cancel = NULL;
+        cancel_one(task);
+    }
+}
+
+void eddy_cancel_next(struct eddy_task_record *task)
+{
+    task->loop->to_cancel = task;
+}
+
+bool eddy_interrupt(struct eddy_task_record *task)
+{
+    bool over = interrupt(task);
+
+    cancel_chain(task->loop);
+    return over;
+}
+
+void eddy_cancel_record(struct eddy_task_record *task)
+{
+    cancel_one(task);
+    cancel_chain(task->loop);
 }
 
 int eddy_cancel(eddy_task handle)

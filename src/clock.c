@@ -1,5 +1,6 @@
 #include "eddy/clock.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "loop_internal.h"
@@ -52,7 +53,7 @@ int eddy_clock_resume(eddy_clock *clock)
 
 int eddy_clock_scale(eddy_clock *clock, double scale)
 {
-    if (clock->kind != EDDY_CLOCK_MANUAL || !(scale > 0)) {
+    if (clock->kind != EDDY_CLOCK_MANUAL || !(scale > 0) || scale > DBL_MAX) {
         return -EINVAL;
     }
     clock->scale = scale;

@@ -209,18 +209,19 @@ void eddy_io_stop(eddy_io *io)
     io->loop = NULL;
 }
 
-/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten; any other
- * failure is returned. */
+/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten, also if its
+ * number is something else by now (the new set's own, for example); want of memory is returned. */
 static int register_all(eddy_loop *loop)
 {
     for (int fd = 0; fd < loop->slot_count; fd++) {
         eddy_io *io = loop->slots[fd].io;
         int result = io != NULL && io->registered == IN_EPOLL ? control(loop, io, EPOLL_CTL_ADD) : 0;
-        if (result == -EBADF) {
+        if (result == -ENOMEM || result == -ENOSPC) {
+            return result;
+        }
+        if (result < 0) {
             io->registered = NOT_REGISTERED;
             loop->watched--;
-        } else if (result < 0) {
-            return result;
         }
     }
     return 0;

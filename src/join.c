@@ -3,7 +3,7 @@
 
 static int pass_cancel_on(struct eddy_task_record *task)
 {
-    eddy_cancel_record(task->in.object);
+    eddy_cancel_next(task->in.object);
     return 0;
 }
 

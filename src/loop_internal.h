@@ -96,6 +96,7 @@ struct eddy_loop {
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
     const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
+    struct eddy_task_record *to_cancel; /* the next of a chain of joins, while one is gone down */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
 

@@ -37,6 +37,9 @@ static void wake_if_finished(eddy_server *server)
         eddy_pool_give(&server->loop->pool, server->handler, server->handler_class);
         server->handler = NULL;
     }
+    if (eddy_link_used(&server->guard)) {
+        eddy_list_remove(&server->guard);
+    }
     while ((task = eddy_line_first(&server->waiting)) != NULL) {
         eddy_wake(task, eddy_has(task, EDDY_TASK_PASSED_) ? -ECANCELED : 0);
     }
@@ -239,7 +242,7 @@ static int start_listening(eddy_coro *co, eddy_server *server, struct eddy_addre
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
-    result = eddy_guard_add(co->task, &server->io.ready.link);
+    result = eddy_guard_add(co->task, &server->guard);
     if (result < 0) {
         eddy_io_stop(&server->io);
         (void)loop->sys->close(loop->sys, fd);

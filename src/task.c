@@ -272,7 +272,10 @@ int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_t
     if (task == self) {
         return -EDEADLK;
     }
-    return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ? -EBUSY : 0;
+    return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ||
+                   task == task->loop->awaited
+               ? -EBUSY
+               : 0;
 }
 
 int eddy_detach(eddy_task handle)

@@ -155,6 +155,9 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
 bool eddy_interrupt(struct eddy_task_record *task);
 void eddy_cancel_record(struct eddy_task_record *task);
 
+/* For an abort that passes the cancel on to one task: it is cancelled after the abort has returned. */
+void eddy_cancel_next(struct eddy_task_record *task);
+
 /* ---- deadline.c */
 
 /* The earliest deadline that could strike now, or EDDY_FOREVER. */

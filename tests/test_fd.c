@@ -142,7 +142,7 @@ test(a_regular_file_is_always_ready_beside_other_tasks)
     task = start_waiting(fileno(file), EDDY_READ, 3);
     assert_int_equal(wait_for(fileno(file), EDDY_WRITE), -EEXIST);
     assert_int_equal(eddy_loop_run_until(testing.loop, task), EDDY_READ);
-    testing_assert_log("fd=1 fd=1");
+    testing_assert_log("fd=1 fd=1 fd=1");
     assert_int_equal(wait_for(fileno(file), EDDY_READ | EDDY_WRITE), EDDY_READ | EDDY_WRITE);
     fclose(file);
 }

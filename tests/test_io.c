@@ -361,7 +361,7 @@ test(the_largest_fd_number_is_refused_and_nothing_hangs)
     testing_expect_return(start_largest, &io, -EBADF);
 }
 
-/* The table of watchers has a slot for every number up to the largest: it must not grow for nothing. */
+/* The table of watchers has a slot for every number up to the largest: it is not to grow for it. */
 test(an_fd_that_is_not_open_costs_no_memory)
 {
     static eddy_io io;
@@ -909,6 +909,27 @@ test(a_rebuild_that_cannot_take_over_the_number_still_works)
     close(write_end);
 }
 
+test(a_rebuild_leaves_out_a_watcher_whose_fd_is_closed)
+{
+    static eddy_io closed = {.user = "closed"};
+    int fds[2];
+    int write_end;
+    int duplicate;
+
+    start_live_watcher();
+    testing_pipe(fds);
+    start(&closed, fds[0], EDDY_READ, log_events);
+    duplicate = leave_a_stale_registration(&write_end);
+    close(fds[0]); /* before it is stopped, a mistake; the new epoll set is given that number */
+    assert_int_equal(testing_turn(), 0);
+    assert_only_the_live_watcher_is_told();
+    eddy_io_stop(&closed);
+    stop_live_watcher();
+    close(fds[1]);
+    close(duplicate);
+    close(write_end);
+}
+
 /* ---- regular files */
 
 static int open_file(void)
@@ -1085,6 +1106,7 @@ int main(void)
         testing_case(a_rebuild_is_tried_again_when_it_fails),
         testing_case(a_rebuild_that_fails_half_way_loses_no_watcher),
         testing_case(a_rebuild_that_cannot_take_over_the_number_still_works),
+        testing_case(a_rebuild_leaves_out_a_watcher_whose_fd_is_closed),
         testing_case(a_regular_file_is_always_ready),
         testing_case(a_regular_file_without_interest_is_not_told),
         testing_case(a_regular_file_keeps_the_loop_from_sleeping),

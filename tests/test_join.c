@@ -213,18 +213,34 @@ test(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await)
     testing_assert_log("j=7@1 after=ECANCELED@1");
 }
 
+eddy_frame(cancels_itself_and_joins) {
+    eddy_coro co;
+    eddy_task task;
+};
+
+static void cancels_itself_and_joins(eddy_coro *co)
+{
+    eddy_begin(cancels_itself_and_joins);
+    eddy_cancel(eddy_task_self(co));
+    eddy_await(eddy_join(co, self->task));
+    eddy_end;
+}
+
 test(a_pending_cancel_comes_before_a_join_that_could_finish_at_once)
 {
     eddy_task task = start(returns, .result = 7);
-    eddy_task joiner;
 
     testing_run();
-    joiner = start(pauses, .times = 1, .name = "p");
-    testing_turn();
-    eddy_cancel(joiner);
-    assert_int_equal(finish(joiner), -ECANCELED);
-    assert_int_equal(eddy_task_result(task), 7);
-    testing_assert_log("p");
+    assert_int_equal(run(cancels_itself_and_joins, .task = task), -ECANCELED);
+    assert_int_equal(finish(task), 7);
+}
+
+test(a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone)
+{
+    eddy_task task = start(sleeps, .seconds = 1, .result = 7);
+
+    assert_int_equal(run(cancels_itself_and_joins, .task = task), -ECANCELED);
+    assert_int_equal(finish(task), 7);
 }
 
 eddy_frame(joins_in_finally) {
@@ -352,6 +368,7 @@ int main(void)
         testing_case(a_second_cancel_of_a_join_is_passed_on_again),
         testing_case(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await),
         testing_case(a_pending_cancel_comes_before_a_join_that_could_finish_at_once),
+        testing_case(a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone),
         testing_case(a_join_in_finally_is_not_cancelled_and_neither_is_its_task),
         testing_case(shield_gives_the_result_as_join_does),
         testing_case(a_cancelled_shield_ends_at_once_and_the_task_goes_on_and_may_be_joined_again),

@@ -229,8 +229,8 @@ test(check_hooks_run_after_the_batch)
 
 enum { WARM_UP = 1400 };
 
-/* A callback that runs for ever, so that every turn finds something ready. After its warm-up it does
- * something, and it stops the loop when that was heard of, or at last. */
+/* A callback that runs for ever, so that every turn finds something ready. After its warm-up it
+ * does something, and it stops the loop when that was heard of, or at last. */
 static struct {
     eddy_callback callback;
     void (*after_warm_up)(void);

@@ -88,6 +88,13 @@ test(what_is_too_large_has_no_class_of_its_own)
     assert_int_equal(eddy_pool_class_of(SIZE_MAX), OVERSIZE_CLASS);
 }
 
+test(a_block_has_the_size_of_its_class)
+{
+    assert_int_equal(eddy_pool_block_size(take(1), 1), 8);
+    assert_int_equal(eddy_pool_block_size(take(97), eddy_pool_class_of(97)), 104);
+    assert_int_equal(eddy_pool_block_size(take(513), 65), 1024);
+}
+
 /* ---- blocks */
 
 /* Sizes of all kinds, mixed so that every alignment is met in a chunk. */
@@ -342,6 +349,7 @@ int main(void)
         pool_case(nothing_has_the_smallest_class),
         pool_case(larger_classes_double),
         pool_case(what_is_too_large_has_no_class_of_its_own),
+        pool_case(a_block_has_the_size_of_its_class),
         pool_case(a_block_of_a_multiple_of_16_is_aligned_to_16),
         pool_case(blocks_do_not_overlap),
         pool_case(what_was_given_back_last_is_taken_first),

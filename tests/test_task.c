@@ -1,5 +1,5 @@
-/* task.h: spawning, handles, and errors that nobody collects. Joining: test_join.c; eddy_run and the end of a
- * loop: test_shutdown.c. */
+/* task.h: spawning, handles, and errors that nobody collects. Joining: test_join.c; eddy_run and the end
+ * of a loop: test_shutdown.c. */
 #include "support/tasks.h"
 
 /* ---- starting */
@@ -352,6 +352,7 @@ test(the_report_names_the_task)
 
 eddy_frame(catches_then_fails) {
     eddy_coro co;
+    int64_t error;
     int64_t rc;
 };
 
@@ -359,19 +360,29 @@ static void catches_then_fails(eddy_coro *co)
 {
     eddy_begin(catches_then_fails);
     eddy_catch(self->rc, eddy_call(co, fails, .error = -EIO));
+    if (self->error == 0) {
+        eddy_return(self->rc);
+    }
     failing_line = __LINE__ + 1;
-    eddy_return(-EIO);
+    eddy_return(self->error);
     eddy_end;
 }
 
-test(an_error_after_one_that_was_caught_is_told_with_its_own_place)
+test(another_error_than_the_one_that_was_caught_is_told_with_its_own_place)
 {
     char text[64];
 
-    eddy_detach(start(catches_then_fails));
+    eddy_detach(start(catches_then_fails, .error = -EPIPE));
     testing_run();
     snprintf(text, sizeof text, "test_task.c:%d: catches_then_fails: ", failing_line);
-    assert_told(-EIO, text);
+    assert_told(-EPIPE, text);
+}
+
+test(an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began)
+{
+    eddy_detach(start(catches_then_fails));
+    testing_run();
+    assert_told_of_fails(__LINE__ - 2, "was detached");
 }
 
 static void nested_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
@@ -460,7 +471,8 @@ int main(void)
         testing_case(an_error_of_a_task_that_is_detached_afterwards_is_told),
         testing_case(an_error_of_a_task_that_was_never_joined_is_told_when_the_loop_is_freed),
         testing_case(the_report_names_the_task),
-        testing_case(an_error_after_one_that_was_caught_is_told_with_its_own_place),
+        testing_case(another_error_than_the_one_that_was_caught_is_told_with_its_own_place),
+        testing_case(an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began),
         testing_case(the_error_hook_may_not_re_enter),
         testing_case(neither_a_value_nor_a_cancel_is_told),
         testing_case(an_error_that_is_joined_is_not_told),

@@ -46,7 +46,7 @@ EDDY_API int eddy_clock_pause(eddy_clock *clock);
 EDDY_API int eddy_clock_resume(eddy_clock *clock);
 
 /* Makes a manual clock run `scale` times as fast as it is advanced (0.5 is slow motion). -EINVAL for
- * another kind, or unless scale is a number > 0. */
+ * another kind, or unless scale is a finite number > 0. */
 EDDY_API int eddy_clock_scale(eddy_clock *clock, double scale);
 
 #ifdef __cplusplus

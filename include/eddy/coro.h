@@ -136,6 +136,7 @@ enum {
     EDDY_TASK_OWNED_ = 1 << 11,    /* owner is no task, but a struct eddy_owner: a group, a server */
     EDDY_TASK_GUARDS_ = 1 << 12,   /* has opened things that must not be left open in a dead frame */
     EDDY_TASK_TRY_ = 1 << 13,      /* woken to try: its wait goes on until `resume` has a result */
+    EDDY_TASK_PASSING_ = 1 << 14,  /* a cancel is just being passed on */
     EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_

@@ -14,7 +14,7 @@
  *
  * Steps 4 to 6 never run user code; they only append to the ready list. A turn that finds something
  * ready leaves out 2 to 6 until 128 steps have run since it last asked, fewer where steps are slow, so
- * that about a millisecond passes at most.
+ * that about a millisecond passes at most. A poll begins by asking.
  *
  * A loop belongs to the thread that polls it. Other threads may call eddy_loop_wake and
  * eddy_loop_call_threadsafe, a signal handler eddy_loop_wake; nothing else.
@@ -62,7 +62,7 @@ struct eddy_loop_options {
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
 };
 
-/* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a header that is
+/* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative limit; a header that is
  * not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2) or timerfd_create(2) say, and then
  * *loop is NULL. `options` NULL: the defaults. The caller owns the loop and frees it. */
 #define eddy_loop_new(loop, options) \

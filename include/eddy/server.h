@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /* The caller owns it, zeroed before eddy_serve; it must stay until eddy_server_wait_closed has returned,
- * and a coroutine must not end with a server in its frame that listens: close it in eddy_finally. */
+ * and a coroutine must not end with a server in its frame that is still in use: close it in eddy_finally. */
 typedef struct eddy_server {
     int backlog;           /* set before eddy_serve: of listen(2); 0: SOMAXCONN */
     uint64_t accepted;     /* clients so far */
@@ -30,6 +30,7 @@ typedef struct eddy_server {
     eddy_loop *loop;           /* NULL: never opened */
     eddy_timer retry;          /* runs while accepting pauses for want of fds or memory */
     int64_t retry_delay;       /* of the next pause: they double */
+    struct eddy_link guard;    /* linked until it is closed and its handlers have ended */
     struct eddy_link clients;
     struct eddy_line waiting;  /* in eddy_server_wait_closed */
     void *handler;             /* the frame of every handler, to be copied */

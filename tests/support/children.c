@@ -36,24 +36,6 @@ void testing_log_result(const char *name, int64_t result)
     }
 }
 
-void testing_expect_silent_end(void (*function)(void *argument), void *argument)
-{
-    const struct rlimit no_core = {0, 0};
-    int status;
-    pid_t pid;
-
-    fflush(NULL);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setrlimit(RLIMIT_CORE, &no_core);
-        function(argument);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
 void child(eddy_coro *co)
 {
     eddy_begin(child);

@@ -27,11 +27,11 @@ void net_assert_refused(int port);
 /* Waits until the fd is readable: TCP on the loopback may take a moment. */
 void net_wait_readable(int fd);
 
-/* Sends all of the text; reads exactly as many bytes and compares them. */
+/* Sends all of the text; reads exactly as many bytes and compares them. While the bytes, or the end of the
+ * file, do not come, the loop of the fixture takes its turns. */
 void net_send(int fd, const char *text);
 void net_expect(int fd, const char *text);
 
-/* The next read is the end of the file. */
 void net_expect_end(int fd);
 
 /* Reads what there is without waiting, and drops it; how much it was. */

@@ -155,6 +155,14 @@ static int64_t result_for_parent(const eddy_coro *co)
     return generator && co->outcome > 0 ? 0 : co->outcome;
 }
 
+/* A deadline that has passed during a cleanup, which held it back, strikes at the next await. */
+static void cleanup_over(struct eddy_task_record *task)
+{
+    if (eddy_has(task, EDDY_TASK_LIMITS_) && eddy_limit_next(task) <= task->loop->now) {
+        eddy_set(task, EDDY_TASK_LIMIT_);
+    }
+}
+
 void eddy_finish_slow_(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
@@ -180,6 +188,7 @@ void eddy_finish_slow_(eddy_coro *co)
     }
     task->in.result =
         eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_limit_drop(task, result) : result;
+    cleanup_over(task);
 }
 
 /* ---- unwinding */
@@ -348,6 +357,7 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
     struct eddy_scope left = *scope;
 
     co->mask--;
+    cleanup_over(co->task);
     co->scope = left.outer;
     eddy_pool_give(&co->task->loop->pool, scope, left.pool_class);
     if (left.leaving == EDDY_LEAVE_UNWIND_) {

@@ -5,6 +5,8 @@
 #include "address.h"
 #include "stream_internal.h"
 
+static void pause_accepting(eddy_server *server);
+
 enum { MOST_ACCEPTS = 64 }; /* in one turn: the clients that are there get their share too */
 
 static const int64_t FIRST_RETRY = 10 * EDDY_MILLISECOND;
@@ -17,13 +19,40 @@ struct client {
     eddy_server *server;
     struct eddy_task_record *task;
     eddy_stream stream;
+    struct eddy_idle idle[]; /* one, if the server has an idle time-out */
 };
+
+static size_t client_size(const eddy_server *server)
+{
+    return sizeof(struct client) + (server->idle_timeout > 0 ? sizeof(struct eddy_idle) : 0);
+}
+
+static void client_free(struct client *client)
+{
+    eddy_server *server = client->server;
+
+    eddy_pool_give(&server->loop->pool, client, eddy_pool_class_of(client_size(server)));
+}
 
 /* ---- clients */
 
 static bool is_the_clients_doing(int64_t error)
 {
-    return error == -ECONNRESET || error == -EPIPE || error == -ECANCELED;
+    return error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT || error == -ECANCELED;
+}
+
+static bool is_full(const eddy_server *server)
+{
+    return server->max_clients > 0 && server->active >= server->max_clients;
+}
+
+/* A client has gone: a full server listens again, unless it pauses for another reason. */
+static void accept_if_room(eddy_server *server)
+{
+    if (eddy_io_started(&server->io) && server->io.interest == 0 && !is_full(server) &&
+        !eddy_timer_started(&server->retry) && eddy_io_change(&server->io, EDDY_READ) < 0) {
+        pause_accepting(server);
+    }
 }
 
 static void wake_if_finished(eddy_server *server)
@@ -49,7 +78,6 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
 {
     struct client *client = (struct client *)(void *)owner;
     eddy_server *server = client->server;
-    struct eddy_pool *pool = &server->loop->pool;
 
     if (result < 0 && !is_the_clients_doing(result)) {
         eddy_error_report(task, result, "served a client");
@@ -57,24 +85,40 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
     eddy_task_release(task);
     eddy_stream_close(&client->stream);
     eddy_list_remove(&client->link);
-    eddy_pool_give(pool, client, eddy_pool_class_of(sizeof *client));
+    client_free(client);
     server->active--;
     wake_if_finished(server);
+    accept_if_room(server);
+}
+
+static int open_client(struct client *client, int fd)
+{
+    int64_t timeout = client->server->idle_timeout;
+    int result = eddy_stream_adopt(client->server->loop, &client->stream, fd, true);
+
+    if (result == 0 && timeout > 0) {
+        result = eddy_stream_idle_timeout(&client->stream, client->idle, timeout);
+        if (result < 0) {
+            eddy_io_stop(&client->stream.io);
+        }
+    }
+    return result;
 }
 
 static struct client *client_new(eddy_server *server, int fd)
 {
     unsigned pool_class;
-    struct client *client = eddy_pool_take(&server->loop->pool, sizeof *client, &pool_class);
+    struct client *client =
+        eddy_pool_take(&server->loop->pool, client_size(server), &pool_class);
 
     if (client == NULL) {
         return NULL;
     }
-    memset(client, 0, sizeof *client);
+    memset(client, 0, client_size(server));
     client->child_done = client_done;
     client->server = server;
-    if (eddy_stream_adopt(server->loop, &client->stream, fd, true) < 0) {
-        eddy_pool_give(&server->loop->pool, client, pool_class);
+    if (open_client(client, fd) < 0) {
+        client_free(client);
         return NULL;
     }
     return client;
@@ -91,8 +135,8 @@ static int client_start(eddy_server *server, int fd)
     }
     task = eddy_spawn_(server->loop, server->site, server->handler, server->handler_size);
     if (task.record == NULL) {
-        eddy_io_stop(&client->stream.io);
-        eddy_pool_give(&server->loop->pool, client, eddy_pool_class_of(sizeof *client));
+        eddy_stream_disown(&client->stream);
+        client_free(client);
         return -ENOMEM;
     }
     *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
@@ -143,12 +187,7 @@ static bool is_about_one_connection(int error)
 
 static void on_retry(eddy_timer *timer)
 {
-    eddy_server *server = timer->user;
-
-    (void)eddy_io_change(&server->io, EDDY_READ); /* on -ENOMEM the timer has to come again: */
-    if (server->io.interest == 0) {
-        (void)eddy_timer_start(server->loop, timer, server->retry_delay, on_retry);
-    }
+    accept_if_room(timer->user);
 }
 
 /* Out of fds or memory: accepting again at once would spin, for the client still waits. */
@@ -157,7 +196,7 @@ static void pause_accepting(eddy_server *server)
     if (eddy_timer_start(server->loop, &server->retry, server->retry_delay, on_retry) < 0) {
         return; /* not even room for a timer: try again in the next turn */
     }
-    (void)eddy_io_change(&server->io, 0);
+    (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
     server->retry_delay = server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
 }
 
@@ -190,7 +229,12 @@ static void on_listener(eddy_io *io, unsigned events)
         return;
     }
     for (int i = 0; i < MOST_ACCEPTS; i++) {
-        int result = accept_one(server);
+        int result;
+        if (is_full(server)) {
+            (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
+            return;
+        }
+        result = accept_one(server);
         if (result == -EAGAIN) {
             return;
         }
@@ -211,6 +255,9 @@ static int bind_and_listen(eddy_server *server, int fd, struct eddy_address *add
     const int on = 1;
     int result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 
+    if (result == 0 && server->reuse_port) {
+        result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
     if (result == 0) {
         result = sys->bind(sys, fd, (const struct sockaddr *)&address->storage, address->size);
     }

@@ -5,6 +5,17 @@
 
 #include "stream_internal.h"
 
+/* ---- idle time-outs */
+
+/* A byte has moved. The timer is only put off: its entry in the heap is put right when it comes up. */
+static inline void moved(eddy_stream *stream)
+{
+    if (stream->idle != NULL) {
+        stream->idle->timer.deadline =
+            eddy_deadline_after(stream->io.loop->now, stream->idle->timeout);
+    }
+}
+
 /* ---- system calls */
 
 /* read(2); keeps track of whether there may be more. */
@@ -16,12 +27,16 @@ static inline int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
     if ((uint64_t)(count - 1) < size - 1) { /* 0 < count < size */
         /* What comes from now on is a new edge, if this read has emptied the socket. */
         stream->readable = !stream->short_means_drained;
+        moved(stream);
         return count;
     }
     while (count == -EINTR) {
         count = sys->read(sys, stream->io.fd, buffer, size);
     }
     stream->readable = count != -EAGAIN;
+    if (count > 0) {
+        moved(stream);
+    }
     return count;
 }
 
@@ -35,6 +50,8 @@ static inline int64_t write_some(eddy_stream *stream, const void *data, size_t s
     } while (count == -EINTR);
     if (count == -EAGAIN) {
         stream->writable = false;
+    } else {
+        moved(stream);
     }
     return count;
 }
@@ -239,6 +256,108 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     return eddy_park_inline(co, &write_kind, stream);
 }
 
+/* ---- several pieces at once */
+
+enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 }; /* IOV_MAX; what is handed to the kernel in one call */
+
+/* The pieces that are left when `done` bytes of them are written. */
+static size_t pieces_left(const struct iovec *pieces, size_t count, size_t done, struct iovec *left)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count && n < PIECES_AT_ONCE; i++) {
+        if (done >= pieces[i].iov_len) {
+            done -= pieces[i].iov_len;
+            continue;
+        }
+        left[n].iov_base = (char *)pieces[i].iov_base + done;
+        left[n].iov_len = pieces[i].iov_len - done;
+        done = 0;
+        n++;
+    }
+    return n;
+}
+
+/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it fails. */
+static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces, size_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    struct iovec left[PIECES_AT_ONCE];
+
+    while (stream->write_left > 0) {
+        size_t n = pieces_left(pieces, count, stream->written, left);
+        int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
+        if (wrote == -EAGAIN) {
+            stream->writable = false;
+            return EDDY_PENDING;
+        }
+        if (wrote < 0 && wrote != -EINTR) {
+            return wrote;
+        }
+        if (wrote > 0) {
+            stream->written += (size_t)wrote;
+            stream->write_left -= (size_t)wrote;
+            moved(stream);
+        }
+    }
+    return (int64_t)stream->written;
+}
+
+/* The number of pieces is not kept: there are as many as it takes for what is left. */
+static int64_t resume_writev(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    int64_t result = write_pieces(stream, task->with.value, MOST_PIECES);
+
+    if (result != EDDY_PENDING) {
+        write_over(stream);
+    }
+    return result;
+}
+
+static const struct eddy_wait writev_kind = {
+    .name = "writev",
+    .abort = abort_write,
+    .resume = resume_writev,
+};
+
+int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (stream->writer != NULL) {
+        return -EBUSY;
+    }
+    if (count < 0 || count > MOST_PIECES) {
+        return -EINVAL;
+    }
+    stream->written = 0;
+    stream->write_left = 0;
+    for (int i = 0; i < count; i++) {
+        eddy_check_pointer_inline(co, pieces[i].iov_base);
+        stream->write_left += pieces[i].iov_len;
+    }
+    if (stream->writable || stream->write_left == 0) {
+        result = write_pieces(stream, pieces, (size_t)count);
+        if (result != EDDY_PENDING) {
+            return eddy_done_inline(co, result);
+        }
+    }
+    eddy_check_pointer_inline(co, pieces);
+    stream->writer = co->task;
+    stream->io.loop->references++;
+    co->task->with.value = (void *)(uintptr_t)pieces;
+    return eddy_park_inline(co, &writev_kind, stream);
+}
+
+/* ---- what never waits */
+
 int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 {
     if (!eddy_stream_is_open(stream)) {
@@ -282,6 +401,7 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     stream->reader = NULL;
     stream->writer = NULL;
     stream->written = 0;
+    stream->idle = NULL;
     stream->readable = false; /* the registration tells at once if it is */
     stream->writable = true;
     stream->short_means_drained = tcp;
@@ -311,23 +431,61 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
     return result;
 }
 
-void eddy_stream_close(eddy_stream *stream)
+static void close_with(eddy_stream *stream, int64_t result)
 {
     eddy_loop *loop = stream->io.loop;
     struct eddy_task_record *reader = stream->reader;
     struct eddy_task_record *writer = stream->writer;
 
-    if (loop == NULL) {
-        return;
-    }
     if (reader != NULL) {
         read_over(stream);
-        eddy_wake(reader, -EBADF);
+        eddy_wake(reader, result);
     }
     if (writer != NULL) {
         write_over(stream);
-        eddy_wake(writer, -EBADF);
+        eddy_wake(writer, result);
+    }
+    eddy_stream_disown(stream);
+    (void)loop->sys->close(loop->sys, stream->io.fd); /* its errors come too late to matter: close(2) */
+}
+
+void eddy_stream_close(eddy_stream *stream)
+{
+    if (eddy_stream_is_open(stream)) {
+        close_with(stream, -EBADF);
+    }
+}
+
+void eddy_stream_disown(eddy_stream *stream)
+{
+    if (stream->idle != NULL) {
+        eddy_timer_stop(&stream->idle->timer);
+        stream->idle = NULL;
     }
     eddy_io_stop(&stream->io);
-    (void)loop->sys->close(loop->sys, stream->io.fd); /* its errors come too late to matter: close(2) */
+}
+
+static void on_idle(eddy_timer *timer)
+{
+    close_with(((struct eddy_idle *)timer->user)->stream, -ETIMEDOUT);
+}
+
+int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout)
+{
+    int result;
+
+    if (!eddy_stream_is_open(stream)) {
+        return -EBADF;
+    }
+    if (timeout <= 0) {
+        return -EINVAL;
+    }
+    result = eddy_timer_start(stream->io.loop, &idle->timer, timeout, on_idle);
+    if (result == 0) {
+        idle->timer.user = idle;
+        idle->stream = stream;
+        idle->timeout = timeout;
+        stream->idle = idle;
+    }
+    return result;
 }

@@ -192,6 +192,15 @@ static ssize_t sys_send(const struct eddy_sys *sys, int fd, const void *buffer, 
     return checked_size(send(fd, buffer, size, MSG_NOSIGNAL));
 }
 
+static ssize_t sys_sendv(const struct eddy_sys *sys, int fd, struct iovec *pieces, int count)
+{
+    struct msghdr message = {.msg_iov = pieces};
+
+    (void)sys;
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* size_t in glibc, int in musl */
+    return checked_size(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
 static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argument)
 {
     (void)sys;
@@ -235,6 +244,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .read = sys_read,
         .write = sys_write,
         .send = sys_send,
+        .sendv = sys_sendv,
         .fcntl = sys_fcntl,
         .dup3 = sys_dup3,
         .close = sys_close,

@@ -624,8 +624,9 @@ test(no_failed_allocation_of_many_deadlines_leaks)
     int64_t result;
 
     do {
+        testing_fail_allocation(0);
         testing_reopen();
-        testing_fail_allocation(k++);
+        testing_fail_allocations_from(k++);
         result = run(nests_until_memory_ends, .depth = 1000);
         assert_true(result == 0 || result == -ENOMEM);
     } while (result < 0);

@@ -132,8 +132,9 @@ test(no_allocation_of_a_spawn_leaks_when_another_fails)
     unsigned k = 1;
 
     do {
+        testing_fail_allocation(0);
         testing_reopen();
-        testing_fail_allocation(k++);
+        testing_fail_allocations_from(k++);
     } while (run(returns, .result = 1) == -ENOMEM);
     assert_in_range(k, 3, 20); /* the table, a slab of records and a frame at least */
 }

@@ -21,7 +21,14 @@ extern "C" {
 /* The caller owns it, zeroed before eddy_serve; it must stay until eddy_server_wait_closed has returned,
  * and a coroutine must not end with a server in its frame that is still in use: close it in eddy_finally. */
 typedef struct eddy_server {
-    int backlog;           /* set before eddy_serve: of listen(2); 0: SOMAXCONN */
+    /* Set before eddy_serve; zero is the default. */
+    int backlog;           /* of listen(2); 0: SOMAXCONN */
+    uint32_t max_clients;  /* at once; 0: any number. Further ones wait in the backlog. */
+    int64_t idle_timeout;  /* a client that neither sends nor takes a byte for so long is closed: what its
+                              handler waits for on the stream is -ETIMEDOUT; 0: never */
+    bool reuse_port;       /* SO_REUSEPORT: several processes listen on one port, and share its clients */
+
+    /* Kept up to date, to be read. */
     uint64_t accepted;     /* clients so far */
     uint32_t active;       /* clients whose handlers have not ended */
 
@@ -46,7 +53,9 @@ typedef struct eddy_server {
  * ("127.0.0.1", "::1"; "0.0.0.0": all) and port (0: the system picks, eddy_server_port tells), and runs the
  * coroutine `handler` as a task for every client, with its field `eddy_stream *stream` set to the client's
  * open stream. The stream belongs to the server, which closes it when the handler has ended. An error of a
- * handler goes to the error hook, unless it is the client's doing (-ECONNRESET, -EPIPE) or -ECANCELED.
+ * handler goes to the error hook, unless it is the client's doing (-ECONNRESET, -EPIPE, -ETIMEDOUT) or
+ * -ECANCELED. Out of fds or memory the server pauses, longer each time up to a second, and goes on; clients
+ * wait in the backlog meanwhile.
  *
  * The server is bound when this returns 0. -EINVAL: no such address or port, or the server is open; -ENOMEM;
  * -EADDRINUSE, -EACCES and the like of bind(2); -EMFILE and the like of socket(2); -ECANCELED. SO_REUSEADDR

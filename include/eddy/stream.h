@@ -14,8 +14,11 @@
 
 #include <stddef.h>
 
+#include <sys/uio.h>
+
 #include "eddy/coro.h"
 #include "eddy/io.h"
+#include "eddy/timer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +32,7 @@ typedef struct eddy_stream {
     size_t read_size;                /* room in the reader's buffer */
     size_t write_left;               /* what the writer has still to write */
     size_t written;                  /* of the last write: what the kernel has */
+    struct eddy_idle *idle;          /* its idle time-out, or NULL */
     bool readable;                   /* a read may bring something */
     bool writable;                   /* a write may take something */
     bool short_means_drained;        /* TCP, and no event told of more than data so far: a short
@@ -54,6 +58,10 @@ EDDY_API EDDY_MUST_USE int64_t eddy_read(eddy_coro *co, eddy_stream *stream, voi
 EDDY_API EDDY_MUST_USE int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data,
                                           size_t size);
 
+/* As eddy_write, for `count` (at most 1024) pieces in a row; their array must stay too. -EINVAL: more. */
+EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
+                                           const struct iovec *pieces, int count);
+
 /* Waits until a read would not block (1), be it for data, the end or an error. Otherwise as eddy_read.
  * With eddy_try_read an idle connection needs no buffer. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
@@ -62,6 +70,16 @@ EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
  * returns how many bytes the kernel took. -EBUSY while a task waits to do the same. */
 EDDY_API int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size);
 EDDY_API int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size);
+
+/* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that waits then
+ * returns -ETIMEDOUT. As long as bytes move it costs nothing but noting the time. The caller owns `idle`,
+ * zeroed, until the stream is closed. 0; -EBADF; -EINVAL: timeout <= 0; -ENOMEM. */
+struct eddy_idle {
+    eddy_timer timer; /* private, like the rest */
+    eddy_stream *stream;
+    int64_t timeout;
+};
+EDDY_API int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout);
 
 /* How many bytes of the last (or running) eddy_write the kernel has. */
 static inline size_t eddy_stream_written(const eddy_stream *stream)

@@ -60,6 +60,8 @@ struct eddy_sys {
     ssize_t (*write)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
     /* For sockets: send(2) with MSG_NOSIGNAL, so that a vanished peer is -EPIPE and no signal. */
     ssize_t (*send)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
+    /* Likewise, several pieces: sendmsg(2). */
+    ssize_t (*sendv)(const struct eddy_sys *sys, int fd, struct iovec *pieces, int count);
     int (*fcntl)(const struct eddy_sys *sys, int fd, int command, int argument);
     int (*dup3)(const struct eddy_sys *sys, int from, int to); /* with O_CLOEXEC */
     int (*close)(const struct eddy_sys *sys, int fd);

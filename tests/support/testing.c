@@ -128,6 +128,7 @@ WRAP(int, getsockname, (, int fd, struct sockaddr *address, socklen_t *size), , 
 WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
+WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
 WRAP(int, dup3, (, int from, int to), , from, to)
 
@@ -220,6 +221,7 @@ static void init_sys(struct testing_sys *sys)
         .read = read_,
         .write = write_,
         .send = send_,
+        .sendv = sendv_,
         .fcntl = fcntl_,
         .dup3 = dup3_,
         .close = close_,

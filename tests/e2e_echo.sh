@@ -1,0 +1,177 @@
+#!/bin/sh
+# examples/echo_server and echo_client as their users meet them: nc, socat, a stock asyncio client, files,
+# pipes, signals and mistakes on the command line.
+set -eu
+
+programs=$EDDY_BUILD_DIR/examples
+here=$EDDY_SOURCE_DIR/tests/e2e
+work=$(mktemp -d)
+server=
+host=127.0.0.1
+parts=0
+
+clean_up() {
+    [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
+ulimit -n 4096 2>/dev/null || true
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+part() {
+    echo "- $*"
+    parts=$((parts + 1))
+}
+
+has() {
+    command -v "$1" >/dev/null || { echo "skipped: needs $1 (Debian: apt-get install $2)"; return 1; }
+}
+
+expect() { # WHAT WANTED GOT
+    [ "$2" = "$3" ] || fail "$1: wanted '$2', got '$3'"
+}
+
+milliseconds() {
+    echo $(($(date +%s%N) / 1000000))
+}
+
+# Starts a server on a port of the system's choice and reads its first line: sets $server and $port.
+start_server() { # ARGUMENTS
+    rm -f "$work/out"
+    mkfifo "$work/out"
+    "$programs/echo_server" --port 0 --host "$host" "$@" >"$work/out" 2>"$work/err" &
+    server=$!
+    exec 3<"$work/out"
+    read -r line <&3 || fail "the server printed nothing: $(cat "$work/err")"
+    port=${line##*:}
+    expect "the first line" "listening on $host:$port" "$line"
+}
+
+# Sends a signal to the server and expects it to exit 0, with that as the rest of its output.
+stop_server() { # SIGNAL REST
+    kill -s "$1" "$server"
+    rest=$(cat <&3)
+    exec 3<&-
+    status=0
+    wait "$server" || status=$?
+    server=
+    expect "the last line" "$2" "$rest"
+    expect "the exit status" 0 "$status"
+}
+
+expect_mistake() { # STATUS PROGRAM ARGUMENTS: one line on standard error, nothing on standard output
+    wanted=$1
+    program=$2
+    shift 2
+    status=0
+    "$programs/$program" "$@" >"$work/mistake.out" 2>"$work/mistake.err" </dev/null || status=$?
+    expect "$program $*: exit status" "$wanted" "$status"
+    expect "$program $*: standard output" "" "$(cat "$work/mistake.out")"
+    expect "$program $*: lines on standard error" 1 "$(wc -l <"$work/mistake.err")"
+}
+
+# ---- the command line
+
+part "mistakes on the command line are one line and exit 2"
+for program in echo_server echo_client; do
+    for mistake in "--port 70000" "--port -1" "--port" "--port 80x" "--host" "--host xyz" "--unknown 1"; do
+        # shellcheck disable=SC2086  # two words
+        expect_mistake 2 "$program" $mistake
+    done
+    expect_mistake 2 "$program" --port ""
+    expect_mistake 2 "$program" --host ""
+done
+expect_mistake 2 echo_client --port 0
+
+part "what the system refuses is one line and exit 1"
+start_server
+expect_mistake 1 echo_server --port "$port"
+stop_server TERM "served 0 connections, 0 bytes"
+expect_mistake 1 echo_client --port "$port" hello
+
+# ---- our own client
+
+head -c 1048576 /dev/urandom >"$work/mebibyte"
+
+part "echo_client: arguments, standard input, files and pipes"
+start_server
+expect "arguments" "hello world" "$("$programs/echo_client" --port "$port" hello world)"
+expect "standard input" "$(printf 'a\nb\nc')" "$(printf 'a\nb\nc\n' | "$programs/echo_client" --port "$port")"
+"$programs/echo_client" --port "$port" <"$work/mebibyte" | cmp - "$work/mebibyte"
+cat "$work/mebibyte" | "$programs/echo_client" --port "$port" | cmp - "$work/mebibyte"
+expect "no input" "" "$("$programs/echo_client" --port "$port" </dev/null)"
+stop_server TERM "served 5 connections, $((12 + 6 + 2 * 1048576)) bytes"
+expect "the server's standard error" "" "$(cat "$work/err")"
+
+part "SIGINT ends the server as SIGTERM does"
+start_server
+stop_server INT "served 0 connections, 0 bytes"
+
+part "a client has a second to finish"
+start_server
+(sleep 0.4; echo late) | "$programs/echo_client" --port "$port" >"$work/late" &
+client=$!
+sleep 0.2
+before=$(milliseconds)
+stop_server TERM "served 1 connections, 5 bytes"
+took=$(($(milliseconds) - before))
+wait "$client" || fail "the client was cut off"
+expect "what the late client got" late "$(cat "$work/late")"
+[ "$took" -lt 900 ] || fail "the server waited $took ms, although its client had finished"
+
+part "a client that does not finish is cut off after a second"
+start_server
+sleep 5 | "$programs/echo_client" --port "$port" >/dev/null 2>&1 &
+sleep 0.2
+before=$(milliseconds)
+stop_server TERM "served 1 connections, 0 bytes"
+took=$(($(milliseconds) - before))
+[ "$took" -ge 990 ] && [ "$took" -lt 2500 ] || fail "the server waited $took ms for its clients"
+
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
+    part "IPv6"
+    host=::1
+    start_server
+    expect "IPv6" hello "$("$programs/echo_client" --host ::1 --port "$port" hello)"
+    stop_server TERM "served 1 connections, 6 bytes"
+    host=127.0.0.1
+fi
+
+# ---- other people's clients
+
+if has nc netcat-openbsd; then
+    part "nc"
+    start_server
+    expect "nc" "hello nc" "$(echo "hello nc" | nc -N "$host" "$port")"
+    nc -N "$host" "$port" <"$work/mebibyte" | cmp - "$work/mebibyte"
+    stop_server TERM "served 2 connections, $((9 + 1048576)) bytes"
+fi
+
+if has socat socat; then
+    part "socat"
+    start_server
+    expect "socat" "hello socat" "$(echo "hello socat" | socat -t 10 - "TCP:$host:$port")"
+    socat -t 10 - "TCP:$host:$port" <"$work/mebibyte" | cmp - "$work/mebibyte"
+    stop_server TERM "served 2 connections, $((12 + 1048576)) bytes"
+fi
+
+if has python3 python3; then
+    part "a thousand asyncio clients at once, a hundred messages each"
+    start_server
+    timeout 30 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
+    kill -s TERM "$server"
+    rest=$(cat <&3)
+    exec 3<&-
+    wait "$server" || fail "the server failed"
+    server=
+    case $rest in
+    "served 1000 connections, "*) ;;
+    *) fail "the server said '$rest'" ;;
+    esac
+fi
+
+echo "$parts parts"

@@ -1,10 +1,10 @@
 /*
  * A TCP echo server: sends back what it gets, to any number of clients at once.
  *
- *     echo_server [--host H] [--port P]
+ *     echo_server [--host H] [--port P] [--max-clients N] [--idle-timeout SECONDS] [--workers N]
  *
  * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening, gives its
- * clients a second to finish, and prints what it has served.
+ * clients a second to finish, and prints what it has served. With --workers, N processes share the port.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -13,50 +13,105 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct options {
+    const char *host;
+    int port;
+    uint32_t max_clients;
+    int64_t idle_timeout;
+    int workers;
+};
 
 /* ---- the server: one coroutine a client */
 
-struct totals {
+/* One for all clients: between two awaits nobody else runs, so one buffer is enough, and a client that is
+ * idle holds none. */
+struct shared {
     uint64_t bytes;
+    char buffer[65536];
 };
 
 eddy_frame(echo) {
     eddy_coro co;
     eddy_stream *stream; /* the client: set by eddy_serve */
-    struct totals *totals;
-    size_t count;
-    char buffer[16384];
+    struct shared *shared;
+    int64_t count;
+    char *rest; /* what the kernel would not take at once */
+    size_t size;
 };
+
+/* Echoes what has come. What the kernel does not take is left in self->rest for the caller to write. */
+static int64_t echo_now(struct echo *self)
+{
+    int64_t count = eddy_try_read(self->stream, self->shared->buffer, sizeof self->shared->buffer);
+    int64_t sent = count > 0 ? eddy_try_write(self->stream, self->shared->buffer, (size_t)count) : 0;
+
+    if (count <= 0 || sent == count) {
+        return count;
+    }
+    sent = sent == -EAGAIN ? 0 : sent;
+    self->size = sent < 0 ? 0 : (size_t)(count - sent);
+    self->rest = malloc(self->size);
+    if (sent < 0 || self->rest == NULL) {
+        return sent < 0 ? sent : -ENOMEM;
+    }
+    memcpy(self->rest, self->shared->buffer + sent, self->size);
+    return count;
+}
 
 static void echo(eddy_coro *co)
 {
     eddy_begin(echo);
     for (;;) {
-        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-        if (self->count == 0) {
-            eddy_return(0); /* the client has sent all it wants to */
+        eddy_await(eddy_readable(co, self->stream));
+        self->count = echo_now(self);
+        if (self->count == -EAGAIN) {
+            continue;
         }
-        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
-        self->totals->bytes += self->count;
+        if (self->count <= 0) {
+            eddy_return(self->count); /* the client has sent all it wants to, or is gone */
+        }
+        if (self->rest != NULL) {
+            eddy_await(eddy_write(co, self->stream, self->rest, self->size));
+            free(self->rest);
+            self->rest = NULL;
+        }
+        self->shared->bytes += (uint64_t)self->count;
     }
+    eddy_finally:
+    free(self->rest);
     eddy_end;
 }
 
+/* What a server has done; a worker sends it to its parent: zeroes when it listens, the totals at its end. */
+struct totals {
+    uint64_t connections;
+    uint64_t bytes;
+};
+
 eddy_frame(serve) {
     eddy_coro co;
-    const char *host;
-    int port;
+    const struct options *options;
+    struct totals *totals;
+    int parent; /* a pipe to it, or -1: there is none */
     eddy_server server;
-    struct totals totals;
+    struct shared shared;
 };
+
+static void report_ready(const struct serve *self);
 
 static void serve(eddy_coro *co)
 {
     eddy_begin(serve);
-    eddy_await(eddy_serve(co, &self->server, self->host, self->port, echo, .totals = &self->totals));
-    printf("listening on %s:%d\n", self->host, eddy_server_port(&self->server));
-    fflush(stdout);
-
+    self->server.max_clients = self->options->max_clients;
+    self->server.idle_timeout = self->options->idle_timeout;
+    self->server.reuse_port = self->parent >= 0;
+    eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
+                          .shared = &self->shared));
+    report_ready(self);
     eddy_await(eddy_signal_wait(co, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM)));
 
     eddy_server_close(&self->server);
@@ -64,31 +119,230 @@ static void serve(eddy_coro *co)
                 eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {
         fprintf(stderr, "echo_server: cut off clients that did not finish\n");
     }
-    printf("served %" PRIu64 " connections, %" PRIu64 " bytes\n", self->server.accepted,
-           self->totals.bytes);
     eddy_finally:
     eddy_server_close(&self->server);
+    eddy_await(eddy_server_wait_closed(co, &self->server));
+    self->totals->connections = self->server.accepted;
+    self->totals->bytes = self->shared.bytes;
     eddy_end;
+}
+
+/* ---- processes */
+
+static void say_listening(const char *host, int port)
+{
+    printf("listening on %s:%d\n", host, port);
+    fflush(stdout);
+}
+
+static void say_served(const struct totals *totals)
+{
+    printf("served %" PRIu64 " connections, %" PRIu64 " bytes\n", totals->connections,
+           totals->bytes);
+}
+
+static int fail(const struct options *options, int64_t error)
+{
+    fprintf(stderr, "echo_server: %s:%d: %s\n", options->host, options->port, eddy_strerror(error));
+    return 1;
+}
+
+static void send_totals(int parent, const struct totals *totals)
+{
+    if (write(parent, totals, sizeof *totals) != (ssize_t)sizeof *totals) {
+        fprintf(stderr, "echo_server: a worker cannot reach its parent\n");
+    }
+}
+
+static void report_ready(const struct serve *self)
+{
+    static const struct totals none;
+
+    if (self->parent >= 0) {
+        send_totals(self->parent, &none);
+    } else {
+        say_listening(self->options->host, eddy_server_port(&self->server));
+    }
+}
+
+static int run_alone(const struct options *options)
+{
+    struct totals totals = {0, 0};
+    int64_t result = eddy_run(serve, .options = options, .totals = &totals, .parent = -1);
+
+    if (result < 0) {
+        return fail(options, result);
+    }
+    say_served(&totals);
+    return 0;
+}
+
+static int run_worker(const struct options *options, int parent)
+{
+    struct totals totals = {0, 0};
+    int64_t result = eddy_run(serve, .options = options, .totals = &totals, .parent = parent);
+
+    if (result < 0) {
+        return fail(options, result);
+    }
+    send_totals(parent, &totals);
+    return 0;
+}
+
+/* A socket that is bound to the address, or a negated errno; *port is its port. */
+static int bind_to(const struct options *options, int option, int *port)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)*port)};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    bool is6 = inet_pton(AF_INET6, options->host, &in6.sin6_addr) == 1;
+    struct sockaddr *address = is6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in;
+    socklen_t size = is6 ? sizeof in6 : sizeof in;
+    int fd = socket(is6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+
+    (void)inet_pton(AF_INET, options->host, &in.sin_addr);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) < 0 ||
+        bind(fd, address, size) < 0 || getsockname(fd, address, &size) < 0) {
+        int error = -errno;
+        if (fd >= 0) {
+            close(fd);
+        }
+        return error;
+    }
+    *port = ntohs(is6 ? in6.sin6_port : in.sin_port);
+    return fd;
+}
+
+/* Finds out whether the port is free, without sharing it, and then keeps it for the workers to share. */
+static int reserve_port(struct options *options)
+{
+    int fd = bind_to(options, SO_REUSEADDR, &options->port);
+
+    if (fd < 0) {
+        return fd;
+    }
+    close(fd);
+    return bind_to(options, SO_REUSEPORT, &options->port);
+}
+
+static void stop_workers(const pid_t *workers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        kill(workers[i], SIGTERM);
+    }
+}
+
+/* Passes SIGINT and SIGTERM on until all workers have ended; the number of those that failed. */
+static int tend_workers(const pid_t *workers, int count, const sigset_t *signals)
+{
+    int failed = 0;
+    int left = count;
+    int number = SIGCHLD;
+
+    while (left > 0 && sigwait(signals, &number) == 0) {
+        pid_t ended;
+        int status;
+        if (number != SIGCHLD) {
+            stop_workers(workers, count);
+        }
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+            left--;
+            if (status != 0) { /* one has failed: the others end too */
+                failed++;
+                stop_workers(workers, count);
+            }
+        }
+    }
+    return failed + left;
+}
+
+/* Starts the workers; they write to the pipe. Returns how many run. */
+static int start_workers(const struct options *options, pid_t *workers, const int pipe_fds[2])
+{
+    for (int i = 0; i < options->workers; i++) {
+        workers[i] = fork();
+        if (workers[i] == 0) {
+            close(pipe_fds[0]);
+            exit(run_worker(options, pipe_fds[1]));
+        }
+        if (workers[i] < 0) {
+            return i;
+        }
+    }
+    return options->workers;
+}
+
+static bool read_totals(int fd, struct totals *sum)
+{
+    struct totals totals;
+
+    if (read(fd, &totals, sizeof totals) != (ssize_t)sizeof totals) {
+        return false;
+    }
+    sum->connections += totals.connections;
+    sum->bytes += totals.bytes;
+    return true;
+}
+
+static int run_workers(struct options *options)
+{
+    pid_t *workers = calloc((size_t)options->workers, sizeof *workers);
+    struct totals sum = {0, 0};
+    sigset_t signals;
+    int fds[2];
+    int ready = 0;
+    int started;
+    int port = reserve_port(options);
+
+    if (port < 0 || workers == NULL || pipe(fds) < 0) {
+        return fail(options, port < 0 ? port : -ENOMEM);
+    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    started = start_workers(options, workers, fds);
+    close(fds[1]);
+    while (ready < started && read_totals(fds[0], &sum)) {
+        ready++;
+    }
+    if (ready == options->workers) {
+        say_listening(options->host, options->port);
+    } else {
+        kill(getpid(), SIGTERM); /* to be passed on */
+    }
+    if (tend_workers(workers, started, &signals) > 0 || ready < options->workers) {
+        return 1;
+    }
+    while (read_totals(fds[0], &sum)) {
+    }
+    say_served(&sum);
+    close(port);
+    free(workers);
+    return 0;
 }
 
 /* ---- the command line */
 
 static void usage_error(const char *what, const char *argument)
 {
-    fprintf(stderr, "echo_server: %s: %s (usage: echo_server [--host H] [--port P])\n", what,
-            argument);
+    fprintf(stderr,
+            "echo_server: %s: %s (usage: echo_server [--host H] [--port P] [--max-clients N] "
+            "[--idle-timeout SECONDS] [--workers N])\n",
+            what, argument);
     exit(2);
 }
 
-static int parse_port(const char *text)
+static long parse_number(const char *text, long least, long most, const char *what)
 {
     char *end;
-    long port = strtol(text, &end, 10);
+    long number = strtol(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || port < 0 || port > 65535) {
-        usage_error("not a port between 0 and 65535", text);
+    if (*text == '\0' || *end != '\0' || number < least || number > most) {
+        usage_error(what, text);
     }
-    return (int)port;
+    return number;
 }
 
 static const char *parse_host(const char *text)
@@ -101,28 +355,65 @@ static const char *parse_host(const char *text)
     return text;
 }
 
-int main(int argc, char **argv)
+static void parse_option(struct options *options, const char *name, const char *value)
 {
-    const char *host = "127.0.0.1";
-    int port = 8888;
-    int64_t result;
+    if (strcmp(name, "--host") == 0) {
+        options->host = parse_host(value);
+    } else if (strcmp(name, "--port") == 0) {
+        options->port = (int)parse_number(value, 0, 65535, "not a port between 0 and 65535");
+    } else if (strcmp(name, "--max-clients") == 0) {
+        options->max_clients =
+            (uint32_t)parse_number(value, 1, 100000000, "not a number of clients");
+    } else if (strcmp(name, "--idle-timeout") == 0) {
+        options->idle_timeout =
+            parse_number(value, 1, 1000000000, "not a number of seconds") * EDDY_SECOND;
+    } else {
+        options->workers = (int)parse_number(value, 1, 1024, "not a number of workers up to 1024");
+    }
+}
+
+static struct options parse(int argc, char **argv)
+{
+    static const char *const names[] = {"--host", "--port", "--max-clients", "--idle-timeout",
+                                        "--workers"};
+    struct options options = {.host = "127.0.0.1", .port = 8888, .workers = 1};
 
     for (int i = 1; i < argc; i += 2) {
-        if (strcmp(argv[i], "--host") != 0 && strcmp(argv[i], "--port") != 0) {
+        size_t known = 0;
+        while (known < sizeof names / sizeof *names && strcmp(argv[i], names[known]) != 0) {
+            known++;
+        }
+        if (known == sizeof names / sizeof *names) {
             usage_error("unknown option", argv[i]);
         }
         if (i + 1 == argc) {
             usage_error("missing value of", argv[i]);
         }
-        if (strcmp(argv[i], "--host") == 0) {
-            host = parse_host(argv[i + 1]);
-        } else {
-            port = parse_port(argv[i + 1]);
-        }
+        parse_option(&options, argv[i], argv[i + 1]);
     }
-    result = eddy_run(serve, .host = host, .port = port);
-    if (result < 0) {
-        fprintf(stderr, "echo_server: %s:%d: %s\n", host, port, eddy_strerror(result));
+    return options;
+}
+
+/* As many open files as the system allows; says so if that is not enough. */
+static void raise_file_limit(uint32_t max_clients)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
     }
-    return eddy_exit_status(result);
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (max_clients > limit.rlim_max) {
+        fprintf(stderr, "echo_server: only %llu open files are allowed: some clients will wait\n",
+                (unsigned long long)limit.rlim_max);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse(argc, argv);
+
+    raise_file_limit(options.max_clients);
+    return options.workers > 1 ? run_workers(&options) : run_alone(&options);
 }

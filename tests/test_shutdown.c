@@ -131,25 +131,35 @@ test(a_cleanup_may_spawn_and_join_while_the_loop_ends)
     testing_assert_log("s=7@1 joined=7@1");
 }
 
-eddy_frame(spawns_for_ever) {
+eddy_frame(spawns_when_cancelled) {
     eddy_coro co;
     int64_t rc;
 };
 
-static void spawns_for_ever(eddy_coro *co)
+static void spawns_when_cancelled(eddy_coro *co)
 {
-    eddy_begin(spawns_for_ever);
+    eddy_begin(spawns_when_cancelled);
     eddy_catch(self->rc, eddy_sleep(co, 100 * EDDY_SECOND));
-    log_end("one", self->rc);
-    (void)eddy_spawn(co, cleans, .name = "other", .body = 100);
+    (void)eddy_spawn(co, sleeps, .seconds = 100);
     eddy_end;
 }
 
-test(a_task_spawned_while_the_loop_ends_is_ended_too)
+/* Frees the loop in the middle of a test. */
+static int64_t free_loop(void)
 {
-    start(spawns_for_ever);
+    int64_t result = eddy_loop_free(testing.loop);
+
+    testing.loop = NULL;
+    assert_int_equal(testing.memory.bytes, 0);
+    return result;
+}
+
+test(a_task_that_is_spawned_while_the_loop_ends_and_that_nobody_joins_is_ended_too)
+{
+    start(spawns_when_cancelled);
     testing_turns();
-    testing_free();
+    assert_int_equal(free_loop(), 0);
+    assert_int_equal(seconds(), 0);
     assert_int_equal(testing.errors.count, 0);
 }
 
@@ -162,11 +172,9 @@ test(a_finally_that_waits_for_nothing_is_cut_off_and_told_with_its_spawn)
     start(hangs, .name = "h", .in_finally = true);
     snprintf(text, sizeof text, "%s:%d", __FILE__, __LINE__ - 1);
     testing_turns();
-    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
-    testing.loop = NULL;
+    assert_int_equal(free_loop(), -ETIMEDOUT);
     testing_assert_log("h=ECANCELED@0");
     assert_told(-ETIMEDOUT, text);
-    assert_int_equal(testing.memory.bytes, 0);
 }
 
 test(a_finally_that_takes_too_long_is_cut_off_at_the_shutdown_limit)
@@ -176,8 +184,7 @@ test(a_finally_that_takes_too_long_is_cut_off_at_the_shutdown_limit)
     start(cleans, .name = "slow", .body = 1000, .cleanup = 6);
     start(cleans, .name = "fast", .body = 1000, .cleanup = 4);
     testing_turns();
-    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
-    testing.loop = NULL;
+    assert_int_equal(free_loop(), -ETIMEDOUT);
     assert_int_equal(seconds(), 5);
     testing_assert_log("slow=ECANCELED@0 fast=ECANCELED@0 fast.clean@4");
     assert_told(-ETIMEDOUT, "test_shutdown.c:");
@@ -187,8 +194,7 @@ test(the_shutdown_limit_is_ten_seconds_unless_said_otherwise)
 {
     start(cleans, .name = "slow", .body = 1000, .cleanup = 1000);
     testing_turns();
-    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
-    testing.loop = NULL;
+    assert_int_equal(free_loop(), -ETIMEDOUT);
     assert_int_equal(seconds(), 10);
     testing_assert_log("slow=ECANCELED@0");
     assert_told(-ETIMEDOUT, "test_shutdown.c:");
@@ -373,7 +379,7 @@ int main(void)
         testing_case(when_run_returns_nobody_is_left_behind_and_every_finally_has_run),
         testing_case(run_returns_an_error_after_the_same_cleanups),
         testing_case(a_cleanup_may_spawn_and_join_while_the_loop_ends),
-        testing_case(a_task_spawned_while_the_loop_ends_is_ended_too),
+        testing_case(a_task_that_is_spawned_while_the_loop_ends_and_that_nobody_joins_is_ended_too),
         testing_case(a_finally_that_waits_for_nothing_is_cut_off_and_told_with_its_spawn),
         testing_case(a_finally_that_takes_too_long_is_cut_off_at_the_shutdown_limit),
         testing_case(the_shutdown_limit_is_ten_seconds_unless_said_otherwise),

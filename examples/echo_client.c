@@ -1,10 +1,11 @@
 /*
- * Talks to an echo server: sends its arguments, joined by spaces, or else its standard input, and prints
- * what comes back, until all of it has.
+ * Talks to an echo server: sends its arguments, joined by spaces, or else its standard input,
+ * and prints what comes back, until all of it has.
  *
  *     echo_client [--host H] [--port P] [WORD ...]
  *
- * Sending and receiving are two tasks: an echo server that cannot get rid of its answers stops reading.
+ * Sending and receiving are two tasks: an echo server that cannot get rid of its answers stops
+ * reading.
  */
 #include <eddy.h>
 #include <stdio.h>
@@ -83,7 +84,7 @@ static void talk(eddy_coro *co)
     eddy_group_spawn(co, &self->group, send_input, .stream = &self->stream, .words = self->words);
     eddy_group_spawn(co, &self->group, print_answers, .stream = &self->stream);
     eddy_await(eddy_group_wait(co, &self->group));
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_end;
 }

@@ -1,10 +1,11 @@
-/* The smallest echo server, on 127.0.0.1:8888: twenty lines of coroutine. echo_server.c is the grown one. */
+/* The smallest echo server, on 127.0.0.1:8888: twenty lines of coroutine. echo_server.c is the
+ * grown one. */
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(echo) {                      /* arguments, and what outlives an await */
+eddy_frame(echo) { /* arguments, and what outlives an await */
     eddy_coro co;
-    eddy_stream *stream;                /* the client: set by eddy_serve */
+    eddy_stream *stream; /* the client: set by eddy_serve */
     size_t count;
     char buffer[16384];
 };
@@ -15,7 +16,7 @@ static void echo(eddy_coro *co)
     for (;;) {
         eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
         if (self->count == 0) {
-            eddy_return(0);             /* the client has sent all it wants to */
+            eddy_return(0); /* the client has sent all it wants to */
         }
         eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
     }

@@ -3,8 +3,9 @@
  *
  *     echo_server [--host H] [--port P] [--max-clients N] [--idle-timeout SECONDS] [--workers N]
  *
- * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening, gives its
- * clients a second to finish, and prints what it has served. With --workers, N processes share the port.
+ * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening,
+ * gives its clients a second to finish, and prints what it has served. With --workers, N
+ * processes share the port.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -27,8 +28,8 @@ struct options {
 
 /* ---- the server: one coroutine a client */
 
-/* One for all clients: between two awaits nobody else runs, so one buffer is enough, and a client that is
- * idle holds none. */
+/* One for all clients: between two awaits nobody else runs, so one buffer is enough, and a
+ * client that is idle holds none. */
 struct shared {
     uint64_t bytes;
     char buffer[65536];
@@ -43,11 +44,13 @@ eddy_frame(echo) {
     size_t size;
 };
 
-/* Echoes what has come. What the kernel does not take is left in self->rest for the caller to write. */
+/* Echoes what has come. What the kernel does not take is left in self->rest for the caller to
+ * write. */
 static int64_t echo_now(struct echo *self)
 {
     int64_t count = eddy_try_read(self->stream, self->shared->buffer, sizeof self->shared->buffer);
-    int64_t sent = count > 0 ? eddy_try_write(self->stream, self->shared->buffer, (size_t)count) : 0;
+    int64_t sent =
+        count > 0 ? eddy_try_write(self->stream, self->shared->buffer, (size_t)count) : 0;
 
     if (count <= 0 || sent == count) {
         return count;
@@ -81,12 +84,13 @@ static void echo(eddy_coro *co)
         }
         self->shared->bytes += (uint64_t)self->count;
     }
-    eddy_finally:
+eddy_finally:
     free(self->rest);
     eddy_end;
 }
 
-/* What a server has done; a worker sends it to its parent: zeroes when it listens, the totals at its end. */
+/* What a server has done; a worker sends it to its parent: zeroes when it listens, the totals at
+ * its end. */
 struct totals {
     uint64_t connections;
     uint64_t bytes;
@@ -119,7 +123,7 @@ static void serve(eddy_coro *co)
                 eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {
         fprintf(stderr, "echo_server: cut off clients that did not finish\n");
     }
-    eddy_finally:
+eddy_finally:
     eddy_server_close(&self->server);
     eddy_await(eddy_server_wait_closed(co, &self->server));
     self->totals->connections = self->server.accepted;
@@ -213,7 +217,8 @@ static int bind_to(const struct options *options, int option, int *port)
     return fd;
 }
 
-/* Finds out whether the port is free, without sharing it, and then keeps it for the workers to share. */
+/* Finds out whether the port is free, without sharing it, and then keeps it for the workers to
+ * share. */
 static int reserve_port(struct options *options)
 {
     int fd = bind_to(options, SO_REUSEADDR, &options->port);
@@ -315,8 +320,7 @@ static int run_workers(struct options *options)
     if (tend_workers(workers, started, &signals) > 0 || ready < options->workers) {
         return 1;
     }
-    while (read_totals(fds[0], &sum)) {
-    }
+    while (read_totals(fds[0], &sum)) {}
     say_served(&sum);
     close(port);
     free(workers);

@@ -1,4 +1,5 @@
-/* A game's main loop at 60 frames a second, with eddy's tasks running inside of it. Runs for two seconds. */
+/* A game's main loop at 60 frames a second, with eddy's tasks running inside of it. Runs for two
+ * seconds. */
 #include <eddy.h>
 #include <stdio.h>
 

@@ -17,7 +17,8 @@ int eddy_address_parse(struct eddy_address *address, const char *host, int port)
 
 int eddy_address_port(const struct eddy_address *address);
 
-/* A nonblocking, close-on-exec stream socket, never one of the numbers 0 to 2, which programs print to. */
+/* A nonblocking, close-on-exec stream socket, never one of the numbers 0 to 2, which programs
+ * print to. */
 int eddy_socket_new(eddy_loop *loop, int family);
 
 /* Small messages are sent at once. An error leaves the socket slower, not wrong. */

@@ -29,8 +29,8 @@ void eddy_callback_run(struct eddy_ready *ready)
 }
 
 /*
- * Messages of other threads are pushed on a stack with one atomic exchange of its head and taken off
- * all at once; turned round they are in the order of the pushes.
+ * Messages of other threads are pushed on a stack with one atomic exchange of its head and taken
+ * off all at once; turned round they are in the order of the pushes.
  */
 void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
 {
@@ -76,15 +76,15 @@ void eddy_loop_wake(eddy_loop *loop)
     int saved = errno; /* a signal handler must not change it */
 
     if (__atomic_exchange_n(&loop->woken, 1, __ATOMIC_ACQ_REL) == 0) {
-        /* It cannot fail: the counter is 0 or 1, so there is room. EINTR does not occur either, for the
-         * write does not block. */
+        /* It cannot fail: the counter is 0 or 1, so there is room. EINTR does not occur either,
+         * for the write does not block. */
         (void)loop->sys->write(loop->sys, loop->wake_io.fd, &one, sizeof one);
     }
     errno = saved;
 }
 
-/* The eventfd is emptied before `woken` is cleared, and the messages are looked at after both: a waker in
- * between need not write, for what it pushed is seen. */
+/* The eventfd is emptied before `woken` is cleared, and the messages are looked at after both: a
+ * waker in between need not write, for what it pushed is seen. */
 static void on_wake(eddy_io *io, unsigned events)
 {
     uint64_t count;

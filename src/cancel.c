@@ -1,7 +1,8 @@
 #include "task_internal.h"
 
-/* Ends the wait, or passes the cancel on; false: the wait goes on. While a cancel is being passed on the task
- * is marked, so that a circle of tasks that wait for each other is gone round once. */
+/* Ends the wait, or passes the cancel on; false: the wait goes on. While a cancel is being
+ * passed on the task is marked, so that a circle of tasks that wait for each other is gone round
+ * once. */
 static bool interrupt(struct eddy_task_record *task)
 {
     const struct eddy_wait *wait = task->wait;
@@ -28,8 +29,8 @@ static void cancel_one(struct eddy_task_record *task)
     if (task->wait == NULL || task->top->mask != 0 || eddy_has(task, EDDY_TASK_PASSING_)) {
         return; /* delivered at the next await, or on its way already */
     }
-    /* What it waits for is being cancelled already. Only a second cancel from outside is passed on again, for
-     * the first may have been ignored; a time-out that was passed on is enough. */
+    /* What it waits for is being cancelled already. Only a second cancel from outside is passed
+     * on again, for the first may have been ignored; a time-out that was passed on is enough. */
     if (eddy_has(task, EDDY_TASK_PASSED_) && !again) {
         return;
     }

@@ -27,8 +27,8 @@ int64_t eddy_clock_advance(eddy_clock *clock, int64_t duration)
         return clock->now;
     }
     scaled = (double)duration * clock->scale;
-    clock->now = eddy_deadline_after(
-        clock->now, scaled < (double)EDDY_FOREVER ? (int64_t)scaled : EDDY_FOREVER);
+    clock->now = eddy_deadline_after(clock->now, scaled < (double)EDDY_FOREVER ? (int64_t)scaled
+                                                                               : EDDY_FOREVER);
     return clock->now;
 }
 

@@ -3,8 +3,8 @@
 #include "address.h"
 #include "stream_internal.h"
 
-/* While it connects, a task is the stream's writer: a socket that has connected, or failed to, becomes
- * writable. */
+/* While it connects, a task is the stream's writer: a socket that has connected, or failed to,
+ * becomes writable. */
 
 static void leave(struct eddy_task_record *task)
 {
@@ -21,7 +21,8 @@ static int abort_connect(struct eddy_task_record *task)
     return 1;
 }
 
-/* How the attempt went; SO_ERROR of a socket that still tries is 0, so it is asked only when writable. */
+/* How the attempt went; SO_ERROR of a socket that still tries is 0, so it is asked only when
+ * writable. */
 static int64_t resume_connect(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
@@ -59,7 +60,8 @@ static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bo
     }
     eddy_socket_no_delay(loop, fd);
     result = sys->connect(sys, fd, (const struct sockaddr *)&address->storage, address->size);
-    *connecting = result == -EINPROGRESS || result == -EINTR; /* interrupted, it goes on by itself */
+    /* interrupted, it goes on by itself */
+    *connecting = result == -EINPROGRESS || result == -EINTR;
     if (result < 0 && !*connecting) {
         (void)sys->close(sys, fd);
         return result;

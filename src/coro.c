@@ -46,7 +46,8 @@ int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *fi
         return 0;
     }
     if ((co->state & 7u) == EDDY_STATE_BEGUN_) {
-        eddy_misuse_(function, file, (int)(co->state / 8), "an operation was begun and not awaited");
+        eddy_misuse_(function, file, (int)(co->state / 8),
+                     "an operation was begun and not awaited");
     }
     eddy_misuse_(function, file, (int)(co->state / 8),
                  "cannot go on at this line: an await inside a switch of your own?");
@@ -139,7 +140,8 @@ static void check_may_finish(eddy_coro *co)
         eddy_frame_misuse(co, "the coroutine ended although an operation that it began goes on");
     }
     if (co->scope != NULL) {
-        eddy_frame_misuse(co, "the coroutine ended inside an eddy_with or eddy_for_each: left by goto?");
+        eddy_frame_misuse(
+            co, "the coroutine ended inside an eddy_with or eddy_for_each: left by goto?");
     }
     if ((co->flags & EDDY_FRAME_MANAGER_) != 0 && (co->flags & EDDY_FRAME_AT_BODY_) == 0 &&
         co->outcome >= 0) {
@@ -186,8 +188,7 @@ void eddy_finish_slow_(eddy_coro *co)
     if (result < 0) {
         eddy_set(task, EDDY_TASK_CASCADED_);
     }
-    task->in.result =
-        eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_limit_drop(task, result) : result;
+    task->in.result = eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_limit_drop(task, result) : result;
     cleanup_over(task);
 }
 
@@ -210,7 +211,8 @@ static void unwind_on(eddy_coro *co)
         co->scope->leaving = EDDY_LEAVE_UNWIND_;
         co->state = co->scope->exit;
     } else {
-        co->state = (co->flags & EDDY_FRAME_IN_FINALLY_) != 0 ? EDDY_STATE_END_ : EDDY_STATE_FINALLY_;
+        co->state =
+            (co->flags & EDDY_FRAME_IN_FINALLY_) != 0 ? EDDY_STATE_END_ : EDDY_STATE_FINALLY_;
     }
 }
 
@@ -243,7 +245,8 @@ void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char 
 void eddy_enter_finally_(eddy_coro *co)
 {
     if (co->scope != NULL) {
-        eddy_frame_misuse(co, "eddy_finally was reached inside an eddy_with or eddy_for_each: a goto?");
+        eddy_frame_misuse(co,
+                          "eddy_finally was reached inside an eddy_with or eddy_for_each: a goto?");
     }
     co->flags |= EDDY_FRAME_IN_FINALLY_;
     co->mask++;
@@ -344,8 +347,7 @@ int64_t eddy_scope_leave_(eddy_coro *co)
     struct eddy_scope *scope = co->scope;
 
     if (scope->leaving != EDDY_LEAVE_UNWIND_) {
-        scope->leaving =
-            scope->stage == EDDY_STAGE_BODY_ ? EDDY_LEAVE_BREAK_ : EDDY_LEAVE_NORMAL_;
+        scope->leaving = scope->stage == EDDY_STAGE_BODY_ ? EDDY_LEAVE_BREAK_ : EDDY_LEAVE_NORMAL_;
     }
     co->mask++;
     return scope->leave(co, scope);

@@ -2,8 +2,9 @@
 
 #include "task_internal.h"
 
-/* While it gathers, a task keeps the array in in.object, and how many have not ended and how many there are
- * in with.count: no memory is needed. Children that have ended keep their records until all have. */
+/* While it gathers, a task keeps the array in in.object, and how many have not ended and how
+ * many there are in with.count: no memory is needed. Children that have ended keep their records
+ * until all have. */
 enum { RUNNING, ALL };
 
 static bool spawn_failed(eddy_task handle)
@@ -62,7 +63,8 @@ static int pass_cancel_on(struct eddy_task_record *task)
     return 0;
 }
 
-static void child_done(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result)
+static void child_done(struct eddy_task_record *task, struct eddy_task_record *child,
+                       int64_t result)
 {
     const eddy_task *tasks = task->in.object;
     bool cancelled_before = eddy_has(task, EDDY_TASK_GATHER_FAILED_ | EDDY_TASK_PASSED_);

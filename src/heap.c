@@ -109,8 +109,8 @@ static int compare_entries(const void *left, const void *right)
     return before(*a, *b) ? -1 : before(*b, *a);
 }
 
-/* The sequence has 32 bits: once in four thousand million starts the alarms are numbered anew, in the
- * order of their starts. Then the entries are sorted again, for a sorted array is a heap. */
+/* The sequence has 32 bits: once in four thousand million starts the alarms are numbered anew,
+ * in the order of their starts. Then the entries are sorted again, for a sorted array is a heap. */
 static void renumber(struct eddy_heap *heap)
 {
     heap->sequence = heap->count;

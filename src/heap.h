@@ -2,8 +2,8 @@
  * The timer heap: 4-ary, with the deadline beside the pointer, so that sifting compares without
  * touching what the entries point to (but for equal deadlines, where the sequence decides).
  *
- * An entry may be *stale*: its owner has moved its deadline later without telling the heap. The owner
- * puts it right with eddy_heap_set when the entry comes up. That makes postponing O(1).
+ * An entry may be *stale*: its owner has moved its deadline later without telling the heap. The
+ * owner puts it right with eddy_heap_set when the entry comes up. That makes postponing O(1).
  */
 #ifndef EDDY_SRC_HEAP_H
 #define EDDY_SRC_HEAP_H
@@ -48,10 +48,10 @@ static inline struct eddy_heap_entry *eddy_heap_top(const struct eddy_heap *heap
     return &heap->entries[0];
 }
 
-/* Starts the alarm anew for that deadline, behind all others of the same deadline. If it is in the heap
- * already and the deadline is later than its entry's, the entry stays and is stale (unless that would
- * put it out of order among equal deadlines). -ENOMEM if the heap
- * cannot grow; then nothing has changed. */
+/* Starts the alarm anew for that deadline, behind all others of the same deadline. If it is in
+ * the heap already and the deadline is later than its entry's, the entry stays and is stale
+ * (unless that would put it out of order among equal deadlines). -ENOMEM if the heap cannot
+ * grow; then nothing has changed. */
 int eddy_heap_start(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t deadline);
 
 /* Puts a stale entry right: the owner's deadline, the sequence of its last start. */

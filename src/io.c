@@ -30,7 +30,8 @@ static uint32_t to_epoll(const eddy_io *io)
     return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
 }
 
-/* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds that out. */
+/* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds
+ * that out. */
 static int control(eddy_loop *loop, const eddy_io *io, int operation)
 {
     struct epoll_event event = {0};
@@ -75,8 +76,8 @@ static void join_always(eddy_loop *loop, eddy_io *io)
     }
 }
 
-/* Brings the kernel in line with the interest. An fd that nobody asks about is taken out of the set, for
- * epoll tells hangups and errors whether asked or not. */
+/* Brings the kernel in line with the interest. An fd that nobody asks about is taken out of the
+ * set, for epoll tells hangups and errors whether asked or not. */
 static int apply(eddy_loop *loop, eddy_io *io)
 {
     bool wanted = io->interest != 0 || io->mode == EDDY_IO_EDGE;
@@ -106,8 +107,8 @@ static int apply(eddy_loop *loop, eddy_io *io)
         return result;
     }
     if (io->registered == IN_EPOLL) {
-        /* Fails only if the fd is closed already; then the kernel has taken it out, or, if a duplicate
-         * is still open, the next event is stale and the set is rebuilt. */
+        /* Fails only if the fd is closed already; then the kernel has taken it out, or, if a
+         * duplicate is still open, the next event is stale and the set is rebuilt. */
         (void)control(loop, io, EPOLL_CTL_DEL);
         io->registered = NOT_REGISTERED;
         loop->watched--;
@@ -115,8 +116,8 @@ static int apply(eddy_loop *loop, eddy_io *io)
     return 0;
 }
 
-/* A watcher of the user's with an interest keeps the loop going; the library's own are counted where a
- * task waits for them. */
+/* A watcher of the user's with an interest keeps the loop going; the library's own are counted
+ * where a task waits for them. */
 static void count_reference(eddy_loop *loop, const eddy_io *io, unsigned old_interest)
 {
     if (io->mode == EDDY_IO_CALLBACK) {
@@ -199,7 +200,8 @@ void eddy_io_stop(eddy_io *io)
     if (loop == NULL) {
         return;
     }
-    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode; /* so that no interest is none */
+    /* so that no interest is none */
+    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
     (void)change(io, 0);
     if (eddy_link_used(&io->ready.link)) {
         eddy_list_remove(&io->ready.link);
@@ -209,13 +211,15 @@ void eddy_io_stop(eddy_io *io)
     io->loop = NULL;
 }
 
-/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten, also if its
- * number is something else by now (the new set's own, for example); want of memory is returned. */
+/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten,
+ * also if its number is something else by now (the new set's own, for example); want of memory
+ * is returned. */
 static int register_all(eddy_loop *loop)
 {
     for (int fd = 0; fd < loop->slot_count; fd++) {
         eddy_io *io = loop->slots[fd].io;
-        int result = io != NULL && io->registered == IN_EPOLL ? control(loop, io, EPOLL_CTL_ADD) : 0;
+        int result =
+            io != NULL && io->registered == IN_EPOLL ? control(loop, io, EPOLL_CTL_ADD) : 0;
         if (result == -ENOMEM || result == -ENOSPC) {
             return result;
         }
@@ -227,9 +231,10 @@ static int register_all(eddy_loop *loop)
     return 0;
 }
 
-/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and epoll goes
- * on about it for ever. There is no way to take it out but to make the set anew. The new set takes over
- * the number of the old, which a foreign poller may know. If that fails, the next stale event tries again. */
+/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and
+ * epoll goes on about it for ever. There is no way to take it out but to make the set anew. The
+ * new set takes over the number of the old, which a foreign poller may know. If that fails, the
+ * next stale event tries again. */
 static void rebuild(eddy_loop *loop)
 {
     const struct eddy_sys *sys = loop->sys;
@@ -255,7 +260,8 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
         return;
     }
     if ((events & ALWAYS_TOLD) != 0) {
-        events |= io->interest & (EDDY_READ | EDDY_WRITE); /* whoever waits is to find out by trying */
+        /* whoever waits is to find out by trying */
+        events |= io->interest & (EDDY_READ | EDDY_WRITE);
     }
     io->fetched |= (uint16_t)events;
     if (!eddy_link_used(&io->ready.link)) {
@@ -263,7 +269,8 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
     }
 }
 
-/* The slot exists, for it was registered once. Its generation has changed if that watcher is gone. */
+/* The slot exists, for it was registered once. Its generation has changed if that watcher is
+ * gone. */
 void eddy_io_dispatch(eddy_loop *loop, int count)
 {
     for (int i = 0; i < count; i++) {

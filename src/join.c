@@ -13,7 +13,8 @@ static int let_go(struct eddy_task_record *task)
     return 1;
 }
 
-static void child_done(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result)
+static void child_done(struct eddy_task_record *task, struct eddy_task_record *child,
+                       int64_t result)
 {
     eddy_error_pass(child, task, result);
     eddy_task_release(child);

@@ -82,8 +82,8 @@ static int open_timerfd(eddy_loop *loop)
     if (loop->timerfd < 0) {
         return loop->timerfd;
     }
-    result = eddy_io_watch(loop, &loop->timer_io, loop->timerfd, EDDY_READ, EDDY_IO_NOTIFY,
-                           on_timerfd);
+    result =
+        eddy_io_watch(loop, &loop->timer_io, loop->timerfd, EDDY_READ, EDDY_IO_NOTIFY, on_timerfd);
     loop->watched -= result == 0;
     return result;
 }
@@ -126,7 +126,8 @@ static void fini(eddy_loop *loop)
 static int check_options(const struct eddy_loop_options *options)
 {
     const unsigned known = EDDY_LOOP_TIMERFD | EDDY_LOOP_CHECK | EDDY_LOOP_POISON_STACK;
-    enum eddy_clock_kind kind = options->clock != NULL ? options->clock->kind : EDDY_CLOCK_MONOTONIC;
+    enum eddy_clock_kind kind =
+        options->clock != NULL ? options->clock->kind : EDDY_CLOCK_MONOTONIC;
 
     if ((options->flags & ~known) != 0 || options->shutdown_limit < 0) {
         return -EINVAL;
@@ -188,7 +189,8 @@ static void close_attachments(eddy_loop *loop)
     while (!eddy_list_empty(&loop->attachments)) {
         link = loop->attachments.prev;
         eddy_list_remove(link);
-        ((struct eddy_attachment *)(void *)link)->close(loop, (struct eddy_attachment *)(void *)link);
+        ((struct eddy_attachment *)(void *)link)
+            ->close(loop, (struct eddy_attachment *)(void *)link);
     }
 }
 
@@ -289,7 +291,9 @@ static void mirror_deadline(eddy_loop *loop)
     if (deadline != loop->timerfd_deadline || has_ready(loop)) {
         loop->timerfd_deadline = deadline;
         (void)loop->sys->timerfd_settime(loop->sys, loop->timerfd,
-                                         deadline == EDDY_FOREVER ? 0 : deadline > 0 ? deadline : 1);
+                                         deadline == EDDY_FOREVER ? 0
+                                         : deadline > 0           ? deadline
+                                                                  : 1);
     }
 }
 
@@ -308,14 +312,14 @@ static int wait_for_events(eddy_loop *loop, int64_t timeout)
     int64_t milliseconds;
 
     if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
-        int result =
-            sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
+        int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
         if (result != -ENOSYS) {
             return result;
         }
         loop->no_pwait2 = true;
     }
-    /* Rounded up: a timer never fires early, and the loop never spins through a last millisecond. */
+    /* Rounded up: a timer never fires early, and the loop never spins through a last
+     * millisecond. */
     milliseconds = timeout == EDDY_FOREVER ? -1
                    : timeout > INT64_C(1000000) * INT32_MAX
                        ? INT32_MAX
@@ -433,7 +437,8 @@ static void run_callback(struct eddy_ready *ready)
     }
 }
 
-/* Runs the batch until it is empty or real time has come to `until`. Returns the number of steps. */
+/* Runs the batch until it is empty or real time has come to `until`. Returns the number of
+ * steps. */
 static int64_t run_batch(eddy_loop *loop, int64_t until)
 {
     int most = until == EDDY_FOREVER ? INT32_MAX : 1;
@@ -540,8 +545,7 @@ bool eddy_loop_alive(eddy_loop *loop)
     return has_ready(loop) || loop->references > 0 || loop->holds > 0 ||
            eddy_messages_waiting(loop) ||
            (loop->clock->kind != EDDY_CLOCK_MANUAL && eddy_timers_next(loop) != EDDY_FOREVER) ||
-           (loop->clock->kind == EDDY_CLOCK_MANUAL &&
-            eddy_timers_next(loop) <= loop->clock->now);
+           (loop->clock->kind == EDDY_CLOCK_MANUAL && eddy_timers_next(loop) <= loop->clock->now);
 }
 
 int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)

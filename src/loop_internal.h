@@ -11,8 +11,9 @@
 #include "pool.h"
 
 enum {
-    EVENTS_A_TURN = 512,  /* taken from the kernel at once */
-    MOST_ASK_INTERVAL = 128 /* steps between two looks at kernel and clock while something is ready */
+    EVENTS_A_TURN = 512, /* taken from the kernel at once */
+    /* steps between two looks at kernel and clock while something is ready */
+    MOST_ASK_INTERVAL = 128
 };
 
 /* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
@@ -20,16 +21,19 @@ struct eddy_loop_task_class {
     /* Runs the tasks at the head of the batch, `most` of them; returns how many. */
     int (*run)(eddy_loop *loop, int most);
     void (*due)(eddy_loop *loop, struct eddy_timed *timed);
-    /* True if the task's entry in the heap says its true deadline; else puts it right, or removes it. */
+    /* True if the task's entry in the heap says its true deadline; else puts it right, or
+     * removes it. */
     bool (*settled)(eddy_loop *loop, struct eddy_timed *timed);
-    /* -EDEADLK, told to the error hook, if tasks wait although nothing is left that could wake them. */
+    /* -EDEADLK, told to the error hook, if tasks wait although nothing is left that could wake
+     * them. */
     int (*stuck)(eddy_loop *loop);
     int (*shutdown)(eddy_loop *loop);
     void (*fini)(eddy_loop *loop);
     int (*check)(eddy_loop *loop);
 };
 
-/* What a module of a higher floor keeps with the loop; closed, newest first, when the loop is freed. */
+/* What a module of a higher floor keeps with the loop; closed, newest first, when the loop is
+ * freed. */
 struct eddy_attachment {
     struct eddy_link link;
     const void *key; /* names the kind of attachment: the address of something static */
@@ -47,7 +51,8 @@ struct eddy_loop {
 
     /* What runs. */
     struct eddy_link ready; /* runs in a later batch */
-    struct eddy_link batch; /* runs in this one; not empty between turns only if a poll's budget ended */
+    /* runs in this one; not empty between turns only if a poll's budget ended */
+    struct eddy_link batch;
     int steps_since_asked;
     int ask_interval;   /* 1..MOST_ASK_INTERVAL: as many steps as take about a millisecond */
     int awaits_left;    /* of the task that runs, before it goes through the ready list */
@@ -59,7 +64,8 @@ struct eddy_loop {
     bool closing;       /* eddy_loop_free is at work */
     bool no_pwait2;     /* the kernel has no epoll_pwait2 */
     unsigned flags;
-    const char *stack_base; /* of the outermost poll: what lies between it and a step is gone after it */
+    /* of the outermost poll: what lies between it and a step is gone after it */
+    const char *stack_base;
 
     /* Time. */
     int64_t now; /* when the clock was last read */
@@ -75,12 +81,12 @@ struct eddy_loop {
     int64_t timerfd_deadline;
     struct eddy_io_slot *slots; /* by fd */
     int slot_count;
-    int watched;              /* fds in the epoll set, the wake-up eventfd left out */
-    struct eddy_link always;  /* regular files with an interest: always ready */
-    eddy_io wake_io;          /* an eventfd */
-    eddy_io timer_io;         /* the timerfd */
-    int woken;                /* atomic: the eventfd is written, or about to be */
-    eddy_callback *messages;  /* atomic: from other threads, newest first */
+    int watched;             /* fds in the epoll set, the wake-up eventfd left out */
+    struct eddy_link always; /* regular files with an interest: always ready */
+    eddy_io wake_io;         /* an eventfd */
+    eddy_io timer_io;        /* the timerfd */
+    int woken;               /* atomic: the eventfd is written, or about to be */
+    eddy_callback *messages; /* atomic: from other threads, newest first */
 
     /* Why the loop goes on: watchers with an interest, holds, tasks that wait for an fd. */
     int references;
@@ -95,7 +101,7 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
-    const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
+    const struct eddy_task_record *awaited;        /* the task for which the loop runs, or NULL */
     struct eddy_task_record *to_cancel; /* the next of a chain of joins, while one is gone down */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
@@ -140,8 +146,8 @@ bool eddy_loop_alive(eddy_loop *loop);
 /* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
 
-/* Moves an fd that is 0, 1 or 2, which programs print to, out of the way: returns its new number, or closes
- * it and returns the error. An error is passed through. */
+/* Moves an fd that is 0, 1 or 2, which programs print to, out of the way: returns its new
+ * number, or closes it and returns the error. An error is passed through. */
 int eddy_above_stdio(eddy_loop *loop, int fd);
 
 /* Marks the loop as running, or says -EBUSY; the base is the caller's own stack. */

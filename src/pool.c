@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Under AddressSanitizer every free block is poisoned, so that a use after free is seen although the
- * memory never went back to malloc. */
+/* Under AddressSanitizer every free block is poisoned, so that a use after free is seen although
+ * the memory never went back to malloc. */
 #ifdef EDDY_POOL_POISONED
 #include <sanitizer/asan_interface.h>
 #else
@@ -129,7 +129,8 @@ size_t eddy_pool_block_size(const void *block, unsigned pool_class)
     if (pool_class != OVERSIZE) {
         return class_size(pool_class);
     }
-    return ((const struct eddy_pool_chunk *)(const void *)((const char *)block - header_size()))->size -
+    return ((const struct eddy_pool_chunk *)(const void *)((const char *)block - header_size()))
+               ->size -
            header_size();
 }
 

@@ -108,8 +108,7 @@ static int open_client(struct client *client, int fd)
 static struct client *client_new(eddy_server *server, int fd)
 {
     unsigned pool_class;
-    struct client *client =
-        eddy_pool_take(&server->loop->pool, client_size(server), &pool_class);
+    struct client *client = eddy_pool_take(&server->loop->pool, client_size(server), &pool_class);
 
     if (client == NULL) {
         return NULL;
@@ -157,14 +156,15 @@ static void cancel_clients(eddy_server *server)
         return;
     }
     for (struct eddy_link *link = clients->next; link != clients; link = link->next) {
-        eddy_cancel_record(((struct client *)(void *)((char *)link - offsetof(struct client, link)))
-                               ->task);
+        eddy_cancel_record(
+            ((struct client *)(void *)((char *)link - offsetof(struct client, link)))->task);
     }
 }
 
 /* ---- accepting */
 
-/* Errors of accept(2) that are about the one connection, which is gone, and not about the server. */
+/* Errors of accept(2) that are about the one connection, which is gone, and not about the
+ * server. */
 static bool is_about_one_connection(int error)
 {
     switch (error) {
@@ -197,7 +197,8 @@ static void pause_accepting(eddy_server *server)
         return; /* not even room for a timer: try again in the next turn */
     }
     (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
-    server->retry_delay = server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
+    server->retry_delay =
+        server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
 }
 
 /* Accepts one client: 0, or the error. */
@@ -310,8 +311,9 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
     return 0;
 }
 
-int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port, const char *site,
-                    const void *handler, size_t handler_size, size_t stream_offset)
+int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
+                    const char *site, const void *handler, size_t handler_size,
+                    size_t stream_offset)
 {
     struct eddy_address address;
     int64_t result = eddy_check(co);
@@ -385,9 +387,6 @@ int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)
 
     if (result < 0) {
         return result;
-    }
-    if (server->loop == NULL) {
-        return -EBADF;
     }
     if (server->active == 0 && !eddy_io_started(&server->io)) {
         return eddy_done(co, 0);

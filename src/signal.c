@@ -88,8 +88,7 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     int fd = signals->io.fd;
 
     if (eddy_io_started(&signals->io)) {
-        while (sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        }
+        while (sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info) {}
         eddy_io_stop(&signals->io);
         (void)sys->close(sys, fd);
     }
@@ -139,8 +138,8 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
 {
     sigset_t wanted = to_sigset(set);
     bool open = eddy_io_started(&signals->io);
-    int fd = eddy_above_stdio(
-        loop, loop->sys->signalfd(loop->sys, open ? signals->io.fd : -1, &wanted));
+    int fd =
+        eddy_above_stdio(loop, loop->sys->signalfd(loop->sys, open ? signals->io.fd : -1, &wanted));
     int result;
 
     if (fd < 0 || open) {

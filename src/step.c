@@ -1,5 +1,5 @@
-/* The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost, until the
- * task waits, pauses or ends. The C stack does not grow with the awaits. */
+/* The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost,
+ * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
 #include <string.h>
 
 #include "task_internal.h"
@@ -167,6 +167,8 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
 {
     (void)context;
     if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_set(task, EDDY_TASK_ENDING_);
+        task->loop->tasks->ending++;
         eddy_cancel_record(task);
     }
 }
@@ -192,8 +194,13 @@ static int end_tasks(eddy_loop *loop)
         return result;
     }
     deadline = eddy_deadline_after(loop->now, loop->shutdown_limit);
-    eddy_task_each(loop, cancel_visitor, NULL);
-    while (result == 0 && loop->tasks->live > 0 && loop->now < deadline && eddy_loop_alive(loop)) {
+    while (result == 0 && loop->tasks->live > 0 && loop->now < deadline) {
+        if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
+            eddy_task_each(loop, cancel_visitor, NULL);
+        }
+        if (!eddy_loop_alive(loop)) {
+            break; /* a cleanup waits for nothing */
+        }
         result = eddy_loop_turn(loop, deadline - loop->now);
     }
     eddy_loop_leave(loop);

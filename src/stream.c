@@ -7,7 +7,8 @@
 
 /* ---- idle time-outs */
 
-/* A byte has moved. The timer is only put off: its entry in the heap is put right when it comes up. */
+/* A byte has moved. The timer is only put off: its entry in the heap is put right when it comes
+ * up. */
 static inline void moved(eddy_stream *stream)
 {
     if (stream->idle != NULL) {
@@ -18,36 +19,43 @@ static inline void moved(eddy_stream *stream)
 
 /* ---- system calls */
 
+/* What is left to do after a read that was not simply a short one. */
+static int64_t read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    while (count == -EINTR) {
+        count = sys->read(sys, stream->io.fd, buffer, size);
+    }
+    stream->readable = count != -EAGAIN;
+    if (count > 0) {
+        stream->readable = (size_t)count == size || !stream->short_means_drained;
+        moved(stream);
+    }
+    return count;
+}
+
 /* read(2); keeps track of whether there may be more. */
 static inline int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
     int64_t count = sys->read(sys, stream->io.fd, buffer, size);
 
-    if ((uint64_t)(count - 1) < size - 1) { /* 0 < count < size */
+    if ((uint64_t)(count - 1) < size - 1 && stream->idle == NULL) { /* 0 < count < size */
         /* What comes from now on is a new edge, if this read has emptied the socket. */
         stream->readable = !stream->short_means_drained;
-        moved(stream);
         return count;
     }
-    while (count == -EINTR) {
-        count = sys->read(sys, stream->io.fd, buffer, size);
-    }
-    stream->readable = count != -EAGAIN;
-    if (count > 0) {
-        moved(stream);
-    }
-    return count;
+    return read_odd(stream, buffer, size, count);
 }
 
-static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+static int64_t write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
-    int64_t count;
 
-    do {
+    while (count == -EINTR) {
         count = sys->send(sys, stream->io.fd, data, size);
-    } while (count == -EINTR);
+    }
     if (count == -EAGAIN) {
         stream->writable = false;
     } else {
@@ -56,8 +64,19 @@ static inline int64_t write_some(eddy_stream *stream, const void *data, size_t s
     return count;
 }
 
-/* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the total), it
- * would block (EDDY_PENDING), or it fails. */
+static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    int64_t count = sys->send(sys, stream->io.fd, data, size);
+
+    if (count >= 0 && stream->idle == NULL) {
+        return count;
+    }
+    return write_odd(stream, data, size, count);
+}
+
+/* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
+ * total), it would block (EDDY_PENDING), or it fails. */
 static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
 {
     while (count >= 0) {
@@ -258,7 +277,8 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
 
 /* ---- several pieces at once */
 
-enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 }; /* IOV_MAX; what is handed to the kernel in one call */
+/* IOV_MAX; what is handed to the kernel in one call */
+enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 };
 
 /* The pieces that are left when `done` bytes of them are written. */
 static size_t pieces_left(const struct iovec *pieces, size_t count, size_t done, struct iovec *left)
@@ -278,7 +298,8 @@ static size_t pieces_left(const struct iovec *pieces, size_t count, size_t done,
     return n;
 }
 
-/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it fails. */
+/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it
+ * fails. */
 static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces, size_t count)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
@@ -414,8 +435,8 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
     int protocol = 0;
     socklen_t size = sizeof protocol;
     int flags = sys->fcntl(sys, fd, F_GETFL, 0);
-    int result = flags < 0 ? flags
-                           : sys->getsockopt(sys, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    int result =
+        flags < 0 ? flags : sys->getsockopt(sys, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
 
     if (result < 0) {
         return result;
@@ -446,7 +467,8 @@ static void close_with(eddy_stream *stream, int64_t result)
         eddy_wake(writer, result);
     }
     eddy_stream_disown(stream);
-    (void)loop->sys->close(loop->sys, stream->io.fd); /* its errors come too late to matter: close(2) */
+    /* its errors come too late to matter: close(2) */
+    (void)loop->sys->close(loop->sys, stream->io.fd);
 }
 
 void eddy_stream_close(eddy_stream *stream)

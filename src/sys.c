@@ -76,8 +76,8 @@ static int sys_epoll_pwait2(const struct eddy_sys *sys, int epoll, struct epoll_
 #endif
 }
 
-static int sys_epoll_wait(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
-                          int milliseconds)
+static int sys_epoll_wait(const struct eddy_sys *sys, int epoll, struct epoll_event *events,
+                          int most, int milliseconds)
 {
     (void)sys;
     return checked(epoll_wait(epoll, events, most, milliseconds));
@@ -160,8 +160,8 @@ static int sys_getsockopt(const struct eddy_sys *sys, int fd, int level, int nam
     return checked(getsockopt(fd, level, name, value, size));
 }
 
-static int sys_setsockopt(const struct eddy_sys *sys, int fd, int level, int name, const void *value,
-                          socklen_t size)
+static int sys_setsockopt(const struct eddy_sys *sys, int fd, int level, int name,
+                          const void *value, socklen_t size)
 {
     (void)sys;
     return checked(setsockopt(fd, level, name, value, size));

@@ -26,7 +26,7 @@ static int table_make(eddy_loop *loop)
 static int slab_add(eddy_loop *loop)
 {
     struct eddy_slab *newest = loop->tasks->slabs;
-    uint32_t count = newest == NULL               ? FIRST_SLAB
+    uint32_t count = newest == NULL              ? FIRST_SLAB
                      : newest->count < LAST_SLAB ? newest->count * 2
                                                  : LAST_SLAB;
     struct eddy_slab *slab = eddy_pool_resize(
@@ -251,6 +251,7 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
     task->loop->tasks->live--;
+    task->loop->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     task->loop->awaited_ended |= task == task->loop->awaited;
     if (eddy_has(task, EDDY_TASK_OWNED_)) {
         owner->child_done(owner, task, result);

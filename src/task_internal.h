@@ -9,8 +9,9 @@
 #include "loop_internal.h"
 
 enum {
-    AWAITS_A_STEP = 128, /* calls, yields and awaits that finish at once, before others get their turn */
-    FIRST_SLAB = 16,     /* records; slabs double up to the last size */
+    /* calls, yields and awaits that finish at once, before others get their turn */
+    AWAITS_A_STEP = 128,
+    FIRST_SLAB = 16, /* records; slabs double up to the last size */
     LAST_SLAB = 4096
 };
 
@@ -19,17 +20,19 @@ struct eddy_limit {
     struct eddy_limit *below; /* the next one outwards */
     eddy_coro *frame;         /* who set it */
     int64_t deadline;
-    int64_t effective; /* the earliest of this one and those below with the same mask, the struck left out */
-    uint16_t mask;     /* the frame's mask then: a cleanup entered since holds it back */
-    uint8_t stage;     /* enum eddy_limit_stage */
-    bool zero;         /* it had no time to begin with */
+    /* the earliest of this one and those below with the same mask, the struck left out */
+    int64_t effective;
+    uint16_t mask; /* the frame's mask then: a cleanup entered since holds it back */
+    uint8_t stage; /* enum eddy_limit_stage */
+    bool zero;     /* it had no time to begin with */
     unsigned pool_class;
 };
 
 enum eddy_limit_stage {
     EDDY_LIMIT_OPEN,
-    EDDY_LIMIT_STRUCK, /* its cancel was delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
-    EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
+    /* its cancel was delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
+    EDDY_LIMIT_STRUCK,
+    EDDY_LIMIT_SPENT /* it struck, but the cancel that is under way now is another's */
 };
 
 /* Who owns tasks and is told of their end, which consumes them. */
@@ -39,12 +42,13 @@ struct eddy_owner {
 
 /* What only few tasks need, made when they first do. */
 struct eddy_task_extra {
-    struct eddy_link sibling; /* in the list of the group that owns the task; first: see eddy_sibling */
-    void *owner;              /* who is told of its end */
+    /* in the list of the group that owns the task; first: see eddy_sibling */
+    struct eddy_link sibling;
+    void *owner; /* who is told of its end */
     struct eddy_task_record *task;
     struct eddy_limit *limits;
     struct eddy_link guards; /* links inside of what the task has opened and not closed */
-    int64_t error;            /* the last error that was raised, and where */
+    int64_t error;           /* the last error that was raised, and where */
     const char *function;
     const char *file;
     int line;
@@ -62,6 +66,7 @@ struct eddy_task_table {
     struct eddy_slab *slabs; /* newest first */
     struct eddy_link free;   /* records to be used again */
     uint32_t live;           /* tasks that have not ended */
+    uint32_t ending;         /* of those, the ones that the end of the loop has cancelled */
     bool closed;             /* the loop is being freed, its tasks have ended */
 };
 
@@ -95,7 +100,8 @@ static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *
     return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
 }
 
-/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or NULL. */
+/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
+ * NULL. */
 static inline void *eddy_owner_of(const struct eddy_task_record *task)
 {
     return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
@@ -119,8 +125,9 @@ static inline eddy_task eddy_handle(struct eddy_task_record *task)
 struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
 void eddy_owner_set(struct eddy_task_record *task, void *owner);
 
-/* Guards: what must be closed before its memory goes. A task links into its list what it opens in memory
- * of the caller's; a frame that ends with such a link inside is a mistake that is told at once. */
+/* Guards: what must be closed before its memory goes. A task links into its list what it opens
+ * in memory of the caller's; a frame that ends with such a link inside is a mistake that is told
+ * at once. */
 int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard);
 /* Aborts if a guard lies in the frame, which is about to go. */
 void eddy_guard_check(eddy_coro *co);
@@ -155,7 +162,8 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
 bool eddy_interrupt(struct eddy_task_record *task);
 void eddy_cancel_record(struct eddy_task_record *task);
 
-/* For an abort that passes the cancel on to one task: it is cancelled after the abort has returned. */
+/* For an abort that passes the cancel on to one task: it is cancelled after the abort has
+ * returned. */
 void eddy_cancel_next(struct eddy_task_record *task);
 
 /* ---- deadline.c */

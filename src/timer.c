@@ -74,8 +74,8 @@ void eddy_timer_stop(eddy_timer *timer)
     timer->loop = NULL;
 }
 
-/* The entry of a timer has come up: make the timer ready, unless it was put off. A periodic timer stays
- * in the heap, so that its next start cannot fail. */
+/* The entry of a timer has come up: make the timer ready, unless it was put off. A periodic
+ * timer stays in the heap, so that its next start cannot fail. */
 void eddy_timer_due(eddy_loop *loop, eddy_timer *timer)
 {
     if (timer->deadline > loop->now) {

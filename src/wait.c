@@ -54,7 +54,8 @@ int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, str
     return eddy_park_inline(co, wait, object);
 }
 
-/* A cancel that was passed on has come back as the result, or it has not and is still to be delivered. */
+/* A cancel that was passed on has come back as the result, or it has not and is still to be
+ * delivered. */
 static void settle_passed(struct eddy_task_record *task, int64_t result)
 {
     eddy_clear(task, EDDY_TASK_PASSED_);
@@ -100,8 +101,9 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 void eddy_stack_pointer_misuse(eddy_coro *co)
 {
-    eddy_frame_misuse(co, "the task is to wait with a pointer to a local variable, which is gone by "
-                          "then: keep it in the frame");
+    eddy_frame_misuse(co,
+                      "the task is to wait with a pointer to a local variable, which is gone by "
+                      "then: keep it in the frame");
 }
 
 void eddy_check_pointer(eddy_coro *co, const void *pointer)

@@ -572,9 +572,9 @@ static void breaks_without_a_loop(eddy_coro *co)
 {
     eddy_begin(breaks_without_a_loop);
     eddy_with(manages) {
-        break;
+        TRAP break;
     }
-    TRAP eddy_end;
+    eddy_end;
 }
 
 test(a_break_in_with_without_a_loop_around_it)

@@ -11,7 +11,7 @@ static void context(eddy_coro *co)
     eddy_begin(context);
     printf("Entering context...\n");
     eddy_body;
-    eddy_finally:
+eddy_finally:
     printf("Exiting context...\n");
     eddy_end;
 }

@@ -35,7 +35,7 @@ static void echo_client(eddy_coro *co)
     eddy_await(eddy_write(co, &self->stream, self->message, strlen(self->message)));
     eddy_await(self->count, eddy_read(co, &self->stream, self->data, sizeof self->data));
     printf("Received: %.*s\n", self->count, self->data);
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_end;
 }
@@ -51,7 +51,7 @@ static void server_and_client(eddy_coro *co)
     eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, echo));
     eddy_await(eddy_call(co, echo_client, .message = "Hello World!",
                          .port = eddy_server_port(&self->server)));
-    eddy_finally:
+eddy_finally:
     eddy_server_close(&self->server);
     eddy_await(eddy_server_wait_closed(co, &self->server));
     eddy_end;

@@ -2,7 +2,8 @@
 #include <eddy.h>
 #include <stdio.h>
 
-static const int64_t SOMETHING_BAD = EDDY_ERROR_USER; /* codes from here down are the program's own */
+/* codes from here down are the program's own */
+static const int64_t SOMETHING_BAD = EDDY_ERROR_USER;
 
 eddy_frame(fail) {
     eddy_coro co;

@@ -15,13 +15,14 @@ typedef void eddy_callback_fn(eddy_callback *callback);
 /* The caller owns it, zeroed before its first use. */
 struct eddy_callback {
     struct eddy_ready ready;    /* private */
-    eddy_callback *next; /* private: the messages of other threads */
+    eddy_callback *next;        /* private: the messages of other threads */
     eddy_callback_fn *function; /* private */
     void *user;                 /* the caller's */
 };
 
-/* Runs function(callback) once, behind everything that is ready; called from a step it runs in the next
- * turn. One that is scheduled already keeps its place and takes the new function. Cannot fail. */
+/* Runs function(callback) once, behind everything that is ready; called from a step it runs in
+ * the next turn. One that is scheduled already keeps its place and takes the new function.
+ * Cannot fail. */
 EDDY_API void eddy_callback_start(eddy_loop *loop, eddy_callback *callback,
                                   eddy_callback_fn *function);
 
@@ -29,10 +30,10 @@ EDDY_API void eddy_callback_start(eddy_loop *loop, eddy_callback *callback,
  * messages of eddy_loop_call_threadsafe, which run in any case. */
 EDDY_API void eddy_callback_stop(eddy_callback *callback);
 
-/* Runs function(callback) on the loop's thread: from any thread (not from a signal handler), each call
- * exactly once, in the order of the calls. The node belongs to the loop until the function is entered,
- * and may be used again from there on. Cannot fail, never waits. The loop must live until then: take a
- * hold (eddy_loop_hold) before the thread starts. */
+/* Runs function(callback) on the loop's thread: from any thread (not from a signal handler),
+ * each call exactly once, in the order of the calls. The node belongs to the loop until the
+ * function is entered, and may be used again from there on. Cannot fail, never waits. The loop
+ * must live until then: take a hold (eddy_loop_hold) before the thread starts. */
 EDDY_API void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback,
                                         eddy_callback_fn *function);
 

@@ -1,13 +1,13 @@
 /*
  * The three clocks of a loop.
  *
- *   monotonic  CLOCK_MONOTONIC, or CLOCK_BOOTTIME, which goes on while the machine is suspended
- *   virtual    jumps to the next deadline when nothing else can happen: an hour of sleeps takes no time
- *   manual     moves only by eddy_clock_advance, can be paused and scaled: a game's time
+ * monotonic  CLOCK_MONOTONIC, or CLOCK_BOOTTIME, which goes on while the machine is suspended
+ * virtual    jumps to the next deadline when nothing else can happen: an hour of sleeps takes no
+ * time manual     moves only by eddy_clock_advance, can be paused and scaled: a game's time
  *
- * The caller owns the clock; it must outlive the loops that use it. Only the thread that polls the loop
- * may touch it. One clock may serve several loops; a virtual one only loops that wait for nothing of
- * each other.
+ * The caller owns the clock; it must outlive the loops that use it. Only the thread that polls
+ * the loop may touch it. One clock may serve several loops; a virtual one only loops that wait
+ * for nothing of each other.
  */
 #ifndef EDDY_CLOCK_H
 #define EDDY_CLOCK_H
@@ -36,17 +36,17 @@ typedef struct eddy_clock {
 
 EDDY_API void eddy_clock_init(eddy_clock *clock, enum eddy_clock_kind kind);
 
-/* Moves a manual clock on by `duration` (>= 0) times its scale; nothing while it is paused. Timers that
- * fall due fire in the loop's next turn. Returns the new time, or -EINVAL for another kind of clock or a
- * negative duration. Never suspends. */
+/* Moves a manual clock on by `duration` (>= 0) times its scale; nothing while it is paused.
+ * Timers that fall due fire in the loop's next turn. Returns the new time, or -EINVAL for
+ * another kind of clock or a negative duration. Never suspends. */
 EDDY_API int64_t eddy_clock_advance(eddy_clock *clock, int64_t duration);
 
 /* Stops a manual clock until eddy_clock_resume; -EINVAL for another kind. */
 EDDY_API int eddy_clock_pause(eddy_clock *clock);
 EDDY_API int eddy_clock_resume(eddy_clock *clock);
 
-/* Makes a manual clock run `scale` times as fast as it is advanced (0.5 is slow motion). -EINVAL for
- * another kind, or unless scale is a finite number > 0. */
+/* Makes a manual clock run `scale` times as fast as it is advanced (0.5 is slow motion). -EINVAL
+ * for another kind, or unless scale is a finite number > 0. */
 EDDY_API int eddy_clock_scale(eddy_clock *clock, double scale);
 
 #ifdef __cplusplus

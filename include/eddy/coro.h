@@ -1,7 +1,7 @@
 /*
  * Coroutines: frames, and the words to write them with.
  *
- *     eddy_frame(greet) {                     // struct greet: arguments, and what outlives an await
+ *     eddy_frame(greet) {                     // arguments, and what outlives an await
  *         eddy_coro co;
  *         const char *name;                   // an argument
  *         int i;                              // a local
@@ -17,16 +17,16 @@
  *         eddy_end;
  *     }
  *
- * A coroutine is one switch over the frame's state (Duff's device); an await stores its line as the state
- * and returns to the loop, and the switch comes back to it. So:
+ * A coroutine is one switch over the frame's state (Duff's device); an await stores its line as
+ * the state and returns to the loop, and the switch comes back to it. So:
  *
  *   - a plain local is lost at an await; what must outlive it is a field of the frame
  *   - one await a line; none inside a switch of your own; no variable-length array in scope of one
  *   - never a bare `return`, always eddy_return
  *   - an operation is only ever used inside an await
  *
- * What of this the compiler does not refuse, aborts the first time it happens, with function, file and
- * line. docs/guide.md, "Traps", has each with its mend.
+ * What of this the compiler does not refuse, aborts the first time it happens, with function,
+ * file and line. docs/guide.md, "Traps", has each with its mend.
  *
  * Names that end in an underscore are private.
  */
@@ -63,9 +63,15 @@ struct eddy_coro {
     uint8_t flags;                 /* EDDY_FRAME_... */
 };
 
-/* Resume points are line * 8 + 0..3; line * 8 + EDDY_STATE_BEGUN_ is between the begin of an operation and the
- * return to the loop, and the line that of the last await. */
-enum { EDDY_STATE_START_, EDDY_STATE_FINALLY_, EDDY_STATE_END_, EDDY_STATE_WHO_, EDDY_STATE_BEGUN_ };
+/* Resume points are line * 8 + 0..3; line * 8 + EDDY_STATE_BEGUN_ is between the begin of an
+ * operation and the return to the loop, and the line that of the last await. */
+enum {
+    EDDY_STATE_START_,
+    EDDY_STATE_FINALLY_,
+    EDDY_STATE_END_,
+    EDDY_STATE_WHO_,
+    EDDY_STATE_BEGUN_
+};
 
 enum {
     EDDY_FRAME_IN_FINALLY_ = 1 << 0,
@@ -122,21 +128,24 @@ enum eddy_task_state {
 };
 
 enum {
-    EDDY_TASK_NEW_ = 1 << 0,       /* has not taken its first step */
-    EDDY_TASK_CANCEL_ = 1 << 1,    /* a cancel waits to be delivered */
-    EDDY_TASK_LIMIT_ = 1 << 2,     /* a deadline has passed and waits to be delivered */
-    EDDY_TASK_ZERO_ = 1 << 3,      /* an eddy_wait_for without time: no coroutine may start */
-    EDDY_TASK_LIMITS_ = 1 << 4,    /* has deadlines */
-    EDDY_TASK_PASSED_ = 1 << 5,    /* a cancel or time-out was passed on to what it waits for */
-    EDDY_TASK_EXTRA_ = 1 << 6,     /* owner is an extra record */
-    EDDY_TASK_DETACHED_ = 1 << 7,  /* nobody will join it */
-    EDDY_TASK_FAILED_ = 1 << 8,    /* it was the first child of a gather that failed */
-    EDDY_TASK_CASCADED_ = 1 << 9,  /* the error on its way up was noted where it began */
+    EDDY_TASK_NEW_ = 1 << 0,      /* has not taken its first step */
+    EDDY_TASK_CANCEL_ = 1 << 1,   /* a cancel waits to be delivered */
+    EDDY_TASK_LIMIT_ = 1 << 2,    /* a deadline has passed and waits to be delivered */
+    EDDY_TASK_ZERO_ = 1 << 3,     /* an eddy_wait_for without time: no coroutine may start */
+    EDDY_TASK_LIMITS_ = 1 << 4,   /* has deadlines */
+    EDDY_TASK_PASSED_ = 1 << 5,   /* a cancel or time-out was passed on to what it waits for */
+    EDDY_TASK_EXTRA_ = 1 << 6,    /* owner is an extra record */
+    EDDY_TASK_DETACHED_ = 1 << 7, /* nobody will join it */
+    EDDY_TASK_FAILED_ = 1 << 8,   /* it was the first child of a gather that failed */
+    EDDY_TASK_CASCADED_ = 1 << 9, /* the error on its way up was noted where it began */
     EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
-    EDDY_TASK_OWNED_ = 1 << 11,    /* owner is no task, but a struct eddy_owner: a group, a server */
-    EDDY_TASK_GUARDS_ = 1 << 12,   /* has opened things that must not be left open in a dead frame */
-    EDDY_TASK_TRY_ = 1 << 13,      /* woken to try: its wait goes on until `resume` has a result */
-    EDDY_TASK_PASSING_ = 1 << 14,  /* a cancel is just being passed on */
+    /* owner is no task, but a struct eddy_owner: a group, a server */
+    EDDY_TASK_OWNED_ = 1 << 11,
+    /* has opened things that must not be left open in a dead frame */
+    EDDY_TASK_GUARDS_ = 1 << 12,
+    EDDY_TASK_TRY_ = 1 << 13,     /* woken to try: its wait goes on until `resume` has a result */
+    EDDY_TASK_PASSING_ = 1 << 14, /* a cancel is just being passed on */
+    EDDY_TASK_ENDING_ = 1 << 15,  /* it was cancelled because the loop ends */
     EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
@@ -218,7 +227,7 @@ static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_c
     struct eddy_pool *pool = (struct eddy_pool *)(void *)task->loop;
     struct eddy_pool_block *block = pool->free[pool_class];
 
-    if (block != NULL && task->top == co && task->wait == NULL &&
+    if (block != NULL && task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
         (task->timed.ready.bits & EDDY_TASK_REFUSES_CALLS_) == 0) {
         pool->free[pool_class] = block->next;
         task->top = (eddy_coro *)(void *)block;
@@ -258,7 +267,7 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
 
 /* Declares the coroutine `name` and begins its struct. A coroutine that is declared in a header is
  * declared by hand: struct name { eddy_coro co; ... }; void name(eddy_coro *co); */
-#define eddy_frame(name)              \
+#define eddy_frame(name)             \
     static void name(eddy_coro *co); \
     struct name
 
@@ -266,15 +275,18 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
 #define EDDY_STRING_(x) EDDY_STRING_2_(x)
 #define EDDY_SITE_ __FILE__ ":" EDDY_STRING_(__LINE__)
 
-/* A frame as a value; the arguments by name, all else zero. The last argument is always empty. */
-#ifdef __cplusplus /* g++ warns of fields that are left zero on purpose, and only a statement can silence it */
-#define EDDY_FRAME_VALUE_(name, head, ...)                                        \
-    ([&]() -> struct name {                                                       \
-        _Pragma("GCC diagnostic push")                                            \
-        _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")        \
-        return (struct name){.co = head, __VA_ARGS__};                            \
-        _Pragma("GCC diagnostic pop")                                             \
+/* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
+ * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */
+#ifdef __cplusplus
+/* clang-format off */
+#define EDDY_FRAME_VALUE_(name, head, ...)                                       \
+    ([&]() -> struct name {                                                      \
+        _Pragma("GCC diagnostic push")                                           \
+        _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")       \
+        return (struct name){.co = head, __VA_ARGS__};                           \
+        _Pragma("GCC diagnostic pop")                                            \
     }())
+/* clang-format on */
 #else
 #define EDDY_FRAME_VALUE_(name, head, ...) ((struct name){.co = head, __VA_ARGS__})
 #endif
@@ -283,8 +295,9 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     ((uint8_t)(EDDY_POOL_CLASS(size) != 0 ? EDDY_POOL_CLASS(size) : eddy_pool_class_of_(size)))
 
 #ifdef __cplusplus
-static inline eddy_coro eddy_head_(eddy_coro_fn *fn, struct eddy_task_record *task, eddy_coro *parent,
-                                   uint16_t mask, unsigned pool_class, unsigned flags)
+static inline eddy_coro eddy_head_(eddy_coro_fn *fn, struct eddy_task_record *task,
+                                   eddy_coro *parent, uint16_t mask, unsigned pool_class,
+                                   unsigned flags)
 {
     eddy_coro head = eddy_coro();
     head.fn = fn;
@@ -304,15 +317,15 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 }
 #define EDDY_ADDRESS_(value) eddy_address_(value)
 #define EDDY_STATIC_ASSERT_(condition, text) static_assert(condition, text)
-#define EDDY_FRAME_IS_PLAIN_(name)                                                        \
-    static_assert(std::is_trivially_copyable<struct name>::value &&                       \
-                      std::is_trivially_destructible<struct name>::value,                 \
+#define EDDY_FRAME_IS_PLAIN_(name)                                        \
+    static_assert(std::is_trivially_copyable<struct name>::value &&       \
+                      std::is_trivially_destructible<struct name>::value, \
                   "a frame is copied and dropped as bytes: no constructors, no destructors")
 #else
-#define EDDY_HEAD_(name, its_task, its_parent, its_mask, its_class, its_flags)             \
-    {                                                                                      \
-        .fn = name, .task = its_task, .parent = its_parent, .mask = its_mask,              \
-        .pool_class = its_class, .flags = its_flags                                        \
+#define EDDY_HEAD_(name, its_task, its_parent, its_mask, its_class, its_flags) \
+    {                                                                          \
+        .fn = name, .task = its_task, .parent = its_parent, .mask = its_mask,  \
+        .pool_class = its_class, .flags = its_flags                            \
     }
 #define EDDY_ADDRESS_(value) (&(value))
 #define EDDY_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
@@ -320,257 +333,261 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 #endif
 
 /*
- * eddy_call(co, name, .argument = value, ...): awaits the coroutine `name`; the result is what it
- * returns. Its frame comes from the loop's pool. -ENOMEM: no memory; -ECANCELED: a cancel was pending and
- * the coroutine never started; -ETIMEDOUT: likewise, inside an eddy_wait_for without time.
+ * eddy_call(co, name, .argument = value, ...): awaits the coroutine `name`; the result is what
+ * it returns. Its frame comes from the loop's pool. -ENOMEM: no memory; -ECANCELED: a cancel was
+ * pending and the coroutine never started; -ETIMEDOUT: likewise, inside an eddy_wait_for without
+ * time.
  */
 #define eddy_call(co, ...) EDDY_CALL_(co, __VA_ARGS__, )
-#define EDDY_CALL_(co, name, ...)                                                            \
-    eddy_operation_(                                                                         \
-    eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL \
-         ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                     \
-                name,                                                                        \
-                EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                 \
-                           EDDY_CLASS_OF_(sizeof(struct name)),                              \
-                           EDDY_POOL_CLASS(sizeof(struct name)) == 0 ? EDDY_FRAME_LARGE_ : 0),                        \
-                __VA_ARGS__),                                                                \
-            EDDY_PENDING)                                                                    \
-         : eddy_call_refused_(co))
+#define EDDY_CALL_(co, name, ...)                                                                 \
+    eddy_operation_(                                                                              \
+        eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL   \
+            ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                       \
+                   name,                                                                          \
+                   EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                   \
+                              EDDY_CLASS_OF_(sizeof(struct name)),                                \
+                              EDDY_POOL_CLASS(sizeof(struct name)) == 0 ? EDDY_FRAME_LARGE_ : 0), \
+                   __VA_ARGS__),                                                                  \
+               EDDY_PENDING)                                                                      \
+            : eddy_call_refused_(co))
 
 /*
- * eddy_call_in(co, &self->child, name, .argument = value, ...): likewise, with the frame in memory of the
- * caller's (a struct name), which must stay until the call has returned. Allocates nothing.
+ * eddy_call_in(co, &self->child, name, .argument = value, ...): likewise, with the frame in
+ * memory of the caller's (a struct name), which must stay until the call has returned. Allocates
+ * nothing.
  */
 #define eddy_call_in(co, memory, ...) EDDY_CALL_IN_(co, memory, __VA_ARGS__, )
-#define EDDY_CALL_IN_(co, memory, name, ...)                                                   \
-    eddy_operation_((                                                                          \
-     *(memory) = EDDY_FRAME_VALUE_(                                                            \
-         name, EDDY_HEAD_(name, (co)->task, co, (co)->mask, 0, EDDY_FRAME_BORROWED_),          \
-         __VA_ARGS__),                                                                         \
-     eddy_call_begin_in_(co, memory)))
+#define EDDY_CALL_IN_(co, memory, name, ...)                                              \
+    eddy_operation_(                                                                      \
+        (*(memory) = EDDY_FRAME_VALUE_(                                                   \
+             name, EDDY_HEAD_(name, (co)->task, co, (co)->mask, 0, EDDY_FRAME_BORROWED_), \
+             __VA_ARGS__),                                                                \
+         eddy_call_begin_in_(co, memory)))
 
 /* ---- the words */
 
 /* The first statement of a coroutine; declares `self`, the frame. */
-#define eddy_begin(name)                                                                      \
+#define eddy_begin(name)                                                                        \
     EDDY_STATIC_ASSERT_(offsetof(struct name, co) == 0, "a frame begins with `eddy_coro co;`"); \
-    EDDY_FRAME_IS_PLAIN_(name);                                                               \
-    struct name *const self = (struct name *)(void *)co;                                      \
-    int64_t eddy_rc_;                                                                         \
-    (void)self;                                                                               \
-    eddy_again_:                                                                              \
-    switch (co->state) {                                                                      \
-    default:                                                                                  \
-        if (eddy_strange_state_(co, __func__, __FILE__)) {                                    \
-            goto eddy_again_;                                                                 \
-        }                                                                                     \
-        return;                                                                               \
-    case EDDY_STATE_START_:                                                                   \
-        (void)eddy_rc_;                                                                       \
-        if (co->fn != name) {                                                                 \
-            eddy_misuse_(__func__, __FILE__, __LINE__,                                        \
-                         "eddy_begin names another coroutine than this one");                 \
+    EDDY_FRAME_IS_PLAIN_(name);                                                                 \
+    struct name *const self = (struct name *)(void *)co;                                        \
+    int64_t eddy_rc_;                                                                           \
+    (void)self;                                                                                 \
+    eddy_again_:                                                                                \
+    switch (co->state) {                                                                        \
+    default:                                                                                    \
+        if (eddy_strange_state_(co, __func__, __FILE__)) {                                      \
+            goto eddy_again_;                                                                   \
+        }                                                                                       \
+        return;                                                                                 \
+    case EDDY_STATE_START_:                                                                     \
+        (void)eddy_rc_;                                                                         \
+        if (co->fn != name) {                                                                   \
+            eddy_misuse_(__func__, __FILE__, __LINE__,                                          \
+                         "eddy_begin names another coroutine than this one");                   \
         }
 
 /* The last word of a coroutine. Falling into it returns 0. */
-#define eddy_end                                                                         \
-    if (0) {                                                                             \
-    case EDDY_STATE_END_:;                                                               \
-    }                                                                                    \
-    eddy_finish_(co);                                                                    \
-    return;                                                                              \
-    }                                                                                    \
-    eddy_misuse_(__func__, __FILE__, (int)(co->state / 8),                               \
+#define eddy_end                                           \
+    if (0) {                                               \
+    case EDDY_STATE_END_:;                                 \
+    }                                                      \
+    eddy_finish_(co);                                      \
+    return;                                                \
+    }                                                      \
+    eddy_misuse_(__func__, __FILE__, (int)(co->state / 8), \
                  "a break in eddy_with without a loop around it")
 
 /* Ends the coroutine with a value or an error, through the exits of all scopes and eddy_finally. */
-#define eddy_return(value)               \
-    do {                                 \
-        eddy_rc_ = (value);              \
-        if (eddy_rc_ < 0)                \
-            EDDY_RAISE_(eddy_rc_)        \
-        eddy_unwind_(co, eddy_rc_);      \
-        goto eddy_again_;                \
+#define eddy_return(value)          \
+    do {                            \
+        eddy_rc_ = (value);         \
+        if (eddy_rc_ < 0)           \
+            EDDY_RAISE_(eddy_rc_)   \
+        eddy_unwind_(co, eddy_rc_); \
+        goto eddy_again_;           \
     } while (0)
 
 /*
- * `eddy_finally:` - what stands between this label and eddy_end runs however the coroutine ends: on
- * success, error and cancel. It may await. While it runs, cancels and outer deadlines are held back. An
- * error in it ends it; the body's error wins, and the other goes to the error hook.
+ * `eddy_finally:` - what stands between this label and eddy_end runs however the coroutine ends:
+ * on success, error and cancel. It may await. While it runs, cancels and outer deadlines are
+ * held back. An error in it ends it; the body's error wins, and the other goes to the error
+ * hook.
  */
-#define eddy_finally                    \
-    if (0) {                            \
-    case EDDY_STATE_FINALLY_:;          \
-    }                                   \
-    eddy_enter_finally_(co);            \
-    goto eddy_finally_body_;            \
+#define eddy_finally           \
+    if (0) {                   \
+    case EDDY_STATE_FINALLY_:; \
+    }                          \
+    eddy_enter_finally_(co);   \
+    goto eddy_finally_body_;   \
     eddy_finally_body_
 
 #define EDDY_POINT_(k) ((uint32_t)__LINE__ * 8u + (k))
 
 /* Runs an operation until it has a result, which lands in eddy_rc_. */
-#define EDDY_RUN_(operation, k)            \
-    eddy_rc_ = (operation);                \
-    if (eddy_rc_ == EDDY_PENDING) {        \
-        co->state = EDDY_POINT_(k);        \
-        return;                            \
-    case EDDY_POINT_(k):                   \
-        eddy_rc_ = eddy_resumed_(co);      \
+#define EDDY_RUN_(operation, k)       \
+    eddy_rc_ = (operation);           \
+    if (eddy_rc_ == EDDY_PENDING) {   \
+        co->state = EDDY_POINT_(k);   \
+        return;                       \
+    case EDDY_POINT_(k):              \
+        eddy_rc_ = eddy_resumed_(co); \
     }
 
-#define EDDY_RAISE_(error)                                              \
-    {                                                                   \
-        eddy_raise_(co, error, __func__, __FILE__, __LINE__);           \
-        goto eddy_again_;                                               \
+#define EDDY_RAISE_(error)                                    \
+    {                                                         \
+        eddy_raise_(co, error, __func__, __FILE__, __LINE__); \
+        goto eddy_again_;                                     \
     }
 
 /*
  * eddy_await(operation): awaits; an error goes on to eddy_finally, then to the caller.
- * eddy_await(variable, operation): likewise, and the value lands in the variable, any integer; one that
- * does not fit is the error -EOVERFLOW. On an error the variable stays as it was.
+ * eddy_await(variable, operation): likewise, and the value lands in the variable, any integer;
+ * one that does not fit is the error -EOVERFLOW. On an error the variable stays as it was.
  */
 #define eddy_await(...) EDDY_PICK_(__VA_ARGS__, EDDY_AWAIT_2_, EDDY_AWAIT_1_, )(__VA_ARGS__)
 #define EDDY_PICK_(first, second, picked, ...) picked
 
-#define EDDY_AWAIT_1_(operation)      \
-    do {                              \
-        EDDY_RUN_(operation, 0)       \
-        if (eddy_rc_ < 0)             \
-            EDDY_RAISE_(eddy_rc_)     \
+#define EDDY_AWAIT_1_(operation)  \
+    do {                          \
+        EDDY_RUN_(operation, 0)   \
+        if (eddy_rc_ < 0)         \
+            EDDY_RAISE_(eddy_rc_) \
     } while (0)
 
-#define EDDY_AWAIT_2_(variable, operation)                              \
-    do {                                                                \
-        EDDY_RUN_(operation, 0)                                         \
-        if (eddy_rc_ < 0)                                               \
-            EDDY_RAISE_(eddy_rc_)                                       \
-        if ((int64_t)(__typeof__(variable))eddy_rc_ != eddy_rc_)        \
-            EDDY_RAISE_(-EOVERFLOW)                                     \
-        variable = (__typeof__(variable))eddy_rc_;                      \
+#define EDDY_AWAIT_2_(variable, operation)                       \
+    do {                                                         \
+        EDDY_RUN_(operation, 0)                                  \
+        if (eddy_rc_ < 0)                                        \
+            EDDY_RAISE_(eddy_rc_)                                \
+        if ((int64_t)(__typeof__(variable))eddy_rc_ != eddy_rc_) \
+            EDDY_RAISE_(-EOVERFLOW)                              \
+        variable = (__typeof__(variable))eddy_rc_;               \
     } while (0)
 
-/* eddy_catch(variable, operation): awaits; value or error lands in the variable, nothing goes on. It
- * catches a cancel too: pass that on (eddy_return) unless there is a reason not to. */
-#define eddy_catch(variable, operation)                                    \
-    do {                                                                   \
-        EDDY_RUN_(operation, 0)                                            \
-        variable = (__typeof__(variable))eddy_rc_;                         \
-        if ((int64_t)(variable) != eddy_rc_) {                             \
-            variable = (__typeof__(variable))-EOVERFLOW;                   \
-        }                                                                  \
+/* eddy_catch(variable, operation): awaits; value or error lands in the variable, nothing goes
+ * on. It catches a cancel too: pass that on (eddy_return) unless there is a reason not to. */
+#define eddy_catch(variable, operation)                  \
+    do {                                                 \
+        EDDY_RUN_(operation, 0)                          \
+        variable = (__typeof__(variable))eddy_rc_;       \
+        if ((int64_t)(variable) != eddy_rc_) {           \
+            variable = (__typeof__(variable))-EOVERFLOW; \
+        }                                                \
     } while (0)
 
-/* eddy_except(-ETIMEDOUT, operation) { ... }: awaits; runs the block on that error, passes others on,
- * and drops a value. Put braces around it under an `if` of your own. */
+/* eddy_except(-ETIMEDOUT, operation) { ... }: awaits; runs the block on that error, passes
+ * others on, and drops a value. Put braces around it under an `if` of your own. */
 #define eddy_except(code, operation) EDDY_EXCEPT_(code, operation, EDDY_LABEL_(eddy_caught_))
 #define EDDY_PASTE_2_(a, b) a##b
 #define EDDY_PASTE_(a, b) EDDY_PASTE_2_(a, b)
 #define EDDY_LABEL_(name) EDDY_PASTE_(name, __LINE__)
 
-#define EDDY_EXCEPT_(code, operation, caught)                     \
-    if ((eddy_rc_ = (operation)) == EDDY_PENDING) {               \
-        co->state = EDDY_POINT_(0);                               \
-        return;                                                   \
-    case EDDY_POINT_(0):                                          \
-        eddy_rc_ = eddy_resumed_(co);                             \
-        goto caught;                                              \
-    } else                                                        \
-    caught:                                                       \
-        if (eddy_rc_ < 0 && eddy_rc_ != (code))                   \
-            EDDY_RAISE_(eddy_rc_)                                 \
+#define EDDY_EXCEPT_(code, operation, caught)       \
+    if ((eddy_rc_ = (operation)) == EDDY_PENDING) { \
+        co->state = EDDY_POINT_(0);                 \
+        return;                                     \
+    case EDDY_POINT_(0):                            \
+        eddy_rc_ = eddy_resumed_(co);               \
+        goto caught;                                \
+    } else                                          \
+    caught:                                         \
+        if (eddy_rc_ < 0 && eddy_rc_ != (code))     \
+            EDDY_RAISE_(eddy_rc_)                   \
         else if (eddy_rc_ == (code))
 
 /*
- * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through the field
- * `value` of the frame, which may have any type; goes on when the next one is asked for.
+ * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through
+ * the field `value` of the frame, which may have any type; goes on when the next one is asked
+ * for.
  */
-#define eddy_yield(its_value)             \
-    do {                                  \
-        self->value = (its_value);        \
-        co->state = EDDY_POINT_(0);       \
-        eddy_yield_(co);                  \
-        return;                           \
-    case EDDY_POINT_(0):;                 \
+#define eddy_yield(its_value)       \
+    do {                            \
+        self->value = (its_value);  \
+        co->state = EDDY_POINT_(0); \
+        eddy_yield_(co);            \
+        return;                     \
+    case EDDY_POINT_(0):;           \
     } while (0)
 
 /*
- * eddy_for_each(variable, generator, .argument = value, ...) { ... }: runs the block for every value that
- * the generator yields. `break` and `continue` work; leaving early (break, error, eddy_return) runs the
- * generator's eddy_finally first. Errors of the generator go on as those of an await.
+ * eddy_for_each(variable, generator, .argument = value, ...) { ... }: runs the block for every
+ * value that the generator yields. `break` and `continue` work; leaving early (break, error,
+ * eddy_return) runs the generator's eddy_finally first. Errors of the generator go on as those
+ * of an await.
  */
 #define eddy_for_each(variable, ...) EDDY_FOR_EACH_(variable, __VA_ARGS__, )
-#define EDDY_FOR_EACH_(variable, name, ...)                                                   \
-    EDDY_OPEN_(0, name, __VA_ARGS__)                                                          \
-    else EDDY_STAGES_(                                                                        \
-        if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; },          \
+#define EDDY_FOR_EACH_(variable, name, ...)                                          \
+    EDDY_OPEN_(0, name, __VA_ARGS__)                                                 \
+    else EDDY_STAGES_(                                                               \
+        if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; }, \
         EDDY_STAGE_ENTER_, EDDY_LABEL_(eddy_leave_))
 
 /*
- * A context manager is a coroutine with one `eddy_body;`: before it stands the enter, behind it and in
- * eddy_finally the exit. An error of the block is raised there again, so that only eddy_finally runs.
+ * A context manager is a coroutine with one `eddy_body;`: before it stands the enter, behind it
+ * and in eddy_finally the exit. An error of the block is raised there again, so that only
+ * eddy_finally runs.
  */
-#define eddy_body                        \
-    do {                                 \
-        co->state = EDDY_POINT_(0);      \
-        eddy_at_body_(co);               \
-        return;                          \
-    case EDDY_POINT_(0):;                \
+#define eddy_body                   \
+    do {                            \
+        co->state = EDDY_POINT_(0); \
+        eddy_at_body_(co);          \
+        return;                     \
+    case EDDY_POINT_(0):;           \
     } while (0)
 
 /*
- * eddy_with(manager, .argument = value, ...) { ... }: enters the manager, runs the block, and exits the
- * manager however the block is left; the exit may await, and cancels are held back while it runs.
- * `break` leaves the loop around the eddy_with, after the exit; `continue` ends the block only; a `goto`
- * out aborts.
+ * eddy_with(manager, .argument = value, ...) { ... }: enters the manager, runs the block, and
+ * exits the manager however the block is left; the exit may await, and cancels are held back
+ * while it runs. `break` leaves the loop around the eddy_with, after the exit; `continue` ends
+ * the block only; a `goto` out aborts.
  */
 #define eddy_with(...) EDDY_WITH_(__VA_ARGS__, )
-#define EDDY_WITH_(name, ...)               \
-    EDDY_OPEN_(1, name, __VA_ARGS__)        \
-    else if (0)                             \
-    {                                       \
-    case EDDY_POINT_(3):                    \
-        break;                              \
-    }                                       \
+#define EDDY_WITH_(name, ...)        \
+    EDDY_OPEN_(1, name, __VA_ARGS__) \
+    else if (0)                      \
+    {                                \
+    case EDDY_POINT_(3):             \
+        break;                       \
+    }                                \
     else EDDY_STAGES_(, EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
 
 /* Opens a scope with the frame of a generator or manager in it. */
-#define EDDY_OPEN_(manager, name, ...)                                                         \
-    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), manager) == NULL)            \
-        EDDY_RAISE_(-ENOMEM)                                                                   \
-    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                            \
-                 name,                                                                         \
-                 EDDY_HEAD_(name, co->task, co, co->mask, 0,                                   \
-                            EDDY_FRAME_SCOPED_ | (manager ? EDDY_FRAME_MANAGER_ : 0)),         \
-                 __VA_ARGS__),                                                                 \
-             0)                                                                                \
-    {                                                                                          \
+#define EDDY_OPEN_(manager, name, ...)                                                 \
+    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), manager) == NULL)    \
+        EDDY_RAISE_(-ENOMEM)                                                           \
+    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                    \
+                 name,                                                                 \
+                 EDDY_HEAD_(name, co->task, co, co->mask, 0,                           \
+                            EDDY_FRAME_SCOPED_ | (manager ? EDDY_FRAME_MANAGER_ : 0)), \
+                 __VA_ARGS__),                                                         \
+             0) {                                                                      \
     }
 
 /*
- * The stages of a scope: enter (or fetch the next value), body, exit. Each turn of the outer loop is one
- * of them; the body is the inner loop's, so that a `break` in it leaves the stage at BODY and is seen. The
- * exit is also where unwinding comes in.
+ * The stages of a scope: enter (or fetch the next value), body, exit. Each turn of the outer
+ * loop is one of them; the body is the inner loop's, so that a `break` in it leaves the stage at
+ * BODY and is seen. The exit is also where unwinding comes in.
  */
-#define EDDY_STAGES_(entered, after_body, leave)                                      \
-    while (1)                                                                         \
-        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {            \
-            EDDY_RUN_(eddy_scope_enter_(co), 0)                                       \
-            if (eddy_rc_ < 0)                                                         \
-                EDDY_RAISE_(eddy_rc_)                                                 \
-            entered                                                                   \
-            co->scope->stage = eddy_rc_ > 0 ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
-        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                         \
-            goto leave;                                                               \
-        case EDDY_POINT_(1):                                                          \
-        leave:                                                                        \
-            EDDY_RUN_(eddy_scope_leave_(co), 2)                                       \
-            if (eddy_scope_left_(co, eddy_rc_)) {                                     \
-                goto eddy_again_;                                                     \
-            }                                                                         \
-            break;                                                                    \
-        } else                                                                        \
-            for (co->scope->stage = EDDY_STAGE_BODY_;                                 \
-                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;          \
+#define EDDY_STAGES_(entered, after_body, leave)                                              \
+    while (1)                                                                                 \
+        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {                    \
+            EDDY_RUN_(eddy_scope_enter_(co), 0)                                               \
+            if (eddy_rc_ < 0)                                                                 \
+                EDDY_RAISE_(eddy_rc_)                                                         \
+            entered co->scope->stage = eddy_rc_ > 0 ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
+        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                                 \
+            goto leave;                                                                       \
+        case EDDY_POINT_(1):                                                                  \
+        leave:                                                                                \
+            EDDY_RUN_(eddy_scope_leave_(co), 2)                                               \
+            if (eddy_scope_left_(co, eddy_rc_)) {                                             \
+                goto eddy_again_;                                                             \
+            }                                                                                 \
+            break;                                                                            \
+        } else                                                                                \
+            for (co->scope->stage = EDDY_STAGE_BODY_;                                         \
+                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;                  \
                  co->scope->stage = after_body)
 
 #endif

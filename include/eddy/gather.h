@@ -8,12 +8,12 @@
 extern "C" {
 #endif
 
-/* Waits until all `count` tasks of the array have ended, and returns 0, or the error of the one that
- * failed first. That consumes the tasks. As soon as one fails, or the gather is cancelled or timed out, the
- * others are cancelled, and the gather returns when they have ended too: none is left behind.
- * The array must stay until then: keep it in the frame. A failed spawn counts as a task that failed.
- * -ESRCH, -EDEADLK, -EBUSY: as eddy_join, of any of the tasks; -EINVAL: more than 2^32 - 1 tasks; then none
- * was touched. No tasks: 0 at once. */
+/* Waits until all `count` tasks of the array have ended, and returns 0, or the error of the one
+ * that failed first. That consumes the tasks. As soon as one fails, or the gather is cancelled
+ * or timed out, the others are cancelled, and the gather returns when they have ended too: none
+ * is left behind. The array must stay until then: keep it in the frame. A failed spawn counts as
+ * a task that failed. -ESRCH, -EDEADLK, -EBUSY: as eddy_join, of any of the tasks; -EINVAL: more
+ * than 2^32 - 1 tasks; then none was touched. No tasks: 0 at once. */
 EDDY_API EDDY_MUST_USE int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count);
 
 #ifdef __cplusplus

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* A callback at a fixed point of every turn. The caller owns the struct, zeroed before its first start. */
+/* A callback at a fixed point of every turn. The caller owns the struct, zeroed before its first
+ * start. */
 enum eddy_hook_point { EDDY_HOOK_PREPARE, EDDY_HOOK_CHECK };
 
 typedef struct eddy_hook eddy_hook;
@@ -22,8 +23,8 @@ struct eddy_hook {
     void *user;             /* the caller's */
 };
 
-/* Starts a hook, behind those of the same point; one that is started already moves there. A hook that
- * is started inside a hook of its point runs from the next turn on. Keeps no loop alive. */
+/* Starts a hook, behind those of the same point; one that is started already moves there. A hook
+ * that is started inside a hook of its point runs from the next turn on. Keeps no loop alive. */
 EDDY_API void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
                               eddy_hook_fn *callback);
 EDDY_API void eddy_hook_stop(eddy_hook *hook);

@@ -1,10 +1,10 @@
 /*
- * Readiness of file descriptors, as callbacks. Level-triggered, as epoll(7) has it: as long as the fd is
- * ready and its interest is on, the callback runs once a turn.
+ * Readiness of file descriptors, as callbacks. Level-triggered, as epoll(7) has it: as long as
+ * the fd is ready and its interest is on, the callback runs once a turn.
  *
- * One watcher an fd and loop. A watcher may be stopped, changed, started anew or freed anywhere, also
- * inside its own callback: it never fires afterwards, not even for an event that was fetched before, not
- * even if its fd number is used again.
+ * One watcher an fd and loop. A watcher may be stopped, changed, started anew or freed anywhere,
+ * also inside its own callback: it never fires afterwards, not even for an event that was
+ * fetched before, not even if its fd number is used again.
  */
 #ifndef EDDY_IO_H
 #define EDDY_IO_H
@@ -18,11 +18,11 @@ extern "C" {
 
 /* The values are epoll's, so nothing has to be translated. */
 enum eddy_event {
-    EDDY_READ = 0x1,         /* readable, or at its end */
-    EDDY_PRIORITY = 0x2,     /* urgent data */
-    EDDY_WRITE = 0x4,        /* writable */
-    EDDY_ERROR = 0x8,        /* an error is pending: told always */
-    EDDY_HANGUP = 0x10,      /* both sides are closed: told always */
+    EDDY_READ = 0x1,          /* readable, or at its end */
+    EDDY_PRIORITY = 0x2,      /* urgent data */
+    EDDY_WRITE = 0x4,         /* writable */
+    EDDY_ERROR = 0x8,         /* an error is pending: told always */
+    EDDY_HANGUP = 0x10,       /* both sides are closed: told always */
     EDDY_PEER_CLOSED = 0x2000 /* the peer has shut its write side: told with EDDY_READ */
 };
 
@@ -42,11 +42,11 @@ struct eddy_io {
     void *user;              /* the caller's */
 };
 
-/* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed; 0: nothing for now). Hangups
- * and errors are told with any interest, and wake readers and writers alike. A regular file, which epoll
- * refuses, counts as always ready. The fd stays the caller's, who stops the watcher before he closes it.
- * Returns 0; -EEXIST: the fd has a watcher in this loop; -EINVAL: unknown events, or started already;
- * -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
+/* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed; 0: nothing for now).
+ * Hangups and errors are told with any interest, and wake readers and writers alike. A regular
+ * file, which epoll refuses, counts as always ready. The fd stays the caller's, who stops the
+ * watcher before he closes it. Returns 0; -EEXIST: the fd has a watcher in this loop; -EINVAL:
+ * unknown events, or started already; -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
 EDDY_API int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
                            eddy_io_fn *callback);
 

@@ -1,7 +1,7 @@
 /*
- * A doubly linked circular list with its links inside the members. The head is a link too, and is a
- * valid empty list when zeroed. A member leaves in O(1) without knowing which list it is in, which is
- * what makes "stop anything, anywhere" cheap.
+ * A doubly linked circular list with its links inside the members. The head is a link too, and
+ * is a valid empty list when zeroed. A member leaves in O(1) without knowing which list it is
+ * in, which is what makes "stop anything, anywhere" cheap.
  */
 #ifndef EDDY_LIST_H
 #define EDDY_LIST_H

@@ -12,9 +12,9 @@
  *   7. exactly those tasks and callbacks that are ready at this point run, first come, first served
  *   8. check hooks
  *
- * Steps 4 to 6 never run user code; they only append to the ready list. A turn that finds something
- * ready leaves out 2 to 6 until 128 steps have run since it last asked, fewer where steps are slow, so
- * that about a millisecond passes at most. A poll begins by asking.
+ * Steps 4 to 6 never run user code; they only append to the ready list. A turn that finds
+ * something ready leaves out 2 to 6 until 128 steps have run since it last asked, fewer where
+ * steps are slow, so that about a millisecond passes at most. A poll begins by asking.
  *
  * A loop belongs to the thread that polls it. Other threads may call eddy_loop_wake and
  * eddy_loop_call_threadsafe, a signal handler eddy_loop_wake; nothing else.
@@ -34,19 +34,20 @@
 extern "C" {
 #endif
 
-/* Told of every error that nobody collects, once: `code` is the negated errno, `task` the task it is
- * about (or a zeroed one), `text` one line without a line break that says what and where. It runs inside
- * the loop and must not call into it. The default writes one line to standard error. */
+/* Told of every error that nobody collects, once: `code` is the negated errno, `task` the task
+ * it is about (or a zeroed one), `text` one line without a line break that says what and where.
+ * It runs inside the loop and must not call into it. The default writes one line to standard
+ * error. */
 typedef void eddy_error_fn(eddy_loop *loop, eddy_task task, int64_t code, const char *text);
 
 enum eddy_loop_flag {
-    /* Mirror the next deadline to a timerfd in the epoll set, so that "eddy_loop_fd is readable" is the
-     * whole truth for a foreign poller. Only with a monotonic or boot-time clock. */
+    /* Mirror the next deadline to a timerfd in the epoll set, so that "eddy_loop_fd is readable"
+     * is the whole truth for a foreign poller. Only with a monotonic or boot-time clock. */
     EDDY_LOOP_TIMERFD = 1 << 0,
     /* Run eddy_loop_check after every turn and abort with a message if it fails. For tests. */
     EDDY_LOOP_CHECK = 1 << 1,
-    /* Overwrite the unused C stack after every step of a task, so that a plain local that is used after
-     * an await reads garbage in tests. */
+    /* Overwrite the unused C stack after every step of a task, so that a plain local that is
+     * used after an await reads garbage in tests. */
     EDDY_LOOP_POISON_STACK = 1 << 2
 };
 
@@ -62,67 +63,72 @@ struct eddy_loop_options {
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
 };
 
-/* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative limit; a header that is
- * not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2) or timerfd_create(2) say, and then
- * *loop is NULL. `options` NULL: the defaults. The caller owns the loop and frees it. */
+/* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative
+ * limit; a header that is not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2) or
+ * timerfd_create(2) say, and then *loop is NULL. `options` NULL: the defaults. The caller owns
+ * the loop and frees it. */
 #define eddy_loop_new(loop, options) \
     eddy_loop_new_versioned(loop, options, EDDY_VERSION, sizeof(struct eddy_loop_options))
 
 EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_options *options,
                                      unsigned version, size_t options_size);
 
-/* Ends a loop: cancels all tasks, runs until their cleanups are done or shutdown_limit has passed,
- * stops all watchers, timers and callbacks, closes its own fds and frees all memory. The structs of
- * the caller may be freed or used again afterwards. Returns 0; -ETIMEDOUT if a task had to be cut off
- * (told to the error hook); -EBUSY, and does nothing, inside a step or callback of this loop. NULL is 0. */
+/* Ends a loop: cancels all tasks, runs until their cleanups are done or shutdown_limit has
+ * passed, stops all watchers, timers and callbacks, closes its own fds and frees all memory. The
+ * structs of the caller may be freed or used again afterwards. Returns 0; -ETIMEDOUT if a task
+ * had to be cut off (told to the error hook); -EBUSY, and does nothing, inside a step or
+ * callback of this loop. NULL is 0. */
 EDDY_API int eddy_loop_free(eddy_loop *loop);
 
 /* The user pointer of the options. */
 EDDY_API void *eddy_loop_user(const eddy_loop *loop);
 
-/* Runs turns until nothing is left that could happen, or eddy_loop_stop. Left over are started watchers
- * and timers, deferred callbacks, tasks and holds. Returns 0; -EDEADLK if tasks wait and nothing could
- * ever wake any of them (told to the error hook; the tasks still wait); -EBUSY if the loop is running
- * already; or the error of epoll_wait(2). */
+/* Runs turns until nothing is left that could happen, or eddy_loop_stop. Left over are started
+ * watchers and timers, deferred callbacks, tasks and holds. Returns 0; -EDEADLK if tasks wait
+ * and nothing could ever wake any of them (told to the error hook; the tasks still wait); -EBUSY
+ * if the loop is running already; or the error of epoll_wait(2). */
 EDDY_API int eddy_loop_run(eddy_loop *loop);
 
-/* Makes eddy_loop_run, eddy_loop_run_until or eddy_loop_poll_once return after the turn that is running;
- * outside of those it makes the next one return before its first turn. */
+/* Makes eddy_loop_run, eddy_loop_run_until or eddy_loop_poll_once return after the turn that is
+ * running; outside of those it makes the next one return before its first turn. */
 EDDY_API void eddy_loop_stop(eddy_loop *loop);
 
-/* Serves a foreign main loop: waits at most max_wait nanoseconds (0: not at all; EDDY_FOREVER) for
- * something to happen, then runs turns until nothing is ready or `budget` nanoseconds of real time are
- * used up, which is looked at after each step (0: exactly one turn). What is left runs at the next call.
- * Returns the number of steps (tasks and callbacks) run; -EINVAL for a negative argument; -EBUSY inside a
- * step; or the error of epoll_wait(2). */
+/* Serves a foreign main loop: waits at most max_wait nanoseconds (0: not at all; EDDY_FOREVER)
+ * for something to happen, then runs turns until nothing is ready or `budget` nanoseconds of
+ * real time are used up, which is looked at after each step (0: exactly one turn). What is left
+ * runs at the next call. Returns the number of steps (tasks and callbacks) run; -EINVAL for a
+ * negative argument; -EBUSY inside a step; or the error of epoll_wait(2). */
 EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget);
 
-/* The epoll fd, for a foreign poller to sleep on: readable means that eddy_loop_poll_once has work.
- * Deadlines are not in it unless EDDY_LOOP_TIMERFD is set: wait until eddy_loop_next_deadline at most. */
+/* The epoll fd, for a foreign poller to sleep on: readable means that eddy_loop_poll_once has
+ * work. Deadlines are not in it unless EDDY_LOOP_TIMERFD is set: wait until
+ * eddy_loop_next_deadline at most. */
 EDDY_API int eddy_loop_fd(const eddy_loop *loop);
 
-/* When the loop wants to be polled next, by its clock: now (eddy_loop_now or earlier) while something is
- * ready, EDDY_FOREVER if only an fd or another thread can wake it. */
+/* When the loop wants to be polled next, by its clock: now (eddy_loop_now or earlier) while
+ * something is ready, EDDY_FOREVER if only an fd or another thread can wake it. */
 EDDY_API int64_t eddy_loop_next_deadline(eddy_loop *loop);
 
-/* The time on the loop's clock: inside a turn the time at which the turn last read it, so that all of a
- * turn sees one time; outside it is read anew. */
+/* The time on the loop's clock: inside a turn the time at which the turn last read it, so that
+ * all of a turn sees one time; outside it is read anew. */
 EDDY_API int64_t eddy_loop_now(eddy_loop *loop);
 
-/* Reads the clock anew, also inside a turn, and returns it: for callbacks that have computed for long. */
+/* Reads the clock anew, also inside a turn, and returns it: for callbacks that have computed for
+ * long. */
 EDDY_API int64_t eddy_loop_update(eddy_loop *loop);
 
-/* Makes the poll that is sleeping, or the next one, return at once. From any thread, and from a signal
- * handler (async-signal-safe; errno is kept). Many calls may be seen as one. */
+/* Makes the poll that is sleeping, or the next one, return at once. From any thread, and from a
+ * signal handler (async-signal-safe; errno is kept). Many calls may be seen as one. */
 EDDY_API void eddy_loop_wake(eddy_loop *loop);
 
-/* While holds are taken, eddy_loop_run goes on and a virtual clock stands still, although the loop sees
- * nothing that could happen: another thread is about to call. Each hold is released once. */
+/* While holds are taken, eddy_loop_run goes on and a virtual clock stands still, although the
+ * loop sees nothing that could happen: another thread is about to call. Each hold is released
+ * once. */
 EDDY_API void eddy_loop_hold(eddy_loop *loop);
 EDDY_API void eddy_loop_release(eddy_loop *loop);
 
-/* Walks every invariant of the loop's structures (heap order and back indices, links, each waiting task
- * in exactly one place). 0, or -EINVAL if one is broken. Slow: for tests. */
+/* Walks every invariant of the loop's structures (heap order and back indices, links, each
+ * waiting task in exactly one place). 0, or -EINVAL if one is broken. Slow: for tests. */
 EDDY_API int eddy_loop_check(eddy_loop *loop);
 
 #ifdef __cplusplus

@@ -16,9 +16,9 @@
 extern "C" {
 #endif
 
-/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet) and
- * returns the block, aligned as malloc's, or NULL if there is none; then the old block is untouched.
- * It must not call into the loop. */
+/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet)
+ * and returns the block, aligned as malloc's, or NULL if there is none; then the old block is
+ * untouched. It must not call into the loop. */
 typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
 
 /* Classes 1..64 hold blocks of 8, 16, ... 512 bytes; what is larger has a class of its own size

@@ -1,6 +1,7 @@
 /*
- * What can stand in a loop's ready list: tasks, and the callbacks of fds, timers and deferred work.
- * Everything in this header is the library's own; it is public because it lies inside public structs.
+ * What can stand in a loop's ready list: tasks, and the callbacks of fds, timers and deferred
+ * work. Everything in this header is the library's own; it is public because it lies inside
+ * public structs.
  */
 #ifndef EDDY_READY_H
 #define EDDY_READY_H
@@ -31,15 +32,15 @@ struct eddy_alarm {
     uint32_t sequence; /* orders equal deadlines: counts starts */
 };
 
-/* What can be ready and has a deadline: a timer or a task. The heap knows the alarm only, and finds the
- * kind beside it. */
+/* What can be ready and has a deadline: a timer or a task. The heap knows the alarm only, and
+ * finds the kind beside it. */
 struct eddy_timed {
     struct eddy_ready ready;
     struct eddy_alarm alarm;
 };
 
-/* A task, as its users hold it: it never dangles. Zeroed it is no task; whatever is done with one that
- * is gone gives -ESRCH. See task.h. */
+/* A task, as its users hold it: it never dangles. Zeroed it is no task; whatever is done with
+ * one that is gone gives -ESRCH. See task.h. */
 typedef struct eddy_task {
     struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
     uint32_t generation;             /* which use of the record; record NULL: the error, positive */

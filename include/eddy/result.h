@@ -16,8 +16,8 @@
 extern "C" {
 #endif
 
-/* What an operation returns that could not finish at once: the task is parked, and eddy_await returns
- * to the loop. It never reaches the code that awaits. */
+/* What an operation returns that could not finish at once: the task is parked, and eddy_await
+ * returns to the loop. It never reaches the code that awaits. */
 #define EDDY_PENDING INT64_MIN
 
 /* The first error code that belongs to the application: use EDDY_ERROR_USER - 0, - 1, ... */
@@ -32,14 +32,16 @@ extern "C" {
 /* A duration or deadline that never comes. */
 #define EDDY_FOREVER INT64_MAX
 
-/* Names a result: the system's text for a negated errno, "application error" below -4095, "success"
- * for a value. The text is static, or belongs to the C library (strerror(3)). Any thread may call. */
+/* Names a result: the system's text for a negated errno, "application error" below -4095,
+ * "success" for a value. The text is static, or belongs to the C library (strerror(3)). Any
+ * thread may call. */
 EDDY_API const char *eddy_strerror(int64_t result);
 
 /* Makes an exit status for main of a result: a value becomes itself (255 at most), an error 1. */
 EDDY_API int eddy_exit_status(int64_t result);
 
-/* The deadline `duration` after `now`, where too far is EDDY_FOREVER and a negative duration is now. */
+/* The deadline `duration` after `now`, where too far is EDDY_FOREVER and a negative duration is
+ * now. */
 static inline int64_t eddy_deadline_after(int64_t now, int64_t duration)
 {
     if (duration <= 0) {

@@ -4,7 +4,7 @@
  *     struct echo { eddy_coro co; eddy_stream *stream; ... };    // a handler has a field `stream`
  *
  *     eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 8888, echo));
- *     eddy_await(eddy_server_wait_closed(co, &self->server));    // for ever, or until eddy_server_close
+ *     eddy_await(eddy_server_wait_closed(co, &self->server));    // until it is closed
  */
 #ifndef EDDY_SERVER_H
 #define EDDY_SERVER_H
@@ -18,68 +18,74 @@
 extern "C" {
 #endif
 
-/* The caller owns it, zeroed before eddy_serve; it must stay until eddy_server_wait_closed has returned,
- * and a coroutine must not end with a server in its frame that is still in use: close it in eddy_finally. */
+/* The caller owns it, zeroed before eddy_serve; it must stay until eddy_server_wait_closed has
+ * returned, and a coroutine must not end with a server in its frame that is still in use: close
+ * it in eddy_finally. */
 typedef struct eddy_server {
     /* Set before eddy_serve; zero is the default. */
-    int backlog;           /* of listen(2); 0: SOMAXCONN */
-    uint32_t max_clients;  /* at once; 0: any number. Further ones wait in the backlog. */
-    int64_t idle_timeout;  /* a client that neither sends nor takes a byte for so long is closed: what its
-                              handler waits for on the stream is -ETIMEDOUT; 0: never */
-    bool reuse_port;       /* SO_REUSEPORT: several processes listen on one port, and share its clients */
+    int backlog;          /* of listen(2); 0: SOMAXCONN */
+    uint32_t max_clients; /* at once; 0: any number. Further ones wait in the backlog. */
+    /* A client that neither sends nor takes a byte for so long is closed, and what its handler
+     * waits for on the stream is -ETIMEDOUT; 0: never. */
+    int64_t idle_timeout;
+    bool reuse_port; /* SO_REUSEPORT: several processes listen on one port and share its clients */
 
     /* Kept up to date, to be read. */
-    uint64_t accepted;     /* clients so far */
-    uint32_t active;       /* clients whose handlers have not ended */
+    uint64_t accepted; /* clients so far */
+    uint32_t active;   /* clients whose handlers have not ended */
 
     /* Private. */
-    eddy_io io;                /* the listener; started: the server listens */
-    eddy_loop *loop;           /* NULL: never opened */
-    eddy_timer retry;          /* runs while accepting pauses for want of fds or memory */
-    int64_t retry_delay;       /* of the next pause: they double */
-    struct eddy_link guard;    /* linked until it is closed and its handlers have ended */
+    eddy_io io;             /* the listener; started: the server listens */
+    eddy_loop *loop;        /* NULL: never opened */
+    eddy_timer retry;       /* runs while accepting pauses for want of fds or memory */
+    int64_t retry_delay;    /* of the next pause: they double */
+    struct eddy_link guard; /* linked until it is closed and its handlers have ended */
     struct eddy_link clients;
-    struct eddy_line waiting;  /* in eddy_server_wait_closed */
-    void *handler;             /* the frame of every handler, to be copied */
+    struct eddy_line waiting; /* in eddy_server_wait_closed */
+    void *handler;            /* the frame of every handler, to be copied */
     size_t handler_size;
-    size_t stream_offset;      /* of the handler's field `stream` */
+    size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
     int port;
 } eddy_server;
 
 /*
- * eddy_serve(co, &server, host, port, handler, .argument = value, ...): listens on a numeric address
- * ("127.0.0.1", "::1"; "0.0.0.0": all) and port (0: the system picks, eddy_server_port tells), and runs the
- * coroutine `handler` as a task for every client, with its field `eddy_stream *stream` set to the client's
- * open stream. The stream belongs to the server, which closes it when the handler has ended. An error of a
- * handler goes to the error hook, unless it is the client's doing (-ECONNRESET, -EPIPE, -ETIMEDOUT) or
- * -ECANCELED. Out of fds or memory the server pauses, longer each time up to a second, and goes on; clients
- * wait in the backlog meanwhile.
+ * eddy_serve(co, &server, host, port, handler, .argument = value, ...): listens on a numeric
+ * address ("127.0.0.1", "::1"; "0.0.0.0": all) and port (0: the system picks, eddy_server_port
+ * tells), and runs the coroutine `handler` as a task for every client, with its field
+ * `eddy_stream *stream` set to the client's open stream. The stream belongs to the server, which
+ * closes it when the handler has ended. An error of a handler goes to the error hook, unless it
+ * is the client's doing (-ECONNRESET, -EPIPE, -ETIMEDOUT) or -ECANCELED. Out of fds or memory
+ * the server pauses, longer each time up to a second, and goes on; clients wait in the backlog
+ * meanwhile.
  *
- * The server is bound when this returns 0. -EINVAL: no such address or port, or the server is open; -ENOMEM;
- * -EADDRINUSE, -EACCES and the like of bind(2); -EMFILE and the like of socket(2); -ECANCELED. SO_REUSEADDR
- * is set, so that a port that was just left can be bound again; one that is in use cannot.
+ * The server is bound when this returns 0. -EINVAL: no such address or port, or the server is
+ * open; -ENOMEM; -EADDRINUSE, -EACCES and the like of bind(2); -EMFILE and the like of
+ * socket(2); -ECANCELED. SO_REUSEADDR is set, so that a port that was just left can be bound
+ * again; one that is in use cannot.
  */
-#define eddy_serve(co, server, host, port, ...) \
-    EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
-#define EDDY_SERVE_(co, server, host, port, name, ...)                                         \
-    eddy_serve_(co, server, host, port, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__),          \
+#define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                \
+    eddy_serve_(co, server, host, port, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), \
                 sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /* The port that the server listens on, or did; -EBADF if it was never opened. */
 EDDY_API int eddy_server_port(const eddy_server *server);
 
-/* Stops listening; clients that are there are served to their end. Nothing if it does not listen. */
+/* Stops listening; clients that are there are served to their end. Nothing if it does not
+ * listen. */
 EDDY_API void eddy_server_close(eddy_server *server);
 
-/* Waits until the server is closed and all its handlers have ended: for ever, if nobody closes it. A cancel
- * or time-out closes it, cancels the handlers, and returns when those have ended. So
+/* Waits until the server is closed and all its handlers have ended: for ever, if nobody closes
+ * it. A cancel or time-out closes it, cancels the handlers, and returns when those have ended.
+ * So
  *
  *     eddy_server_close(&server);
  *     eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &server))
  *
- * gives the clients a second to finish. Returns 0; -ECANCELED; -EBADF: the server was never opened. */
+ * gives the clients a second to finish. Returns 0, at once if the server is closed or was never
+ * open; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server);
 
 /* Private. */
@@ -88,7 +94,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_serve
 #else
 /* The selection refuses a field `stream` of another type. */
 #define EDDY_STREAM_OFFSET_(name) \
-    _Generic(((struct name *)0)->stream, eddy_stream *: offsetof(struct name, stream))
+    _Generic(((struct name *)0)->stream, eddy_stream * : offsetof(struct name, stream))
 #endif
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host,
                                            int port, const char *site, const void *handler,

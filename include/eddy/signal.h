@@ -1,10 +1,11 @@
 /*
  * Signals, waited for like anything else (signalfd(2)).
  *
- * A signal that was waited for once is blocked in the calling thread until the loop is freed, so that it
- * is never lost between two waits; freeing the loop drops what came meanwhile and restores the mask. A
- * signal belongs to one loop of a process. Threads that are started before the first wait must block it
- * themselves, or they take it with its default action: block it first, or start them afterwards.
+ * A signal that was waited for once is blocked in the calling thread until the loop is freed, so
+ * that it is never lost between two waits; freeing the loop drops what came meanwhile and
+ * restores the mask. A signal belongs to one loop of a process. Threads that are started before
+ * the first wait must block it themselves, or they take it with its default action: block it
+ * first, or start them afterwards.
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H
@@ -20,10 +21,10 @@ extern "C" {
 /* The bit of a signal (1..64) in a set. */
 #define EDDY_SIGNAL(number) (UINT64_C(1) << ((number)-1))
 
-/* Waits for one of the signals of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM), and returns its
- * number. One that has come since the last wait is returned at once, the lowest number first. If several
- * tasks wait for a signal, each gets it. -EINVAL: the set is empty, or has SIGKILL or SIGSTOP; -ENOMEM;
- * -EMFILE and the like of signalfd(2); -ECANCELED. */
+/* Waits for one of the signals of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM), and
+ * returns its number. One that has come since the last wait is returned at once, the lowest
+ * number first. If several tasks wait for a signal, each gets it. -EINVAL: the set is empty, or
+ * has SIGKILL or SIGSTOP; -ENOMEM; -EMFILE and the like of signalfd(2); -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_signal_wait(eddy_coro *co, uint64_t set);
 
 #ifdef __cplusplus

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Suspends for `duration` nanoseconds from now (the clock is read anew), never less; <= 0 is a pause.
- * Returns 0; -ECANCELED; -ENOMEM: no room in the timer heap. Sleeps that end at the same time wake in the
- * order in which they began. */
+/* Suspends for `duration` nanoseconds from now (the clock is read anew), never less; <= 0 is a
+ * pause. Returns 0; -ECANCELED; -ENOMEM: no room in the timer heap. Sleeps that end at the same
+ * time wake in the order in which they began. */
 EDDY_API EDDY_MUST_USE int64_t eddy_sleep(eddy_coro *co, int64_t duration);
 
 /* Goes behind all that is ready: others run first. Returns 0; -ECANCELED. */

@@ -2,12 +2,12 @@
  * Streams: connected sockets that are read and written.
  *
  * The caller owns the struct, zeroed before it is opened; opened by eddy_connect, eddy_serve or
- * eddy_stream_open it owns its fd until eddy_stream_close. A coroutine must not end with an open stream
- * in its frame: close it in eddy_finally.
+ * eddy_stream_open it owns its fd until eddy_stream_close. A coroutine must not end with an open
+ * stream in its frame: close it in eddy_finally.
  *
- * The fd is registered with epoll once, edge-triggered; every operation tries first and waits only when the
- * kernel would block. One task reads and one writes at a time. Any operation on a stream that is not open is
- * -EBADF; closing wakes whoever waits on it with that.
+ * The fd is registered with epoll once, edge-triggered; every operation tries first and waits
+ * only when the kernel would block. One task reads and one writes at a time. Any operation on a
+ * stream that is not open is -EBADF; closing wakes whoever waits on it with that.
  */
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
@@ -39,41 +39,45 @@ typedef struct eddy_stream {
                                         read has emptied the socket */
 } eddy_stream;
 
-/* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and takes it
- * over: sets O_NONBLOCK, and closes it in the end. 0; -EINVAL: the stream is open already; -EEXIST: the fd
- * has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2) and epoll_ctl(2) say. On an error the
- * fd is still the caller's. */
+/* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and
+ * takes it over: sets O_NONBLOCK, and closes it in the end. 0; -EINVAL: the stream is open
+ * already; -EEXIST: the fd has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2)
+ * and epoll_ctl(2) say. On an error the fd is still the caller's. */
 EDDY_API int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd);
 
-/* Reads what there is, at most `size` bytes, waiting until there is something. Returns the number of
- * bytes; 0 at the end of the file (or if size is 0); the error of read(2) (-ECONNRESET, ...); -EBUSY: another
- * task reads; -ECANCELED: nothing was read. The buffer must stay until then: not on the C stack. */
+/* Reads what there is, at most `size` bytes, waiting until there is something. Returns the
+ * number of bytes; 0 at the end of the file (or if size is 0); the error of read(2)
+ * (-ECONNRESET, ...); -EBUSY: another task reads; -ECANCELED: nothing was read. The buffer must
+ * stay until then: not on the C stack. */
 EDDY_API EDDY_MUST_USE int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer,
                                          size_t size);
 
-/* Writes all of it, waiting whenever the kernel takes no more, so that a slow reader slows its writer down.
- * Returns `size`; the error of send(2) (-EPIPE: the peer is gone; no signal is raised); -EBUSY: another task
- * writes; -ECANCELED. After an error eddy_stream_written tells how much the kernel has. The data must stay
- * until then. */
+/* Writes all of it, waiting whenever the kernel takes no more, so that a slow reader slows its
+ * writer down. Returns `size`; the error of send(2) (-EPIPE: the peer is gone; no signal is
+ * raised); -EBUSY: another task writes; -ECANCELED. After an error eddy_stream_written tells how
+ * much the kernel has. The data must stay until then. */
 EDDY_API EDDY_MUST_USE int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data,
                                           size_t size);
 
-/* As eddy_write, for `count` (at most 1024) pieces in a row; their array must stay too. -EINVAL: more. */
+/* As eddy_write, for `count` (at most 1024) pieces in a row; their array must stay too. -EINVAL:
+ * more. */
 EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
                                            const struct iovec *pieces, int count);
 
-/* Waits until a read would not block (1), be it for data, the end or an error. Otherwise as eddy_read.
- * With eddy_try_read an idle connection needs no buffer. */
+/* Waits until a read would not block (1), be it for data, the end or an error. Otherwise as
+ * eddy_read. With eddy_try_read an idle connection needs no buffer. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
-/* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once. eddy_try_write
- * returns how many bytes the kernel took. -EBUSY while a task waits to do the same. */
+/* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.
+ * eddy_try_write returns how many bytes the kernel took. -EBUSY while a task waits to do the
+ * same. */
 EDDY_API int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size);
 EDDY_API int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size);
 
-/* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that waits then
- * returns -ETIMEDOUT. As long as bytes move it costs nothing but noting the time. The caller owns `idle`,
- * zeroed, until the stream is closed. 0; -EBADF; -EINVAL: timeout <= 0; -ENOMEM. */
+/* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that
+ * waits then returns -ETIMEDOUT. As long as bytes move it costs nothing but noting the time. The
+ * caller owns `idle`, zeroed, until the stream is closed. 0; -EBADF; -EINVAL: timeout <= 0;
+ * -ENOMEM. */
 struct eddy_idle {
     eddy_timer timer; /* private, like the rest */
     eddy_stream *stream;
@@ -87,7 +91,8 @@ static inline size_t eddy_stream_written(const eddy_stream *stream)
     return stream->written;
 }
 
-/* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still send. */
+/* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still
+ * send. */
 EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);
 
 /* Closes the stream and its fd; who waits on it gets -EBADF first. Nothing if it is not open. */

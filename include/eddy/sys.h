@@ -1,11 +1,11 @@
 /*
  * The system calls that the library uses, as a table.
  *
- * The default table calls libc. A test hands its own to eddy_loop_new, which injects failures, short
- * reads or a whole simulated network. Every function gets the table itself first, so that a replacement
- * can keep its state around it (make the table the first member of a struct), and returns the call's
- * result or a negated errno; none ever sets errno for its caller to read. The man page of the same name
- * (section 2) says what each does.
+ * The default table calls libc. A test hands its own to eddy_loop_new, which injects failures,
+ * short reads or a whole simulated network. Every function gets the table itself first, so that
+ * a replacement can keep its state around it (make the table the first member of a struct), and
+ * returns the call's result or a negated errno; none ever sets errno for its caller to read. The
+ * man page of the same name (section 2) says what each does.
  */
 #ifndef EDDY_SYS_H
 #define EDDY_SYS_H
@@ -31,7 +31,8 @@ struct eddy_sys {
     int (*epoll_create)(const struct eddy_sys *sys); /* with EPOLL_CLOEXEC */
     int (*epoll_ctl)(const struct eddy_sys *sys, int epoll, int op, int fd,
                      struct epoll_event *event);
-    /* Waits at most `timeout` nanoseconds; < 0 is for ever. -ENOSYS: the kernel has no epoll_pwait2. */
+    /* Waits at most `timeout` nanoseconds; < 0 is for ever. -ENOSYS: the kernel has no
+     * epoll_pwait2. */
     int (*epoll_pwait2)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
                         int64_t timeout);
     int (*epoll_wait)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
@@ -48,13 +49,15 @@ struct eddy_sys {
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
     int (*listen)(const struct eddy_sys *sys, int fd, int backlog);
     int (*accept4)(const struct eddy_sys *sys, int fd, int flags);
-    int (*connect)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
+    int (*connect)(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
+                   socklen_t size);
     int (*shutdown)(const struct eddy_sys *sys, int fd, int how);
     int (*getsockopt)(const struct eddy_sys *sys, int fd, int level, int name, void *value,
                       socklen_t *size);
     int (*setsockopt)(const struct eddy_sys *sys, int fd, int level, int name, const void *value,
                       socklen_t size);
-    int (*getsockname)(const struct eddy_sys *sys, int fd, struct sockaddr *address, socklen_t *size);
+    int (*getsockname)(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *size);
 
     ssize_t (*read)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
     ssize_t (*write)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);

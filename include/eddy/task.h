@@ -1,8 +1,8 @@
 /*
  * Tasks: coroutines that run side by side.
  *
- * A spawned task is joined, detached, or owned by a group; what is none of these when its loop ends is
- * cancelled, and told if it failed.
+ * A spawned task is joined, detached, or owned by a group; what is none of these when its loop
+ * ends is cancelled, and told if it failed.
  */
 #ifndef EDDY_TASK_H
 #define EDDY_TASK_H
@@ -17,68 +17,71 @@ extern "C" {
 #endif
 
 /*
- * eddy_run(name, .argument = value, ...): makes a loop, runs the coroutine in it as a task, cancels what
- * it has left running and waits for its cleanups, frees the loop, and returns the coroutine's result.
- * Errors of its own: those of eddy_loop_new; -ENOMEM; -EDEADLK: every task waits and nothing could wake
- * any (they are cancelled, and told to the error hook); -ETIMEDOUT: a cleanup took longer than the loop's
- * shutdown limit and was cut off.
- * eddy_run_with(options, name, ...): likewise, with options for eddy_loop_new.
+ * eddy_run(name, .argument = value, ...): makes a loop, runs the coroutine in it as a task,
+ * cancels what it has left running and waits for its cleanups, frees the loop, and returns the
+ * coroutine's result. Errors of its own: those of eddy_loop_new; -ENOMEM; -EDEADLK: every task
+ * waits and nothing could wake any (they are cancelled, and told to the error hook); -ETIMEDOUT:
+ * a cleanup took longer than the loop's shutdown limit and was cut off. eddy_run_with(options,
+ * name, ...): likewise, with options for eddy_loop_new.
  */
 #define eddy_run(...) eddy_run_with(NULL, __VA_ARGS__)
 #define eddy_run_with(options, ...) EDDY_RUN_WITH_(options, __VA_ARGS__, )
-#define EDDY_RUN_WITH_(options, name, ...)                                               \
+#define EDDY_RUN_WITH_(options, name, ...) \
     eddy_run_(options, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
 
 /*
- * eddy_spawn(co, name, .argument = value, ...): starts the coroutine as a task of its own; only enqueues
- * it, so the caller goes on first. If it cannot (-ENOMEM; -ESHUTDOWN: the loop is being freed), the task
- * is one whose join returns that error: no check is needed.
- * eddy_loop_spawn(loop, name, ...): likewise, from outside of coroutines.
- * eddy_spawn_in(co, &frame, name, ...): with the frame in memory of the caller's (a struct name), which
- * must stay until the task has ended.
+ * eddy_spawn(co, name, .argument = value, ...): starts the coroutine as a task of its own; only
+ * enqueues it, so the caller goes on first. If it cannot (-ENOMEM; -ESHUTDOWN: the loop is being
+ * freed), the task is one whose join returns that error: no check is needed.
+ * eddy_loop_spawn(loop, name, ...): likewise, from outside of coroutines. eddy_spawn_in(co,
+ * &frame, name, ...): with the frame in memory of the caller's (a struct name), which must stay
+ * until the task has ended.
  */
 #define eddy_spawn(co, ...) EDDY_LOOP_SPAWN_((co)->task->loop, __VA_ARGS__, )
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
-#define EDDY_LOOP_SPAWN_(loop, name, ...)                                                \
+#define EDDY_LOOP_SPAWN_(loop, name, ...) \
     eddy_spawn_(loop, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
 #define EDDY_SPAWNED_(name, ...) \
     EDDY_ADDRESS_(EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, 0), __VA_ARGS__))
 
 #define eddy_spawn_in(co, memory, ...) EDDY_SPAWN_IN_(co, memory, __VA_ARGS__, )
-#define EDDY_SPAWN_IN_(co, memory, name, ...)                                            \
-    (*(memory) = EDDY_FRAME_VALUE_(                                                      \
-         name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), __VA_ARGS__),   \
+#define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \
+    (*(memory) = EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), \
+                                   __VA_ARGS__),                                                   \
      eddy_spawn_in_((co)->task->loop, EDDY_SITE_, &(memory)->co))
 
-/* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task; -EBUSY:
- * the loop is running, or the task is joined by another or owned by a group; -EDEADLK: nothing is left
- * that could wake any task (told to the error hook; they still wait); -EINTR: eddy_loop_stop was called. */
+/* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task;
+ * -EBUSY: the loop is running, or the task is joined by another or owned by a group; -EDEADLK:
+ * nothing is left that could wake any task (told to the error hook; they still wait); -EINTR:
+ * eddy_loop_stop was called. */
 EDDY_API int64_t eddy_loop_run_until(eddy_loop *loop, eddy_task task);
 
-/* Waits until the task has ended, and returns its result. That consumes the task.
- * -ESRCH: it is gone already (joined, detached and ended, or never spawned); -EDEADLK: it is the caller
- * itself; -EBUSY: another joins it, or a group owns it.
- * A cancel or time-out of the join cancels the joined task and returns when that has ended: with
- * -ECANCELED (-ETIMEDOUT) if that is how it ended, else with its result, and the cancel stays pending. */
+/* Waits until the task has ended, and returns its result. That consumes the task. -ESRCH: it is
+ * gone already (joined, detached and ended, or never spawned); -EDEADLK: it is the caller
+ * itself; -EBUSY: another joins it, or a group owns it. A cancel or time-out of the join cancels
+ * the joined task and returns when that has ended: with -ECANCELED (-ETIMEDOUT) if that is how
+ * it ended, else with its result, and the cancel stays pending. */
 EDDY_API EDDY_MUST_USE int64_t eddy_join(eddy_coro *co, eddy_task task);
 
-/* As eddy_join, but a cancel or time-out only ends the wait; the task goes on and may be joined again. */
+/* As eddy_join, but a cancel or time-out only ends the wait; the task goes on and may be joined
+ * again. */
 EDDY_API EDDY_MUST_USE int64_t eddy_shield(eddy_coro *co, eddy_task task);
 
 /* Nobody will join it: its record is freed when it ends, and an error of it goes to the error hook.
  * 0, -ESRCH, or -EBUSY as eddy_join. */
 EDDY_API int eddy_detach(eddy_task task);
 
-/* Asks the task to end: its await returns -ECANCELED, once; one that has not started never does. A wait
- * whose result is there already keeps it, and the cancel comes at the next await. During a cleanup it is
- * held back. Cancelling oneself takes effect at the next await. Never suspends.
+/* Asks the task to end: its await returns -ECANCELED, once; one that has not started never does.
+ * A wait whose result is there already keeps it, and the cancel comes at the next await. During
+ * a cleanup it is held back. Cancelling oneself takes effect at the next await. Never suspends.
  * 0; -ESRCH: the task is gone or has ended. */
 EDDY_API int eddy_cancel(eddy_task task);
 
 /* Whether the task has ended (or is gone). */
 EDDY_API bool eddy_task_done(eddy_task task);
 
-/* The result of a task that has ended and was not joined; -EAGAIN: it has not; -ESRCH: it is gone. */
+/* The result of a task that has ended and was not joined; -EAGAIN: it has not; -ESRCH: it is
+ * gone. */
 EDDY_API int64_t eddy_task_result(eddy_task task);
 
 /* The task that a coroutine runs in; it cannot be joined from there, but cancelled or handed on. */

@@ -1,10 +1,10 @@
 /*
- * Timers, as callbacks. The caller owns the struct, zeroed before its first start; starting allocates
- * nothing but room in the loop's heap.
+ * Timers, as callbacks. The caller owns the struct, zeroed before its first start; starting
+ * allocates nothing but room in the loop's heap.
  *
- * A timer never fires early by the loop's clock. Timers with equal deadlines fire in the order in which
- * they were started. One that was stopped never fires afterwards, and its memory may be freed or used
- * again at once, also inside its own callback.
+ * A timer never fires early by the loop's clock. Timers with equal deadlines fire in the order
+ * in which they were started. One that was stopped never fires afterwards, and its memory may be
+ * freed or used again at once, also inside its own callback.
  */
 #ifndef EDDY_TIMER_H
 #define EDDY_TIMER_H
@@ -21,7 +21,8 @@ typedef void eddy_timer_fn(eddy_timer *timer);
 
 enum eddy_timer_mode {
     EDDY_TIMER_ONCE,
-    EDDY_TIMER_FIXED_RATE, /* next = previous + period; ticks that were missed are counted and skipped */
+    /* next = previous + period; ticks that were missed are counted and skipped */
+    EDDY_TIMER_FIXED_RATE,
     EDDY_TIMER_FIXED_DELAY /* next = the start of the callback + period */
 };
 
@@ -37,10 +38,10 @@ struct eddy_timer {
 };
 
 /* Starts the timer, or starts it anew, `delay` nanoseconds (<= 0: in the next turn) after
- * eddy_loop_now(loop). -ENOMEM: the heap cannot grow; the timer is as it was. -EINVAL: it is started in
- * another loop. Moving a started timer to a later deadline is O(1). Never suspends; may be called from any
- * step or callback of the loop's thread. A timer that is started anew inside its callback with no
- * delay fires in the next turn, not in this one. */
+ * eddy_loop_now(loop). -ENOMEM: the heap cannot grow; the timer is as it was. -EINVAL: it is
+ * started in another loop. Moving a started timer to a later deadline is O(1). Never suspends;
+ * may be called from any step or callback of the loop's thread. A timer that is started anew
+ * inside its callback with no delay fires in the next turn, not in this one. */
 EDDY_API int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay,
                               eddy_timer_fn *callback);
 

@@ -1,4 +1,5 @@
-/* The version of the library, by Semantic Versioning 2.0.0. Before 1.0 a minor version may break. */
+/* The version of the library, by Semantic Versioning 2.0.0. Before 1.0 a minor version may
+ * break. */
 #ifndef EDDY_VERSION_H
 #define EDDY_VERSION_H
 

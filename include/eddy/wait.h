@@ -22,9 +22,9 @@
  *         }
  *     }
  *
- * A task waits for one thing at a time, so the wait is one record inside the task: parking allocates
- * nothing. A wait has one outcome: the first of result, cancel and time-out. The abort of a cancel or a
- * time-out takes the task out of its line at once.
+ * A task waits for one thing at a time, so the wait is one record inside the task: parking
+ * allocates nothing. A wait has one outcome: the first of result, cancel and time-out. The abort
+ * of a cancel or a time-out takes the task out of its line at once.
  */
 #ifndef EDDY_WAIT_H
 #define EDDY_WAIT_H
@@ -39,9 +39,9 @@ extern "C" {
 struct eddy_wait {
     const char *name; /* for people: "sleep", "lock" */
 
-    /* A cancel or a time-out ends the wait. Undo what parking did (the task's line and deadline are the
-     * library's) and return 1; or pass the cancel on to what is waited for and return 0, then the wait
-     * goes on until that ends. NULL: nothing to undo. */
+    /* A cancel or a time-out ends the wait. Undo what parking did (the task's line and deadline
+     * are the library's) and return 1; or pass the cancel on to what is waited for and return 0,
+     * then the wait goes on until that ends. NULL: nothing to undo. */
     int (*abort)(struct eddy_task_record *task);
 
     /* Of waits that are resumed by eddy_wake_to_try: does the work just before the task runs, and
@@ -49,7 +49,8 @@ struct eddy_wait {
     int64_t (*resume)(struct eddy_task_record *task);
 
     /* Of waits for tasks: the child has ended; its record is released afterwards. Else NULL. */
-    void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result);
+    void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child,
+                       int64_t result);
 };
 
 /* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */
@@ -59,8 +60,9 @@ struct eddy_line {
 
 EDDY_API EDDY_MUST_USE int64_t eddy_check_slow_(eddy_coro *co); /* private */
 
-/* First thing in every operation, before it takes anything: delivers a pending cancel or a passed
- * deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not awaited. */
+/* First thing in every operation, before it takes anything: delivers a pending cancel or a
+ * passed deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not
+ * awaited. */
 EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
 {
     const struct eddy_task_record *task = co->task;
@@ -76,16 +78,17 @@ EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
  * share of such awaits, sends it once through the ready list, and the result comes then. */
 EDDY_API EDDY_MUST_USE int64_t eddy_done(eddy_coro *co, int64_t result);
 
-/* Parks the task at the end of `line` (NULL: in none). `object` is what it waits on, task->with is the
- * operation's to set afterwards. Returns EDDY_PENDING. Cannot fail. */
+/* Parks the task at the end of `line` (NULL: in none). `object` is what it waits on, task->with
+ * is the operation's to set afterwards. Returns EDDY_PENDING. Cannot fail. */
 EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
                                          struct eddy_line *line);
 
-/* Ends the wait of a parked task with a result; the task runs when its turn in the ready list comes. */
+/* Ends the wait of a parked task with a result; the task runs when its turn in the ready list
+ * comes. */
 EDDY_API void eddy_wake(struct eddy_task_record *task, int64_t result);
 
-/* Makes a parked task ready to try: its kind's `resume` runs just before it. Until then it still waits, and
- * a cancel takes nothing away. Nothing if it is ready already. */
+/* Makes a parked task ready to try: its kind's `resume` runs just before it. Until then it still
+ * waits, and a cancel takes nothing away. Nothing if it is ready already. */
 EDDY_API void eddy_wake_to_try(struct eddy_task_record *task);
 
 /* The task that has waited longest, or NULL. */
@@ -94,8 +97,8 @@ static inline struct eddy_task_record *eddy_line_first(const struct eddy_line *l
     return (struct eddy_task_record *)(void *)eddy_list_first(&line->tasks);
 }
 
-/* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is gone as
- * soon as the coroutine has returned to the loop. */
+/* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is
+ * gone as soon as the coroutine has returned to the loop. */
 EDDY_API void eddy_check_pointer(eddy_coro *co, const void *pointer);
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 /*
- * What a sleeping task costs in memory: N tasks sleep, and the growth of the process's peak is divided by N.
+ * What a sleeping task costs in memory: N tasks sleep, and the growth of the process's peak is
+ * divided by N.
  *
  *     bench_memory [N [SECONDS]]          default 1000000 tasks, 1 second
  */
@@ -80,7 +81,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_memory: %s\n", eddy_strerror(result));
         return 1;
     }
-    printf("impl=eddy bench=mem n=%" PRIu64 " bytes_per_task=%.1f wall_s=%.2f cpu_s=%.2f rss_kb=%ld\n",
+    printf("impl=eddy bench=mem n=%" PRIu64
+           " bytes_per_task=%.1f wall_s=%.2f cpu_s=%.2f rss_kb=%ld\n",
            count, (double)(after - before) * 1024 / (double)count,
            clock_seconds(CLOCK_MONOTONIC) - wall, clock_seconds(CLOCK_PROCESS_CPUTIME_ID), after);
     return 0;

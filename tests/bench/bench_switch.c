@@ -1,6 +1,6 @@
 /*
- * What a switch costs: a pause (out through the ready list and back), a call and its return, and a resume
- * at several depths of awaits.
+ * What a switch costs: a pause (out through the ready list and back), a call and its return, and
+ * a resume at several depths of awaits.
  *
  *     bench_switch [TASKS SWITCHES]
  *

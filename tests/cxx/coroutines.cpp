@@ -40,7 +40,7 @@ static void manager(eddy_coro *co)
 {
     eddy_begin(manager);
     eddy_body;
-    eddy_finally:
+eddy_finally:
     *self->left += 1;
     eddy_end;
 }

@@ -315,13 +315,17 @@ static void assert_a_million_on_a_constant_stack(void)
 
 test(a_million_nested_calls_take_no_c_stack)
 {
-    assert_int_equal(finish(start_a_million(false)), 1000000);
+    eddy_task task = start_a_million(false);
+
+    assert_int_equal(finish(task), 1000000);
     assert_a_million_on_a_constant_stack();
 }
 
 test(an_error_rises_through_a_million_calls)
 {
-    assert_int_equal(finish(start_a_million(true)), -EIO);
+    eddy_task task = start_a_million(true);
+
+    assert_int_equal(finish(task), -EIO);
     assert_a_million_on_a_constant_stack();
 }
 

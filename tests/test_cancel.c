@@ -164,6 +164,8 @@ static void generates(eddy_coro *co)
     eddy_begin(generates);
     testing_log("never");
     eddy_yield(1);
+    eddy_finally:
+    testing_log("never");
     eddy_end;
 }
 
@@ -176,6 +178,8 @@ static void manages(eddy_coro *co)
     eddy_begin(manages);
     testing_log("never");
     eddy_body;
+    eddy_finally:
+    testing_log("never");
     eddy_end;
 }
 

@@ -512,6 +512,42 @@ test(a_deadline_that_passes_between_a_cancel_and_its_delivery_leaves_it_a_cancel
     testing_assert_log("after=0@6");
 }
 
+eddy_frame(ignores_one) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void ignores_one(eddy_coro *co)
+{
+    eddy_begin(ignores_one);
+    eddy_catch(self->rc, eddy_sleep(co, 9 * EDDY_SECOND));
+    log_end("ignored", self->rc);
+    eddy_await(eddy_sleep(co, 9 * EDDY_SECOND));
+    eddy_end;
+}
+
+eddy_frame(limits_ignores_one) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void limits_ignores_one(eddy_coro *co)
+{
+    eddy_begin(limits_ignores_one);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_call(co, ignores_one)));
+    log_end("w", self->rc);
+    eddy_end;
+}
+
+test(a_cancel_from_outside_after_a_deadline_that_was_ignored_stays_a_cancel)
+{
+    eddy_task task = start(limits_ignores_one);
+
+    start(cancels, .task = task, .at = 3);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("ignored=ECANCELED@1 w=ECANCELED@3");
+}
+
 /* ---- a deadline that passes while the task is ready */
 
 eddy_frame(pauses_and_gives) {
@@ -575,6 +611,61 @@ test(a_deadline_that_passes_while_the_task_is_ready_changes_nothing_without_anot
 {
     run_past_the_deadline_while_it_is_ready(true);
     testing_assert_log("pause=0@2 w=7@2 after=0@2");
+}
+
+eddy_frame(pauses_and_cleans) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void pauses_and_cleans(eddy_coro *co)
+{
+    eddy_begin(pauses_and_cleans);
+    eddy_catch(self->rc, eddy_pause(co));
+    eddy_finally:
+    eddy_catch(self->rc, give(co, 1));
+    log_end("finally", self->rc);
+    eddy_catch(self->rc, eddy_pause(co));
+    log_end("finally", self->rc);
+    eddy_end;
+}
+
+eddy_frame(calls_pauses_and_cleans) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void calls_pauses_and_cleans(eddy_coro *co)
+{
+    eddy_begin(calls_pauses_and_cleans);
+    eddy_await(eddy_call(co, pauses_and_cleans));
+    eddy_catch(self->rc, give(co, 1));
+    log_end("give", self->rc);
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+eddy_frame(limits_that) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void limits_that(eddy_coro *co)
+{
+    eddy_begin(limits_that);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_call(co, calls_pauses_and_cleans)));
+    log_end("w", self->rc);
+    eddy_end;
+}
+
+test(a_deadline_that_passes_while_the_task_is_ready_to_enter_its_finally_is_held_back)
+{
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    start(limits_that);
+    testing_turn();
+    eddy_clock_advance(&testing.clock, 2 * EDDY_SECOND);
+    testing_turns();
+    testing_assert_log("finally=1@2 finally=0@2 give=ECANCELED@2 w=ETIMEDOUT@2");
 }
 
 /* ---- memory */
@@ -660,9 +751,11 @@ int main(void)
         testing_case(a_deadline_that_passes_in_the_cleanup_of_a_cancel_leaves_it_a_cancel),
         testing_case(a_cancel_in_the_turn_in_which_the_deadline_has_struck_comes_at_the_next_await),
         testing_case(a_deadline_that_passes_between_a_cancel_and_its_delivery_leaves_it_a_cancel),
+        testing_case(a_cancel_from_outside_after_a_deadline_that_was_ignored_stays_a_cancel),
         testing_case(a_deadline_that_passes_while_the_task_is_ready_strikes_at_its_next_await),
         testing_case(
             a_deadline_that_passes_while_the_task_is_ready_changes_nothing_without_another_await),
+        testing_case(a_deadline_that_passes_while_the_task_is_ready_to_enter_its_finally_is_held_back),
         testing_case(without_memory_for_the_deadline_the_operation_is_not_begun),
         testing_case(no_failed_allocation_of_many_deadlines_leaks),
     };

@@ -203,6 +203,36 @@ test(a_second_cancel_of_a_join_is_passed_on_again)
     testing_assert_log("ignored=ECANCELED@1 ignored=ECANCELED@2 j=7@3 after=ECANCELED@3");
 }
 
+test(a_deadline_of_a_join_that_is_being_cancelled_is_not_passed_on)
+{
+    eddy_task task = start(stubborn, .seconds = 3, .result = 7);
+    eddy_task joiner = start(joins, .name = "j", .task = task, .limit = 2);
+
+    start(cancels, .task = joiner, .at = 1);
+    assert_int_equal(finish(joiner), 7);
+    testing_assert_log("ignored=ECANCELED@1 j=7@3 after=ECANCELED@3");
+}
+
+test(a_deadline_that_passes_in_the_cleanup_of_a_cancelled_join_leaves_it_a_cancel)
+{
+    eddy_task task = start(cleans, .name = "t", .body = 9, .cleanup = 5);
+    eddy_task joiner = start(joins, .name = "j", .task = task, .limit = 2);
+
+    start(cancels, .task = joiner, .at = 1);
+    assert_int_equal(finish(joiner), -ECANCELED);
+    testing_assert_log("t=ECANCELED@1 t.clean@6 j=ECANCELED@6 after=0@7");
+}
+
+test(a_cancel_in_the_cleanup_of_a_join_that_timed_out_makes_it_a_cancel)
+{
+    eddy_task task = start(cleans, .name = "t", .body = 9, .cleanup = 5);
+    eddy_task joiner = start(joins, .name = "j", .task = task, .limit = 1);
+
+    start(cancels, .task = joiner, .at = 2);
+    assert_int_equal(finish(joiner), -ECANCELED);
+    testing_assert_log("t=ECANCELED@1 t.clean@6 j=ECANCELED@6 after=0@7");
+}
+
 test(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await)
 {
     eddy_task task = start(sleeps, .seconds = 1, .result = 7);
@@ -366,6 +396,9 @@ int main(void)
         testing_case(the_result_of_a_task_that_ignores_the_time_out_stands),
         testing_case(an_error_of_the_task_that_answers_the_cancel_stands_and_the_cancel_stays_pending),
         testing_case(a_second_cancel_of_a_join_is_passed_on_again),
+        testing_case(a_deadline_of_a_join_that_is_being_cancelled_is_not_passed_on),
+        testing_case(a_deadline_that_passes_in_the_cleanup_of_a_cancelled_join_leaves_it_a_cancel),
+        testing_case(a_cancel_in_the_cleanup_of_a_join_that_timed_out_makes_it_a_cancel),
         testing_case(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await),
         testing_case(a_pending_cancel_comes_before_a_join_that_could_finish_at_once),
         testing_case(a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone),

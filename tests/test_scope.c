@@ -144,6 +144,45 @@ test(a_cancel_in_the_exit_is_held_back_until_the_next_await)
     testing_assert_log("-r@2 slept=ECANCELED@2 slept=0@3");
 }
 
+eddy_frame(exits_behind_body) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void exits_behind_body(eddy_coro *co)
+{
+    eddy_begin(exits_behind_body);
+    eddy_body;
+    eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+    log_end("exit", self->rc);
+    eddy_end;
+}
+
+eddy_frame(waits_after_that) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void waits_after_that(eddy_coro *co)
+{
+    eddy_begin(waits_after_that);
+    eddy_with(exits_behind_body) {
+    }
+    eddy_catch(self->rc, eddy_pause(co));
+    log_end("pause", self->rc);
+    eddy_end;
+}
+
+test(a_cancel_is_held_back_in_an_exit_that_stands_behind_the_body_too)
+{
+    eddy_task task = start(waits_after_that);
+
+    testing_turns();
+    eddy_cancel(task);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("exit=0@1 pause=ECANCELED@1");
+}
+
 /* ---- every way out */
 
 enum way { FALL, CONTINUE, BREAK, RETURN, FAIL, WAIT };
@@ -475,6 +514,37 @@ test(a_with_without_memory_is_an_error_and_leaves_the_block_out)
     testing_assert_log("finally");
 }
 
+eddy_frame(enters_often) {
+    eddy_coro co;
+    int i, j;
+    unsigned requests;
+};
+
+static void enters_often(eddy_coro *co)
+{
+    eddy_begin(enters_often);
+    for (self->i = 0; self->i < 10000; self->i++) {
+        eddy_with(brackets, .name = "") {
+            eddy_for_each(self->j, counts) {
+                testing.log[0] = '\0';
+            }
+        }
+        if (self->i == 0) {
+            self->requests = testing.memory.calls;
+        }
+    }
+    testing.log[0] = '\0';
+    eddy_return(testing.memory.calls - self->requests);
+    eddy_end;
+}
+
+test(the_memory_of_scopes_is_used_again)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+    assert_int_equal(run(enters_often), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +556,7 @@ int main(void)
         testing_case(a_cancel_in_the_enter_leaves_the_block_out),
         testing_case(a_cancel_in_the_block_runs_the_exit),
         testing_case(a_cancel_in_the_exit_is_held_back_until_the_next_await),
+        testing_case(a_cancel_is_held_back_in_an_exit_that_stands_behind_the_body_too),
         testing_case(falling_out_runs_the_exits_from_the_innermost_outwards),
         testing_case(continue_ends_the_innermost_block),
         testing_case(break_leaves_all_blocks_and_the_users_loop_around_them),
@@ -501,6 +572,7 @@ int main(void)
         testing_case(a_finally_may_use_scopes),
         testing_case(break_in_an_except_block_inside_a_with_leaves_the_users_loop),
         testing_case(a_with_without_memory_is_an_error_and_leaves_the_block_out),
+        testing_case(the_memory_of_scopes_is_used_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

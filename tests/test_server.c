@@ -478,9 +478,9 @@ test(a_cancel_of_the_wait_closes_a_server_without_clients_at_once)
 
 test(a_server_that_was_never_opened_is_not_waited_for)
 {
-    assert_int_equal(eddy_server_port(&server), 0);
+    assert_int_equal(eddy_server_port(&server), -EBADF);
     eddy_server_close(&server);
-    assert_int_equal(testing_run_task(waits_until_closed), -EBADF);
+    assert_int_equal(testing_run_task(waits_until_closed), 0);
     testing.log[0] = '\0';
 }
 

@@ -9,14 +9,8 @@
 #include "loop_internal.h"
 
 static const int64_t DEFAULT_SHUTDOWN_LIMIT = 10 * EDDY_SECOND;
-static const int64_t ASK_AT_LEAST_EVERY = EDDY_MILLISECOND;
 
 /* ---- making and freeing */
-
-static bool real_time(const eddy_loop *loop)
-{
-    return loop->clock->kind == EDDY_CLOCK_MONOTONIC || loop->clock->kind == EDDY_CLOCK_BOOTTIME;
-}
 
 static void print_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
 {
@@ -266,21 +260,17 @@ int64_t eddy_loop_now(eddy_loop *loop)
     return loop->in_turn ? loop->now : eddy_loop_update(loop);
 }
 
-static bool has_ready(const eddy_loop *loop)
-{
-    return !eddy_list_empty(&loop->ready) || !eddy_list_empty(&loop->batch);
-}
-
 int64_t eddy_loop_next_deadline(eddy_loop *loop)
 {
-    if (has_ready(loop) || !eddy_list_empty(&loop->always) || eddy_messages_waiting(loop)) {
+    if (eddy_loop_has_ready(loop) || !eddy_list_empty(&loop->always) ||
+        eddy_messages_waiting(loop)) {
         return loop->now;
     }
     return eddy_timers_next(loop);
 }
 
 /* Keeps the timerfd at the next deadline; a deadline that is past is the next nanosecond. */
-static void mirror_deadline(eddy_loop *loop)
+void eddy_loop_mirror_deadline(eddy_loop *loop)
 {
     int64_t deadline;
 
@@ -288,7 +278,7 @@ static void mirror_deadline(eddy_loop *loop)
         return;
     }
     deadline = eddy_loop_next_deadline(loop);
-    if (deadline != loop->timerfd_deadline || has_ready(loop)) {
+    if (deadline != loop->timerfd_deadline || eddy_loop_has_ready(loop)) {
         loop->timerfd_deadline = deadline;
         (void)loop->sys->timerfd_settime(loop->sys, loop->timerfd,
                                          deadline == EDDY_FOREVER ? 0
@@ -300,303 +290,8 @@ static void mirror_deadline(eddy_loop *loop)
 void eddy_loop_changed(eddy_loop *loop)
 {
     if (!loop->running) {
-        mirror_deadline(loop);
+        eddy_loop_mirror_deadline(loop);
     }
-}
-
-/* ---- asking the kernel */
-
-static int wait_for_events(eddy_loop *loop, int64_t timeout)
-{
-    const struct eddy_sys *sys = loop->sys;
-    int64_t milliseconds;
-
-    if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
-        int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
-        if (result != -ENOSYS) {
-            return result;
-        }
-        loop->no_pwait2 = true;
-    }
-    /* Rounded up: a timer never fires early, and the loop never spins through a last
-     * millisecond. */
-    milliseconds = timeout == EDDY_FOREVER ? -1
-                   : timeout > INT64_C(1000000) * INT32_MAX
-                       ? INT32_MAX
-                       : (timeout + EDDY_MILLISECOND - 1) / EDDY_MILLISECOND;
-    return sys->epoll_wait(sys, loop->epoll, loop->events, EVENTS_A_TURN, (int)milliseconds);
-}
-
-/* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
-static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
-{
-    int64_t next;
-
-    if (max_wait == 0 || has_ready(loop) || !eddy_list_empty(&loop->always) ||
-        eddy_messages_waiting(loop)) {
-        return 0;
-    }
-    next = eddy_timers_next(loop);
-    if (real_time(loop)) {
-        int64_t now = eddy_loop_update(loop);
-        if (next == EDDY_FOREVER) {
-            return max_wait;
-        }
-        next = next > now ? next - now : 0;
-        return next < max_wait ? next : max_wait;
-    }
-    if (loop->clock->kind == EDDY_CLOCK_MANUAL) {
-        return next <= loop->clock->now ? 0 : max_wait;
-    }
-    return loop->holds == 0 && (next != EDDY_FOREVER || max_wait != EDDY_FOREVER) ? 0 : max_wait;
-}
-
-static int fetch_events(eddy_loop *loop, int64_t timeout)
-{
-    int count;
-
-    /* With no fd to ask about, a look that does not wait can bring nothing but a wake-up. */
-    if (timeout == 0 && loop->watched == 0 &&
-        __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
-        return 0;
-    }
-    count = wait_for_events(loop, timeout);
-    return count == -EINTR ? 0 : count;
-}
-
-/* Nothing came and nothing is ready: virtual time jumps to the next deadline. */
-static void jump(eddy_loop *loop, int64_t max_wait)
-{
-    int64_t next = eddy_timers_next(loop);
-    int64_t limit = eddy_deadline_after(loop->clock->now, max_wait);
-
-    if (max_wait == 0 || loop->holds > 0 || has_ready(loop) || eddy_messages_waiting(loop) ||
-        !eddy_list_empty(&loop->always)) {
-        return;
-    }
-    next = next < limit ? next : limit;
-    if (next != EDDY_FOREVER && next > loop->clock->now) {
-        loop->clock->now = next;
-    }
-}
-
-/* Fits the number of steps between two looks to what they cost. */
-static void adapt_interval(eddy_loop *loop, int64_t before)
-{
-    int64_t elapsed = loop->now - before;
-
-    if (elapsed > ASK_AT_LEAST_EVERY) {
-        loop->ask_interval = (int)(loop->ask_interval * ASK_AT_LEAST_EVERY / elapsed);
-        loop->ask_interval = loop->ask_interval > 0 ? loop->ask_interval : 1;
-    } else if (loop->ask_interval < MOST_ASK_INTERVAL) {
-        loop->ask_interval *= 2;
-    }
-}
-
-/* Steps 2 to 6 of a turn. */
-static int ask(eddy_loop *loop, int64_t max_wait)
-{
-    bool busy = has_ready(loop);
-    int64_t before = loop->now;
-    int count = fetch_events(loop, kernel_timeout(loop, max_wait));
-
-    if (count < 0) {
-        return count;
-    }
-    if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
-        jump(loop, max_wait);
-    }
-    eddy_loop_update(loop);
-    loop->steps_since_asked = 0;
-    if (busy) {
-        adapt_interval(loop, before);
-    }
-    eddy_io_dispatch(loop, count);
-    eddy_io_dispatch_always(loop);
-    eddy_timers_expire(loop);
-    eddy_messages_receive(loop);
-    return 0;
-}
-
-/* ---- turns */
-
-static void run_callback(struct eddy_ready *ready)
-{
-    switch ((enum eddy_ready_kind)ready->kind) {
-    case EDDY_READY_TASK:
-        break;
-    case EDDY_READY_CALLBACK:
-        eddy_callback_run(ready);
-        break;
-    case EDDY_READY_IO:
-        eddy_io_run(ready);
-        break;
-    case EDDY_READY_TIMER:
-        eddy_timer_run(ready);
-        break;
-    }
-}
-
-/* Runs the batch until it is empty or real time has come to `until`. Returns the number of
- * steps. */
-static int64_t run_batch(eddy_loop *loop, int64_t until)
-{
-    int most = until == EDDY_FOREVER ? INT32_MAX : 1;
-    int64_t steps = 0;
-
-    while (loop->batch.next != &loop->batch) {
-        if (((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK) {
-            steps += loop->task_class->run(loop, most);
-        } else {
-            run_callback(eddy_batch_take(loop));
-            steps++;
-        }
-        if (until != EDDY_FOREVER && loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
-            break;
-        }
-    }
-    loop->steps_since_asked += (int)steps;
-    return steps;
-}
-
-static void check_or_abort(eddy_loop *loop)
-{
-    if ((loop->flags & EDDY_LOOP_CHECK) != 0 && eddy_loop_check(loop) < 0) {
-        fputs("eddy: eddy_loop_check: an invariant of the loop is broken\n", stderr);
-        abort();
-    }
-}
-
-/* Nobody sees where one turn ends and the next begins, and the kernel need not be asked yet. */
-static bool may_go_on(const eddy_loop *loop, int64_t until)
-{
-    return loop->ready.next != &loop->ready && loop->steps_since_asked < loop->ask_interval &&
-           !loop->stop && !loop->awaited_ended && !loop->one_turn && until == EDDY_FOREVER &&
-           eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) &&
-           eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]) && (loop->flags & EDDY_LOOP_CHECK) == 0;
-}
-
-/* Steps 7 and, while that makes no difference to anybody, the next turns' too. */
-static int64_t run_batches(eddy_loop *loop, int64_t until)
-{
-    int64_t steps = 0;
-
-    do {
-        eddy_list_splice(&loop->batch, &loop->ready);
-        steps += run_batch(loop, until);
-    } while (may_go_on(loop, until));
-    return steps;
-}
-
-/* `budget` is real time from the end of the wait on; *until, if it is set, is when it ends. */
-static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *until)
-{
-    int64_t result = 0;
-
-    eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
-    if (loop->steps_since_asked >= loop->ask_interval || !has_ready(loop)) {
-        loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
-        result = ask(loop, max_wait);
-        loop->in_turn = true;
-    }
-    if (budget > 0 && *until == EDDY_FOREVER) {
-        *until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
-    }
-    if (result == 0) {
-        result = run_batches(loop, *until);
-    }
-    eddy_hooks_run(loop, EDDY_HOOK_CHECK);
-    check_or_abort(loop);
-    return result;
-}
-
-int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
-{
-    if (loop->running || loop->reporting) {
-        return -EBUSY;
-    }
-    loop->running = true;
-    loop->stack_base = stack_base;
-    loop->steps_since_asked = MOST_ASK_INTERVAL; /* a poll begins by asking */
-    eddy_loop_update(loop);
-    loop->in_turn = true;
-    return 0;
-}
-
-void eddy_loop_leave(eddy_loop *loop)
-{
-    loop->running = false;
-    loop->in_turn = false;
-    loop->one_turn = false;
-    loop->stack_base = NULL;
-    mirror_deadline(loop);
-}
-
-int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
-{
-    int64_t until = EDDY_FOREVER;
-    int64_t result = turn(loop, max_wait, 0, &until);
-
-    return result < 0 ? (int)result : 0;
-}
-
-bool eddy_loop_alive(eddy_loop *loop)
-{
-    return has_ready(loop) || loop->references > 0 || loop->holds > 0 ||
-           eddy_messages_waiting(loop) ||
-           (loop->clock->kind != EDDY_CLOCK_MANUAL && eddy_timers_next(loop) != EDDY_FOREVER) ||
-           (loop->clock->kind == EDDY_CLOCK_MANUAL && eddy_timers_next(loop) <= loop->clock->now);
-}
-
-int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
-{
-    int64_t until = EDDY_FOREVER;
-    int64_t steps = 0;
-    int64_t result;
-
-    if (max_wait < 0 || budget < 0) {
-        return -EINVAL;
-    }
-    result = eddy_loop_enter(loop, __builtin_frame_address(0));
-    if (result < 0) {
-        return result;
-    }
-    loop->one_turn = budget == 0;
-    while (!loop->stop) {
-        result = turn(loop, max_wait, budget, &until);
-        steps += result > 0 ? result : 0;
-        max_wait = 0;
-        if (result < 0 || budget == 0 || !has_ready(loop) ||
-            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
-            break;
-        }
-    }
-    loop->stop = false;
-    eddy_loop_leave(loop);
-    return result < 0 ? result : steps;
-}
-
-int eddy_loop_run(eddy_loop *loop)
-{
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
-
-    if (result < 0) {
-        return result;
-    }
-    while (result == 0 && !loop->stop && eddy_loop_alive(loop)) {
-        result = eddy_loop_turn(loop, EDDY_FOREVER);
-    }
-    if (result == 0 && !loop->stop && loop->task_class != NULL) {
-        result = loop->task_class->stuck(loop);
-    }
-    loop->stop = false;
-    eddy_loop_leave(loop);
-    return result;
-}
-
-void eddy_loop_stop(eddy_loop *loop)
-{
-    loop->stop = true;
 }
 
 /* ---- small things */

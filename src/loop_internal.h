@@ -143,6 +143,22 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
 /* Something is left that could run or wake somebody. */
 bool eddy_loop_alive(eddy_loop *loop);
 
+static inline bool eddy_loop_has_ready(const eddy_loop *loop)
+{
+    return !eddy_list_empty(&loop->ready) || !eddy_list_empty(&loop->batch);
+}
+
+/* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
+void eddy_loop_mirror_deadline(eddy_loop *loop);
+
+/* ---- ask.c */
+
+/* Waits for events, at most `max_wait`, reads the clock, and makes ready what has come. 0, or an
+ * error of the kernel. */
+int eddy_loop_ask(eddy_loop *loop, int64_t max_wait);
+
+/* ---- turn.c */
+
 /* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
 

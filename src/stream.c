@@ -188,18 +188,24 @@ static void on_events(eddy_io *io, unsigned events)
 
 /* ---- the operations */
 
-int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+/* What every operation begins with; `busy` is the task that does the same already. */
+static inline int64_t may_begin(eddy_coro *co, const eddy_stream *stream,
+                                const struct eddy_task_record *busy)
 {
     int64_t result = eddy_check(co);
 
+    if (result == 0 && !eddy_stream_is_open(stream)) {
+        result = -EBADF;
+    }
+    return result == 0 && busy != NULL ? -EBUSY : result;
+}
+
+int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
+    int64_t result = may_begin(co, stream, stream->reader);
+
     if (result < 0) {
         return result;
-    }
-    if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
-    }
-    if (stream->reader != NULL) {
-        return -EBUSY;
     }
     if (size == 0) {
         return eddy_done_inline(co, 0);
@@ -220,16 +226,10 @@ int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 
 int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
 {
-    int64_t result = eddy_check(co);
+    int64_t result = may_begin(co, stream, stream->reader);
 
     if (result < 0) {
         return result;
-    }
-    if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
-    }
-    if (stream->reader != NULL) {
-        return -EBUSY;
     }
     if (stream->readable) {
         return eddy_done_inline(co, 1);
@@ -241,16 +241,10 @@ int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    int64_t result = eddy_check(co);
+    int64_t result = may_begin(co, stream, stream->writer);
 
     if (result < 0) {
         return result;
-    }
-    if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
-    }
-    if (stream->writer != NULL) {
-        return -EBUSY;
     }
     stream->written = 0;
     stream->write_left = size;
@@ -344,16 +338,10 @@ static const struct eddy_wait writev_kind = {
 
 int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)
 {
-    int64_t result = eddy_check(co);
+    int64_t result = may_begin(co, stream, stream->writer);
 
     if (result < 0) {
         return result;
-    }
-    if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
-    }
-    if (stream->writer != NULL) {
-        return -EBUSY;
     }
     if (count < 0 || count > MOST_PIECES) {
         return -EINVAL;

@@ -96,23 +96,23 @@ test(a_call_that_never_waits_takes_no_turn_of_its_own)
 
 /* ---- frames of any size */
 
-#define FRAME_OF(size)                                                   \
-    eddy_frame(frame_of_##size) {                                        \
-        eddy_coro co;                                                    \
-        unsigned char bytes[size];                                       \
-        unsigned char pattern;                                           \
-    };                                                                   \
-    static void frame_of_##size(eddy_coro *co)                           \
-    {                                                                    \
-        eddy_begin(frame_of_##size);                                     \
-        memset(self->bytes, self->pattern, size);                        \
-        eddy_await(eddy_pause(co));                                      \
-        for (size_t i = 0; i < size; i++) {                              \
-            if (self->bytes[i] != self->pattern)                         \
-                eddy_return(-EIO);                                       \
-        }                                                                \
-        eddy_return(self->pattern);                                      \
-        eddy_end;                                                        \
+#define FRAME_OF(size)                            \
+    eddy_frame(frame_of_##size) {                 \
+        eddy_coro co;                             \
+        unsigned char bytes[size];                \
+        unsigned char pattern;                    \
+    };                                            \
+    static void frame_of_##size(eddy_coro *co)    \
+    {                                             \
+        eddy_begin(frame_of_##size);              \
+        memset(self->bytes, self->pattern, size); \
+        eddy_await(eddy_pause(co));               \
+        for (size_t i = 0; i < size; i++) {       \
+            if (self->bytes[i] != self->pattern)  \
+                eddy_return(-EIO);                \
+        }                                         \
+        eddy_return(self->pattern);               \
+        eddy_end;                                 \
     }
 
 FRAME_OF(1)
@@ -230,7 +230,8 @@ static void calls_in(eddy_coro *co)
 
 test(a_call_in_memory_of_the_callers_allocates_nothing)
 {
-    assert_int_equal(run(sleeps, .seconds = 1), 0); /* the heap has room for one sleep from now on */
+    assert_int_equal(run(sleeps, .seconds = 1),
+                     0); /* the heap has room for one sleep from now on */
     assert_int_equal(run(calls_in), 0);
     testing_assert_log("large=5@1 child=EIO@2 large=5@2 child=EIO@3 large=5@3 child=EIO@4");
 }
@@ -292,7 +293,7 @@ static void descends(eddy_coro *co)
     eddy_await(self->result, eddy_call(co, descends, .depth = self->depth + 1,
                                        .deepest = self->deepest, .fails = self->fails));
     eddy_return(self->result + 1);
-    eddy_finally:
+eddy_finally:
     stack.cleaned++;
     eddy_end;
 }

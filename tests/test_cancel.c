@@ -152,7 +152,19 @@ test(a_task_that_pauses_is_cancelled_at_its_next_await)
 
 /* ---- every await delivers a pending cancel first */
 
-enum operation { GIVE, PAUSE, SLEEP, CALL, CALL_IN, WAIT_FOR, JOIN, SHIELD, FOR_EACH, WITH, OPERATIONS };
+enum operation {
+    GIVE,
+    PAUSE,
+    SLEEP,
+    CALL,
+    CALL_IN,
+    WAIT_FOR,
+    JOIN,
+    SHIELD,
+    FOR_EACH,
+    WITH,
+    OPERATIONS
+};
 
 eddy_frame(generates) {
     eddy_coro co;
@@ -164,7 +176,7 @@ static void generates(eddy_coro *co)
     eddy_begin(generates);
     testing_log("never");
     eddy_yield(1);
-    eddy_finally:
+eddy_finally:
     testing_log("never");
     eddy_end;
 }
@@ -178,7 +190,7 @@ static void manages(eddy_coro *co)
     eddy_begin(manages);
     testing_log("never");
     eddy_body;
-    eddy_finally:
+eddy_finally:
     testing_log("never");
     eddy_end;
 }
@@ -271,7 +283,7 @@ static void calls_cleans(eddy_coro *co)
     }
     eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
     log_end("next", self->rc);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     log_end("outer.clean", 0);
     eddy_end;
@@ -330,7 +342,7 @@ eddy_frame(calls_in_finally) {
 static void calls_in_finally(eddy_coro *co)
 {
     eddy_begin(calls_in_finally);
-    eddy_finally:
+eddy_finally:
     eddy_catch(self->rc, eddy_call(co, naps, .times = 2));
     eddy_catch(self->rc, give(co, 1));
     log_end("give", self->rc);
@@ -355,7 +367,7 @@ static void cancels_itself_in_finally(eddy_coro *co)
 {
     eddy_begin(cancels_itself_in_finally);
     eddy_return(7);
-    eddy_finally:
+eddy_finally:
     eddy_cancel(eddy_task_self(co));
     eddy_catch(self->rc, give(co, 1));
     log_end("give", self->rc);

@@ -90,7 +90,7 @@ static void awaits_narrow(eddy_coro *co)
     eddy_await(self->byte, give(co, self->value));
     eddy_await(self->signed_byte, give(co, self->value));
     eddy_await(self->flag, give(co, self->value));
-    eddy_finally:
+eddy_finally:
     narrow = *self;
     eddy_end;
 }
@@ -363,7 +363,7 @@ static void has_finally(eddy_coro *co)
     }
     eddy_await(give(co, self->result));
     testing_log("end");
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     log_end("slept", 0);
@@ -417,7 +417,7 @@ static void returns_in_finally(eddy_coro *co)
 {
     eddy_begin(returns_in_finally);
     eddy_return(self->result);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_pause(co));
     eddy_return(self->cleanup);
     testing_log("never");
@@ -447,7 +447,7 @@ static void keeps_value(eddy_coro *co)
 {
     eddy_begin(keeps_value);
     eddy_return(7);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     eddy_await(eddy_call(co, returns, .result = 99));
     eddy_end;
@@ -472,7 +472,7 @@ static void nests_finally(eddy_coro *co)
         eddy_return(self->result);
     }
     eddy_await(eddy_call(co, nests_finally, .depth = self->depth - 1, .result = self->result));
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_pause(co));
     testing_log("%d", self->depth);
     eddy_end;
@@ -494,7 +494,7 @@ static void cleans_by_a_call(eddy_coro *co)
 {
     eddy_begin(cleans_by_a_call);
     eddy_await(give(co, -EIO));
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_call(co, has_finally));
     testing_log("cleaned");
     eddy_end;

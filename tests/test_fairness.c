@@ -36,15 +36,15 @@ static bool others_wait(void)
 }
 
 /* Asserts that a task which goes on until the other has had its turns gives it each of them soon. */
-#define assert_gives_turns(name)                                    \
-    do {                                                            \
-        work = rounds = most = 0;                                   \
-        testing.options.flags = EDDY_LOOP_CHECK;                    \
-        testing_reopen();                                           \
-        start(takes_turns);                                         \
-        assert_int_equal(run(name), 0);                             \
-        assert_int_equal(rounds, ROUNDS);                           \
-        assert_true(most > 0 && most <= BUDGET);                    \
+#define assert_gives_turns(name)                 \
+    do {                                         \
+        work = rounds = most = 0;                \
+        testing.options.flags = EDDY_LOOP_CHECK; \
+        testing_reopen();                        \
+        start(takes_turns);                      \
+        assert_int_equal(run(name), 0);          \
+        assert_int_equal(rounds, ROUNDS);        \
+        assert_true(most > 0 && most <= BUDGET); \
     } while (0)
 
 eddy_frame(gives) {

@@ -20,7 +20,7 @@ static void numbers(eddy_coro *co)
         eddy_yield(self->from + self->i);
     }
     eddy_return(self->error);
-    eddy_finally:
+eddy_finally:
     testing_log("closing");
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     log_end("closed", 0);
@@ -178,7 +178,7 @@ static void leaves(eddy_coro *co)
         testing_log("%d", self->i);
     }
     testing_log("after %d", self->i);
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }
@@ -274,7 +274,8 @@ static void multiplies(eddy_coro *co)
 test(for_each_nests)
 {
     assert_int_equal(run(multiplies), 0);
-    testing_assert_log("10 11 12 closing closed=0@1 20 22 24 closing closed=0@2 closing closed=0@3");
+    testing_assert_log(
+        "10 11 12 closing closed=0@1 20 22 24 closing closed=0@2 closing closed=0@3");
 }
 
 test(break_leaves_the_innermost_for_each)
@@ -302,7 +303,7 @@ static void doubles(eddy_coro *co)
     eddy_for_each(self->i, numbers, .count = self->count) {
         eddy_yield(self->i * 2);
     }
-    eddy_finally:
+eddy_finally:
     testing_log("doubles closed");
     eddy_end;
 }
@@ -347,7 +348,7 @@ static void resource(eddy_coro *co)
     eddy_begin(resource);
     testing_log("enter");
     eddy_body;
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     log_end("exit", 0);
     eddy_end;
@@ -365,7 +366,7 @@ static void rows(eddy_coro *co)
         eddy_yield(1);
         eddy_yield(2);
     }
-    eddy_finally:
+eddy_finally:
     testing_log("rows closed");
     eddy_end;
 }
@@ -416,7 +417,7 @@ static void consumes(eddy_coro *co)
         log_end("got", self->i);
         eddy_await(eddy_sleep(co, self->block_seconds * EDDY_SECOND));
     }
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }
@@ -486,7 +487,7 @@ static void consumes_bulky(eddy_coro *co)
         testing_log("never");
     }
     testing_log("never");
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }

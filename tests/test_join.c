@@ -79,7 +79,8 @@ test(join_of_a_task_that_has_ended_gives_its_result_at_once)
 
 test(join_gives_the_error_of_the_task)
 {
-    assert_int_equal(run(joins, .name = "j", .task = start(sleeps, .seconds = 1, .result = -EIO)), -EIO);
+    assert_int_equal(run(joins, .name = "j", .task = start(sleeps, .seconds = 1, .result = -EIO)),
+                     -EIO);
     testing_assert_log("j=EIO@1 after=0@2");
 }
 
@@ -283,7 +284,7 @@ static void joins_in_finally(eddy_coro *co)
 {
     eddy_begin(joins_in_finally);
     eddy_await(eddy_sleep(co, 9 * EDDY_SECOND));
-    eddy_finally:
+eddy_finally:
     eddy_catch(self->rc, eddy_join(co, self->task));
     log_end("joined", self->rc);
     eddy_end;
@@ -392,16 +393,19 @@ int main(void)
         testing_case(a_cancelled_join_cancels_the_task_and_waits_for_its_end),
         testing_case(a_join_that_times_out_cancels_the_task_and_waits_for_its_end),
         testing_case(a_chain_of_joins_is_cancelled_from_the_innermost_outwards),
-        testing_case(the_result_of_a_task_that_ignores_the_cancel_stands_and_the_cancel_stays_pending),
+        testing_case(
+            the_result_of_a_task_that_ignores_the_cancel_stands_and_the_cancel_stays_pending),
         testing_case(the_result_of_a_task_that_ignores_the_time_out_stands),
-        testing_case(an_error_of_the_task_that_answers_the_cancel_stands_and_the_cancel_stays_pending),
+        testing_case(
+            an_error_of_the_task_that_answers_the_cancel_stands_and_the_cancel_stays_pending),
         testing_case(a_second_cancel_of_a_join_is_passed_on_again),
         testing_case(a_deadline_of_a_join_that_is_being_cancelled_is_not_passed_on),
         testing_case(a_deadline_that_passes_in_the_cleanup_of_a_cancelled_join_leaves_it_a_cancel),
         testing_case(a_cancel_in_the_cleanup_of_a_join_that_timed_out_makes_it_a_cancel),
         testing_case(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await),
         testing_case(a_pending_cancel_comes_before_a_join_that_could_finish_at_once),
-        testing_case(a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone),
+        testing_case(
+            a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone),
         testing_case(a_join_in_finally_is_not_cancelled_and_neither_is_its_task),
         testing_case(shield_gives_the_result_as_join_does),
         testing_case(a_cancelled_shield_ends_at_once_and_the_task_goes_on_and_may_be_joined_again),

@@ -16,7 +16,7 @@ static void resource(eddy_coro *co)
     eddy_await(give(co, self->enter));
     eddy_body;
     testing_log("%s-ok", self->name);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     testing_log("-%s@%d", self->name, seconds());
     eddy_await(give(co, self->exit));
@@ -34,7 +34,7 @@ static void brackets(eddy_coro *co)
     eddy_begin(brackets);
     testing_log("+%s", self->name);
     eddy_body;
-    eddy_finally:
+eddy_finally:
     testing_log("-%s", self->name);
     eddy_end;
 }
@@ -56,7 +56,7 @@ static void uses(eddy_coro *co)
         testing_log("end");
     }
     testing_log("after");
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }
@@ -166,8 +166,7 @@ eddy_frame(waits_after_that) {
 static void waits_after_that(eddy_coro *co)
 {
     eddy_begin(waits_after_that);
-    eddy_with(exits_behind_body) {
-    }
+    eddy_with(exits_behind_body) {}
     eddy_catch(self->rc, eddy_pause(co));
     log_end("pause", self->rc);
     eddy_end;
@@ -221,7 +220,7 @@ static void leaves(eddy_coro *co)
         testing_log("next");
     }
     testing_log("after");
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }
@@ -329,7 +328,7 @@ static void counts(eddy_coro *co)
     for (self->i = 0; self->i < 3; self->i++) {
         eddy_yield(self->i);
     }
-    eddy_finally:
+eddy_finally:
     testing_log("closed");
     eddy_end;
 }
@@ -397,7 +396,7 @@ static void composed(eddy_coro *co)
             testing_log("ok");
         }
     }
-    eddy_finally:
+eddy_finally:
     testing_log("composed");
     eddy_end;
 }
@@ -435,7 +434,7 @@ static void with_in_finally(eddy_coro *co)
 {
     eddy_begin(with_in_finally);
     eddy_return(-EIO);
-    eddy_finally:
+eddy_finally:
     eddy_with(brackets, .name = "a") {
         eddy_await(eddy_sleep(co, EDDY_SECOND));
         eddy_for_each(self->i, counts) {
@@ -503,7 +502,7 @@ static void uses_bulky(eddy_coro *co)
         testing_log("never");
     }
     testing_log("never");
-    eddy_finally:
+eddy_finally:
     testing_log("finally");
     eddy_end;
 }

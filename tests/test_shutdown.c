@@ -26,7 +26,7 @@ static void hangs(eddy_coro *co)
     eddy_catch(self->rc, wait_for_nothing(co));
     log_end(self->name, self->rc);
     eddy_return(self->rc);
-    eddy_finally:
+eddy_finally:
     if (self->in_finally) {
         eddy_await(wait_for_nothing(co));
     }
@@ -87,8 +87,9 @@ static void leaves_children(eddy_coro *co)
 test(when_run_returns_nobody_is_left_behind_and_every_finally_has_run)
 {
     assert_int_equal(run_alone(leaves_children, .result = 7), 7);
-    testing_assert_log("a=ECANCELED@1 b=ECANCELED@1 c=ECANCELED@1 d=ECANCELED@1 c.clean@1 clean=0@1 "
-                       "b.clean@2 a.clean@3");
+    testing_assert_log(
+        "a=ECANCELED@1 b=ECANCELED@1 c=ECANCELED@1 d=ECANCELED@1 c.clean@1 clean=0@1 "
+        "b.clean@2 a.clean@3");
     assert_int_equal(testing.errors.count, 0);
 }
 
@@ -107,8 +108,9 @@ static void spawns_in_finally(eddy_coro *co)
 {
     eddy_begin(spawns_in_finally);
     eddy_await(eddy_sleep(co, 100 * EDDY_SECOND));
-    eddy_finally:
-    eddy_catch(self->rc, eddy_join(co, eddy_spawn(co, sleeps, .name = "s", .seconds = 1, .result = 7)));
+eddy_finally:
+    eddy_catch(self->rc,
+               eddy_join(co, eddy_spawn(co, sleeps, .name = "s", .seconds = 1, .result = 7)));
     log_end("joined", self->rc);
     eddy_end;
 }

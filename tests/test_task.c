@@ -38,8 +38,8 @@ static void spawns_in(eddy_coro *co)
 {
     eddy_begin(spawns_in);
     testing_fail_allocations_from(1);
-    eddy_await(self->rc, eddy_join(co, eddy_spawn_in(co, &borrowed, sleeps, .seconds = 1,
-                                                     .result = 5)));
+    eddy_await(self->rc,
+               eddy_join(co, eddy_spawn_in(co, &borrowed, sleeps, .seconds = 1, .result = 5)));
     log_end("static", self->rc);
     eddy_await(self->rc, eddy_join(co, eddy_spawn_in(co, &self->child, returns, .result = 6)));
     log_end("frame", self->rc);
@@ -49,7 +49,8 @@ static void spawns_in(eddy_coro *co)
 
 test(spawn_in_takes_the_callers_memory_and_allocates_nothing)
 {
-    assert_int_equal(run(sleeps, .seconds = 1), 0); /* the heap has room for one sleep from now on */
+    assert_int_equal(run(sleeps, .seconds = 1),
+                     0); /* the heap has room for one sleep from now on */
     assert_int_equal(run(spawns_in), 0);
     testing_assert_log("static=5@2 frame=6@2");
 }
@@ -116,8 +117,9 @@ static void joins_failed(eddy_coro *co)
 test(a_spawn_that_failed_gives_a_task_whose_join_returns_the_error)
 {
     assert_int_equal(run(joins_failed), 0);
-    testing_assert_log("join=ENOMEM@0 shield=ENOMEM@0 cancel=ESRCH@0 detach=ESRCH@0 result=ENOMEM@0 "
-                       "done");
+    testing_assert_log(
+        "join=ENOMEM@0 shield=ENOMEM@0 cancel=ESRCH@0 detach=ESRCH@0 result=ENOMEM@0 "
+        "done");
 }
 
 test(a_task_that_could_not_be_spawned_ends_at_once_with_the_error)
@@ -473,11 +475,13 @@ int main(void)
         testing_case(an_error_of_a_task_that_was_never_joined_is_told_when_the_loop_is_freed),
         testing_case(the_report_names_the_task),
         testing_case(another_error_than_the_one_that_was_caught_is_told_with_its_own_place),
-        testing_case(an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began),
+        testing_case(
+            an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began),
         testing_case(the_error_hook_may_not_re_enter),
         testing_case(neither_a_value_nor_a_cancel_is_told),
         testing_case(an_error_that_is_joined_is_not_told),
-        testing_case(an_error_that_goes_on_through_a_join_is_told_once_with_the_place_where_it_began),
+        testing_case(
+            an_error_that_goes_on_through_a_join_is_told_once_with_the_place_where_it_began),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -584,7 +584,8 @@ int main(void)
         testing_case(a_wake_and_then_a_cancel_in_the_same_turn_is_a_wake_and_the_cancel_comes_next),
         testing_case(a_cancel_and_then_a_wake_in_the_same_turn_is_a_cancel),
         testing_case(a_wake_and_then_the_deadline_before_the_task_runs_is_a_wake),
-        testing_case(a_wake_a_cancel_and_the_deadline_before_the_task_runs_are_a_wake_and_then_a_cancel),
+        testing_case(
+            a_wake_a_cancel_and_the_deadline_before_the_task_runs_are_a_wake_and_then_a_cancel),
         testing_case(a_deadline_and_then_a_wake_in_the_same_turn_is_a_time_out),
         testing_case(a_pending_cancel_comes_before_the_operation_open_or_shut),
         testing_case(items_are_handed_to_the_first_in_line_and_nobody_barges_in),

@@ -8,9 +8,9 @@ eddy_frame(cleans) {
 static void cleans(eddy_coro *co)
 {
     eddy_begin(cleans);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_pause(co));
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_pause(co));
     eddy_end;
 }

@@ -150,7 +150,7 @@ static inline void cleans(eddy_coro *co)
     eddy_catch(self->rc, eddy_sleep(co, self->body * EDDY_SECOND));
     log_end(self->name, self->rc);
     eddy_return(self->rc < 0 ? self->rc : self->result);
-    eddy_finally:
+eddy_finally:
     eddy_await(eddy_sleep(co, self->cleanup * EDDY_SECOND));
     testing_log("%s.clean@%d", self->name, seconds());
     eddy_end;

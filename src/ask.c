@@ -1,0 +1,120 @@
+/* Steps 2 to 6 of a turn: asks the kernel and the clock what has happened. */
+#include "loop_internal.h"
+
+static const int64_t ASK_AT_LEAST_EVERY = EDDY_MILLISECOND;
+
+static bool real_time(const eddy_loop *loop)
+{
+    return loop->clock->kind == EDDY_CLOCK_MONOTONIC || loop->clock->kind == EDDY_CLOCK_BOOTTIME;
+}
+
+static int wait_for_events(eddy_loop *loop, int64_t timeout)
+{
+    const struct eddy_sys *sys = loop->sys;
+    int64_t milliseconds;
+
+    if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
+        int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
+        if (result != -ENOSYS) {
+            return result;
+        }
+        loop->no_pwait2 = true;
+    }
+    /* Rounded up: a timer never fires early, and the loop never spins through a last
+     * millisecond. */
+    milliseconds = timeout == EDDY_FOREVER ? -1
+                   : timeout > INT64_C(1000000) * INT32_MAX
+                       ? INT32_MAX
+                       : (timeout + EDDY_MILLISECOND - 1) / EDDY_MILLISECOND;
+    return sys->epoll_wait(sys, loop->epoll, loop->events, EVENTS_A_TURN, (int)milliseconds);
+}
+
+/* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
+static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
+{
+    int64_t next;
+
+    if (max_wait == 0 || eddy_loop_has_ready(loop) || !eddy_list_empty(&loop->always) ||
+        eddy_messages_waiting(loop)) {
+        return 0;
+    }
+    next = eddy_timers_next(loop);
+    if (real_time(loop)) {
+        int64_t now = eddy_loop_update(loop);
+        if (next == EDDY_FOREVER) {
+            return max_wait;
+        }
+        next = next > now ? next - now : 0;
+        return next < max_wait ? next : max_wait;
+    }
+    if (loop->clock->kind == EDDY_CLOCK_MANUAL) {
+        return next <= loop->clock->now ? 0 : max_wait;
+    }
+    return loop->holds == 0 && (next != EDDY_FOREVER || max_wait != EDDY_FOREVER) ? 0 : max_wait;
+}
+
+static int fetch_events(eddy_loop *loop, int64_t timeout)
+{
+    int count;
+
+    /* With no fd to ask about, a look that does not wait can bring nothing but a wake-up. */
+    if (timeout == 0 && loop->watched == 0 &&
+        __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
+        return 0;
+    }
+    count = wait_for_events(loop, timeout);
+    return count == -EINTR ? 0 : count;
+}
+
+/* Nothing came and nothing is ready: virtual time jumps to the next deadline. */
+static void jump(eddy_loop *loop, int64_t max_wait)
+{
+    int64_t next = eddy_timers_next(loop);
+    int64_t limit = eddy_deadline_after(loop->clock->now, max_wait);
+
+    if (max_wait == 0 || loop->holds > 0 || eddy_loop_has_ready(loop) ||
+        eddy_messages_waiting(loop) || !eddy_list_empty(&loop->always)) {
+        return;
+    }
+    next = next < limit ? next : limit;
+    if (next != EDDY_FOREVER && next > loop->clock->now) {
+        loop->clock->now = next;
+    }
+}
+
+/* Fits the number of steps between two looks to what they cost. */
+static void adapt_interval(eddy_loop *loop, int64_t before)
+{
+    int64_t elapsed = loop->now - before;
+
+    if (elapsed > ASK_AT_LEAST_EVERY) {
+        loop->ask_interval = (int)(loop->ask_interval * ASK_AT_LEAST_EVERY / elapsed);
+        loop->ask_interval = loop->ask_interval > 0 ? loop->ask_interval : 1;
+    } else if (loop->ask_interval < MOST_ASK_INTERVAL) {
+        loop->ask_interval *= 2;
+    }
+}
+
+int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
+{
+    bool busy = eddy_loop_has_ready(loop);
+    int64_t before = loop->now;
+    int count = fetch_events(loop, kernel_timeout(loop, max_wait));
+
+    if (count < 0) {
+        return count;
+    }
+    if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
+        jump(loop, max_wait);
+    }
+    eddy_loop_update(loop);
+    loop->steps_since_asked = 0;
+    if (busy) {
+        adapt_interval(loop, before);
+    }
+    eddy_io_dispatch(loop, count);
+    eddy_io_dispatch_always(loop);
+    eddy_timers_expire(loop);
+    eddy_messages_receive(loop);
+    return 0;
+}

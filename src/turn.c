@@ -1,0 +1,184 @@
+/* Turns of the loop, and the ways to run them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loop_internal.h"
+
+static void run_callback(struct eddy_ready *ready)
+{
+    switch ((enum eddy_ready_kind)ready->kind) {
+    case EDDY_READY_TASK:
+        break;
+    case EDDY_READY_CALLBACK:
+        eddy_callback_run(ready);
+        break;
+    case EDDY_READY_IO:
+        eddy_io_run(ready);
+        break;
+    case EDDY_READY_TIMER:
+        eddy_timer_run(ready);
+        break;
+    }
+}
+
+/* Runs the batch until it is empty or real time has come to `until`. Returns the number of
+ * steps. */
+static int64_t run_batch(eddy_loop *loop, int64_t until)
+{
+    int most = until == EDDY_FOREVER ? INT32_MAX : 1;
+    int64_t steps = 0;
+
+    while (loop->batch.next != &loop->batch) {
+        if (((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK) {
+            steps += loop->task_class->run(loop, most);
+        } else {
+            run_callback(eddy_batch_take(loop));
+            steps++;
+        }
+        if (until != EDDY_FOREVER && loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
+            break;
+        }
+    }
+    loop->steps_since_asked += (int)steps;
+    return steps;
+}
+
+static void check_or_abort(eddy_loop *loop)
+{
+    if ((loop->flags & EDDY_LOOP_CHECK) != 0 && eddy_loop_check(loop) < 0) {
+        fputs("eddy: eddy_loop_check: an invariant of the loop is broken\n", stderr);
+        abort();
+    }
+}
+
+/* Nobody sees where one turn ends and the next begins, and the kernel need not be asked yet. */
+static bool may_go_on(const eddy_loop *loop, int64_t until)
+{
+    return loop->ready.next != &loop->ready && loop->steps_since_asked < loop->ask_interval &&
+           !loop->stop && !loop->awaited_ended && !loop->one_turn && until == EDDY_FOREVER &&
+           eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) &&
+           eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]) && (loop->flags & EDDY_LOOP_CHECK) == 0;
+}
+
+/* Steps 7 and, while that makes no difference to anybody, the next turns' too. */
+static int64_t run_batches(eddy_loop *loop, int64_t until)
+{
+    int64_t steps = 0;
+
+    do {
+        eddy_list_splice(&loop->batch, &loop->ready);
+        steps += run_batch(loop, until);
+    } while (may_go_on(loop, until));
+    return steps;
+}
+
+/* `budget` is real time from the end of the wait on; *until, if it is set, is when it ends. */
+static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *until)
+{
+    int64_t result = 0;
+
+    eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
+    if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop)) {
+        loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
+        result = eddy_loop_ask(loop, max_wait);
+        loop->in_turn = true;
+    }
+    if (budget > 0 && *until == EDDY_FOREVER) {
+        *until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
+    }
+    if (result == 0) {
+        result = run_batches(loop, *until);
+    }
+    eddy_hooks_run(loop, EDDY_HOOK_CHECK);
+    check_or_abort(loop);
+    return result;
+}
+
+int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
+{
+    if (loop->running || loop->reporting) {
+        return -EBUSY;
+    }
+    loop->running = true;
+    loop->stack_base = stack_base;
+    loop->steps_since_asked = MOST_ASK_INTERVAL; /* a poll begins by asking */
+    eddy_loop_update(loop);
+    loop->in_turn = true;
+    return 0;
+}
+
+void eddy_loop_leave(eddy_loop *loop)
+{
+    loop->running = false;
+    loop->in_turn = false;
+    loop->one_turn = false;
+    loop->stack_base = NULL;
+    eddy_loop_mirror_deadline(loop);
+}
+
+int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
+{
+    int64_t until = EDDY_FOREVER;
+    int64_t result = turn(loop, max_wait, 0, &until);
+
+    return result < 0 ? (int)result : 0;
+}
+
+bool eddy_loop_alive(eddy_loop *loop)
+{
+    return eddy_loop_has_ready(loop) || loop->references > 0 || loop->holds > 0 ||
+           eddy_messages_waiting(loop) ||
+           (loop->clock->kind != EDDY_CLOCK_MANUAL && eddy_timers_next(loop) != EDDY_FOREVER) ||
+           (loop->clock->kind == EDDY_CLOCK_MANUAL && eddy_timers_next(loop) <= loop->clock->now);
+}
+
+int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
+{
+    int64_t until = EDDY_FOREVER;
+    int64_t steps = 0;
+    int64_t result;
+
+    if (max_wait < 0 || budget < 0) {
+        return -EINVAL;
+    }
+    result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    if (result < 0) {
+        return result;
+    }
+    loop->one_turn = budget == 0;
+    while (!loop->stop) {
+        result = turn(loop, max_wait, budget, &until);
+        steps += result > 0 ? result : 0;
+        max_wait = 0;
+        if (result < 0 || budget == 0 || !eddy_loop_has_ready(loop) ||
+            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
+            break;
+        }
+    }
+    loop->stop = false;
+    eddy_loop_leave(loop);
+    return result < 0 ? result : steps;
+}
+
+int eddy_loop_run(eddy_loop *loop)
+{
+    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+
+    if (result < 0) {
+        return result;
+    }
+    while (result == 0 && !loop->stop && eddy_loop_alive(loop)) {
+        result = eddy_loop_turn(loop, EDDY_FOREVER);
+    }
+    if (result == 0 && !loop->stop && loop->task_class != NULL) {
+        result = loop->task_class->stuck(loop);
+    }
+    loop->stop = false;
+    eddy_loop_leave(loop);
+    return result;
+}
+
+void eddy_loop_stop(eddy_loop *loop)
+{
+    loop->stop = true;
+}

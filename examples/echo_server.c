@@ -105,6 +105,8 @@ eddy_frame(serve) {
     struct shared shared;
 };
 
+static const uint64_t STOP = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM);
+
 static void report_ready(const struct serve *self);
 
 static void serve(eddy_coro *co)
@@ -113,10 +115,11 @@ static void serve(eddy_coro *co)
     self->server.max_clients = self->options->max_clients;
     self->server.idle_timeout = self->options->idle_timeout;
     self->server.reuse_port = self->parent >= 0;
+    eddy_await(eddy_signal_watch(eddy_loop_of(co), STOP)); /* before anybody knows of us */
     eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
                           .shared = &self->shared));
     report_ready(self);
-    eddy_await(eddy_signal_wait(co, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM)));
+    eddy_await(eddy_signal_wait(co, STOP));
 
     eddy_server_close(&self->server);
     eddy_except(-ETIMEDOUT,

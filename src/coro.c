@@ -199,7 +199,7 @@ static void set_outcome_of_cleanup(eddy_coro *co, int64_t result)
 {
     if (co->outcome >= 0) {
         co->outcome = result;
-    } else if (result < 0 && result != co->outcome) {
+    } else if (result < 0) {
         eddy_error_report(co->task, result, "was failing already");
     }
 }
@@ -363,7 +363,8 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
     co->scope = left.outer;
     eddy_pool_give(&co->task->loop->pool, scope, left.pool_class);
     if (left.leaving == EDDY_LEAVE_UNWIND_) {
-        if (result < 0) {
+        /* not the error that was raised in the manager */
+        if (result < 0 && result != co->outcome) {
             set_outcome_of_cleanup(co, result);
         }
         unwind_on(co);

@@ -152,7 +152,7 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
     return result;
 }
 
-static int watch(eddy_loop *loop, struct signals *signals, uint64_t set)
+static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
 {
     uint64_t newly;
     int result;
@@ -196,6 +196,17 @@ static int take_pending(struct signals *signals, uint64_t set)
     return 0;
 }
 
+int eddy_signal_watch(eddy_loop *loop, uint64_t set)
+{
+    struct signals *signals;
+
+    if (set == 0 || (set & (EDDY_SIGNAL(SIGKILL) | EDDY_SIGNAL(SIGSTOP))) != 0) {
+        return -EINVAL;
+    }
+    signals = signals_of(loop);
+    return signals == NULL ? -ENOMEM : watch_new(loop, signals, set);
+}
+
 int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
 {
     eddy_loop *loop = co->task->loop;
@@ -205,14 +216,11 @@ int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
     if (result < 0) {
         return result;
     }
-    if (set == 0 || (set & (EDDY_SIGNAL(SIGKILL) | EDDY_SIGNAL(SIGSTOP))) != 0) {
-        return -EINVAL;
-    }
-    signals = signals_of(loop);
-    result = signals == NULL ? -ENOMEM : watch(loop, signals, set);
+    result = eddy_signal_watch(loop, set);
     if (result < 0) {
         return result;
     }
+    signals = signals_of(loop);
     result = take_pending(signals, set);
     if (result > 0) {
         return eddy_done(co, result);

@@ -54,7 +54,7 @@ start_server() { # ARGUMENTS
 # Sends a signal to the server and expects it to exit 0, with that as the rest of its output.
 stop_server() { # SIGNAL REST
     kill -s "$1" "$server"
-    rest=$(cat <&3)
+    rest=$(timeout 10 cat <&3) || fail "the server does not end"
     exec 3<&-
     status=0
     wait "$server" || status=$?
@@ -164,7 +164,7 @@ if has python3 python3; then
     start_server
     timeout 30 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
     kill -s TERM "$server"
-    rest=$(cat <&3)
+    rest=$(timeout 10 cat <&3) || fail "the server does not end"
     exec 3<&-
     wait "$server" || fail "the server failed"
     server=

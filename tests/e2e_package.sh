@@ -9,7 +9,7 @@ only_in_a_plain_build
 
 output="1 2 3, then 42"
 languages=C
-if [ -n "${CXX:-}" ]; then
+if [ -n "$CXX" ]; then
     languages="C;CXX"
 fi
 
@@ -20,6 +20,9 @@ numbers=$(printf '#include <eddy/version.h>\nEDDY_VERSION_MAJOR EDDY_VERSION_MIN
 set -- $numbers
 version=$1.$2
 refused="$1.$(($2 + 1));$(($1 + 1)).$2;$version.$(($3 + 1))"
+if [ "$1" = 0 ] && [ "$2" -gt 0 ]; then
+    refused="$refused;0.$(($2 - 1))"
+fi
 
 # foreign NAME LANGUAGES ARGUMENTS...: builds the foreign project and runs its programs.
 foreign() {
@@ -124,7 +127,7 @@ foreign find_package "$languages" -DHOW=find_package \
     "-DCMAKE_PREFIX_PATH=$prefix" "-DEDDY_WANTED=$version" "-DEDDY_REFUSED=$refused"
 grep -qx "eddy_DIR:PATH=$prefix/lib/cmake/eddy" "$scratch/build/find_package/CMakeCache.txt" ||
     fail "find_package: another eddy is found"
-if [ -n "${CXX:-}" ]; then
+if [ -n "$CXX" ]; then
     foreign find_package_cxx CXX -DHOW=find_package \
         "-DCMAKE_PREFIX_PATH=$prefix" "-DEDDY_WANTED=$version"
 fi
@@ -134,9 +137,9 @@ fi
 if command -v pkg-config >/dev/null; then
     export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
     expect "$1.$2.$3" pkg-config --modversion eddy
-    # shellcheck disable=SC2046 # words
-    quietly "$CC" "$EDDY_SOURCE_DIR/tests/package/app.c" $(pkg-config --cflags --libs eddy) \
-        -o "$scratch/app_pkg_config"
+    # It answers with words for a shell, with a backslash before a space.
+    flags=$(pkg-config --cflags --libs eddy)
+    eval 'quietly "$CC" "$EDDY_SOURCE_DIR/tests/package/app.c"' "$flags" '-o "$scratch/app_pkg_config"'
     expect "$output" "$scratch/app_pkg_config"
     echo "pkg-config: ok"
 else

@@ -1,11 +1,10 @@
 /*
  * Signals, waited for like anything else (signalfd(2)).
  *
- * A signal that was waited for once is blocked in the calling thread until the loop is freed, so
- * that it is never lost between two waits; freeing the loop drops what came meanwhile and
- * restores the mask. A signal belongs to one loop of a process. Threads that are started before
- * the first wait must block it themselves, or they take it with its default action: block it
- * first, or start them afterwards.
+ * A signal that is watched is blocked in the calling thread until the loop is freed, so that it
+ * is never lost between two waits; freeing the loop drops what came meanwhile and restores the
+ * mask. A signal belongs to one loop of a process. Threads that are started before must block it
+ * themselves, or they take it with its default action: watch it first, or start them afterwards.
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H
@@ -13,6 +12,7 @@
 #include <signal.h>
 
 #include "eddy/coro.h"
+#include "eddy/ready.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,8 +21,13 @@ extern "C" {
 /* The bit of a signal (1..64) in a set. */
 #define EDDY_SIGNAL(number) (UINT64_C(1) << ((number)-1))
 
-/* Waits for one of the signals of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM), and
- * returns its number. One that has come since the last wait is returned at once, the lowest
+/* Watches the signals of the set from now on: one that comes is kept for eddy_signal_wait. For a
+ * program that tells others that it is ready before it waits. 0, or the errors of eddy_signal_wait
+ * but for -ECANCELED. Never suspends. */
+EDDY_API int eddy_signal_watch(eddy_loop *loop, uint64_t set);
+
+/* Watches the signals, and waits for one of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM),
+ * and returns its number. One that has come since the last wait is returned at once, the lowest
  * number first. If several tasks wait for a signal, each gets it. -EINVAL: the set is empty, or
  * has SIGKILL or SIGSTOP; -ENOMEM; -EMFILE and the like of signalfd(2); -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_signal_wait(eddy_coro *co, uint64_t set);

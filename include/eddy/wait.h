@@ -87,8 +87,9 @@ EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *
  * comes. */
 EDDY_API void eddy_wake(struct eddy_task_record *task, int64_t result);
 
-/* Makes a parked task ready to try: its kind's `resume` runs just before it. Until then it still
- * waits, and a cancel takes nothing away. Nothing if it is ready already. */
+/* Makes a parked task, one that waits in no line, ready to try: its kind's `resume` runs just
+ * before it. Until then it still waits, and a cancel takes nothing away. Nothing if it is ready
+ * already. */
 EDDY_API void eddy_wake_to_try(struct eddy_task_record *task);
 
 /* The task that has waited longest, or NULL. */

@@ -40,5 +40,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 
+# CMake may say of a compiler that there is none.
+command -v "${CXX:-}" >/dev/null || CXX=
+
 # What a make or a shell around the test wants of its own builds is not for those made here.
 unset MAKEFLAGS MAKELEVEL DESTDIR

@@ -38,7 +38,9 @@ void *testing_allocate(void *user, void *old, size_t old_size, size_t new_size)
         abort();
     }
     if (new_size > 0) {
-        header = memory_fails(memory) ? NULL : malloc(sizeof *header + new_size);
+        if (new_size <= SIZE_MAX - sizeof *header && !memory_fails(memory)) {
+            header = malloc(sizeof *header + new_size);
+        }
         if (header == NULL) {
             return NULL;
         }

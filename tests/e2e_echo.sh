@@ -1,6 +1,6 @@
 #!/bin/sh
-# examples/echo_server and echo_client as their users meet them: nc, socat, a stock asyncio client, files,
-# pipes, signals and mistakes on the command line.
+# examples/echo_server and echo_client as their users meet them: nc, socat, a stock asyncio client,
+# files, pipes, signals and mistakes on the command line.
 set -eu
 
 programs=$EDDY_BUILD_DIR/examples
@@ -28,7 +28,9 @@ part() {
 }
 
 has() {
-    command -v "$1" >/dev/null || { echo "skipped: needs $1 (Debian: apt-get install $2)"; return 1; }
+    command -v "$1" >/dev/null && return
+    echo "skipped: needs $1 (Debian: apt-get install $2)"
+    return 1
 }
 
 expect() { # WHAT WANTED GOT
@@ -63,7 +65,8 @@ stop_server() { # SIGNAL REST
     expect "the exit status" 0 "$status"
 }
 
-expect_mistake() { # STATUS PROGRAM ARGUMENTS: one line on standard error, nothing on standard output
+# One line on standard error, nothing on standard output.
+expect_mistake() { # STATUS PROGRAM ARGUMENTS
     wanted=$1
     program=$2
     shift 2
@@ -78,7 +81,8 @@ expect_mistake() { # STATUS PROGRAM ARGUMENTS: one line on standard error, nothi
 
 part "mistakes on the command line are one line and exit 2"
 for program in echo_server echo_client; do
-    for mistake in "--port 70000" "--port -1" "--port" "--port 80x" "--host" "--host xyz" "--unknown 1"; do
+    for mistake in "--port 70000" "--port -1" "--port" "--port 80x" "--host" "--host xyz" \
+        "--unknown 1"; do
         # shellcheck disable=SC2086  # two words
         expect_mistake 2 "$program" $mistake
     done
@@ -100,7 +104,8 @@ head -c 1048576 /dev/urandom >"$work/mebibyte"
 part "echo_client: arguments, standard input, files and pipes"
 start_server
 expect "arguments" "hello world" "$("$programs/echo_client" --port "$port" hello world)"
-expect "standard input" "$(printf 'a\nb\nc')" "$(printf 'a\nb\nc\n' | "$programs/echo_client" --port "$port")"
+expect "standard input" "$(printf 'a\nb\nc')" \
+    "$(printf 'a\nb\nc\n' | "$programs/echo_client" --port "$port")"
 "$programs/echo_client" --port "$port" <"$work/mebibyte" | cmp - "$work/mebibyte"
 cat "$work/mebibyte" | "$programs/echo_client" --port "$port" | cmp - "$work/mebibyte"
 expect "no input" "" "$("$programs/echo_client" --port "$port" </dev/null)"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The tutorial's programs print what the Python originals print, to the byte: on the real clock each line
-# within 0.2 s of its moment, and compiled against a virtual clock all of them together in under two seconds.
+# The tutorial's programs print what the Python originals print, to the byte: on the real clock each
+# line within 0.2 s of its moment, and compiled against a virtual clock all of them together in less
+# than two seconds.
 set -eu
 
 here=$EDDY_SOURCE_DIR/tests
@@ -13,7 +14,10 @@ fi
 
 for source in "$EDDY_SOURCE_DIR"/examples/tutorial/*.c; do
     name=$(basename "$source" .c)
-    [ -e "$here/tutorial/$name.out" ] || { echo "no expected output: tests/tutorial/$name.out"; exit 1; }
+    if [ ! -e "$here/tutorial/$name.out" ]; then
+        echo "no expected output: tests/tutorial/$name.out"
+        exit 1
+    fi
 done
 
 # A machine that was busy for a moment has a second try.

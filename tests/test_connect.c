@@ -193,8 +193,7 @@ static int full_socket(const struct eddy_sys *sys, int domain, int type, int pro
     (void)type;
     (void)protocol;
     testing_socketpair(fds);
-    while (send(fds[0], block, sizeof block, MSG_DONTWAIT) > 0) {
-    }
+    while (send(fds[0], block, sizeof block, MSG_DONTWAIT) > 0) {}
     far_end = fds[1];
     return fds[0];
 }
@@ -209,8 +208,8 @@ static int connect_takes_long(const struct eddy_sys *sys, int fd, const struct s
     return -EINPROGRESS;
 }
 
-static int connect_is_interrupted(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
-                                  socklen_t size)
+static int connect_is_interrupted(const struct eddy_sys *sys, int fd,
+                                  const struct sockaddr *address, socklen_t size)
 {
     (void)connect_takes_long(sys, fd, address, size);
     return -EINTR;
@@ -236,7 +235,8 @@ static eddy_task start_slowly(int64_t limit)
     testing.sys.table.socket = full_socket;
     testing.sys.table.connect = connect_takes_long;
     testing.sys.table.getsockopt = how_it_went;
-    task = eddy_loop_spawn(testing.loop, connects, .host = "127.0.0.1", .port = port, .limit = limit);
+    task =
+        eddy_loop_spawn(testing.loop, connects, .host = "127.0.0.1", .port = port, .limit = limit);
     testing_turn();
     testing_turn();
     testing_assert_log("");
@@ -337,7 +337,8 @@ test(a_socket_without_the_no_delay_option_is_good_enough)
     assert_int_equal(connect_to("127.0.0.1", port), 0);
 }
 
-/* Connects while allocation k, or with `on` also each that follows, fails; false if it needs less than k. */
+/* Connects while allocation k, or with `on` also each that follows, fails; false if it needs less
+ * than k. */
 static bool connects_in_spite_of(unsigned k, bool on)
 {
     unsigned before;

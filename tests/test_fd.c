@@ -92,8 +92,7 @@ test(a_full_pipe_is_waited_for_until_it_has_room)
     static const char block[4096];
     eddy_task task;
 
-    while (write(pipe_fds[1], block, sizeof block) > 0) {
-    }
+    while (write(pipe_fds[1], block, sizeof block) > 0) {}
     task = start_waiting(pipe_fds[1], EDDY_WRITE, 1);
     testing_turns();
     testing_assert_log("");
@@ -194,9 +193,9 @@ test(a_cancel_ends_the_wait_and_frees_the_fd)
 
 test(a_time_out_ends_the_wait)
 {
-    assert_int_equal(testing_run_task(waits_for_fd, .fd = pipe_fds[0], .events = EDDY_READ,
-                                      .limit = 100 * MS),
-                     -ETIMEDOUT);
+    assert_int_equal(
+        testing_run_task(waits_for_fd, .fd = pipe_fds[0], .events = EDDY_READ, .limit = 100 * MS),
+        -ETIMEDOUT);
     assert_int_equal(testing.clock.now, 100 * MS);
     testing.log[0] = '\0';
 }

@@ -460,7 +460,8 @@ int main(void)
         testing_case(tasks_that_have_ended_are_gathered_at_once),
         testing_case(tasks_that_have_ended_and_tasks_that_run_are_gathered_together),
         testing_case(a_thousand_tasks_are_gathered_without_memory),
-        testing_case(the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_ended),
+        testing_case(
+            the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_ended),
         testing_case(a_task_that_had_failed_before_cancels_the_others),
         testing_case(tasks_that_have_all_failed_before_give_their_first_error_at_once),
         testing_case(a_task_that_is_cancelled_from_outside_fails_the_gather),

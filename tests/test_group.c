@@ -30,9 +30,8 @@ static void family(eddy_coro *co)
                                        eddy_group_wait(co, &self->group)));
     testing_log_at("wait", "");
     eddy_return(self->rc);
-    eddy_finally:
-    eddy_except(-ECANCELED, eddy_group_wait(co, &self->group)) {
-    }
+eddy_finally:
+    eddy_except(-ECANCELED, eddy_group_wait(co, &self->group)) {}
     eddy_end;
 }
 

@@ -179,7 +179,7 @@ static void leaves_clients(eddy_coro *co)
     while (self->server.active == 0) {
         eddy_await(eddy_pause(co));
     }
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_server_close(&self->server);
     eddy_end;
@@ -232,8 +232,9 @@ static void leave_clients(void *unused)
     (void)testing_run_task(leaves_clients);
 }
 
-static const char *const STILL_OPEN = "although a stream, server or group in its frame is still open: "
-                                      "close it in eddy_finally";
+static const char *const STILL_OPEN =
+    "although a stream, server or group in its frame is still open: "
+    "close it in eddy_finally";
 
 static void assert_aborts(void (*function)(void *argument), const char *coroutine)
 {
@@ -299,7 +300,7 @@ static void closes_in_its_finally(eddy_coro *co)
     eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, serves_nothing));
     eddy_group_spawn(co, &self->group, child, .name = "a", .sleep = 300 * MS);
     eddy_return(self->result);
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_server_close(&self->server);
     eddy_await(eddy_server_wait_closed(co, &self->server));
@@ -344,7 +345,7 @@ static void keeps_what_it_gets(eddy_coro *co)
         eddy_await(eddy_call(co, connects_for_its_caller, .stream = &self->stream));
     }
     assert_true(eddy_stream_is_open(&self->stream));
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_end;
 }

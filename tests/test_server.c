@@ -47,7 +47,7 @@ static void echo(eddy_coro *co)
         eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
     } while (self->count > 0);
     eddy_return(self->result);
-    eddy_finally:
+eddy_finally:
     testing_log("bye");
     eddy_end;
 }
@@ -67,7 +67,7 @@ static void lingers(eddy_coro *co)
     eddy_await(eddy_sleep(co, self->sleep));
     testing_log_at("served", "");
     eddy_return(self->result);
-    eddy_finally:
+eddy_finally:
     if (self->cleanup > 0) {
         eddy_await(eddy_sleep(co, self->cleanup));
         testing_log_at("cleaned", "");
@@ -134,9 +134,9 @@ static void listen_with_echo(void)
 
 static void listen_with_lingering(int64_t sleep, int64_t cleanup, int64_t result)
 {
-    assert_int_equal(testing_run_task(serves_lingering, .sleep = sleep, .cleanup = cleanup,
-                                      .result = result),
-                     0);
+    assert_int_equal(
+        testing_run_task(serves_lingering, .sleep = sleep, .cleanup = cleanup, .result = result),
+        0);
 }
 
 /* A client whom the server has accepted. */

@@ -56,7 +56,7 @@ static void talks(eddy_coro *co)
     eddy_await(eddy_write(co, &self->stream, "hello", 5));
     eddy_await(self->count, eddy_read(co, &self->stream, self->buffer, sizeof self->buffer));
     eddy_return(self->count == 5 && memcmp(self->buffer, "hello", 5) == 0 ? 0 : -EPROTO);
-    eddy_finally:
+eddy_finally:
     eddy_stream_close(&self->stream);
     eddy_end;
 }
@@ -71,7 +71,7 @@ static void converses(eddy_coro *co)
     eddy_begin(converses);
     eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
     eddy_await(eddy_call(co, talks));
-    eddy_finally:
+eddy_finally:
     eddy_server_close(&server);
     eddy_catch(self->rc, eddy_server_wait_closed(co, &server));
     eddy_end;
@@ -285,8 +285,8 @@ static bool is_for_want_of_memory(int64_t result)
            result == -EPIPE;
 }
 
-/* A whole conversation while allocation k, or with `on` also each that follows, fails; false if it needs
- * less than k. */
+/* A whole conversation while allocation k, or with `on` also each that follows, fails; false if it
+ * needs less than k. */
 static bool converses_in_spite_of(unsigned k, bool on)
 {
     unsigned before;

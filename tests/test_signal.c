@@ -62,7 +62,8 @@ static void waits_for_signal(eddy_coro *co)
 
 static eddy_task start_waiting(const char *name, uint64_t set, int times)
 {
-    return eddy_loop_spawn(testing.loop, waits_for_signal, .name = name, .set = set, .times = times);
+    return eddy_loop_spawn(testing.loop, waits_for_signal, .name = name, .set = set,
+                           .times = times);
 }
 
 static int64_t wait_for(uint64_t set)
@@ -253,13 +254,14 @@ test(a_time_out_ends_the_wait)
     testing.log[0] = '\0';
 }
 
-test(the_highest_signal_can_be_waited_for)
+test(a_real_time_signal_can_be_waited_for)
 {
-    eddy_task task = start_waiting("s", EDDY_SIGNAL(SIGRTMAX), 1);
+    const int number = SIGRTMAX - 1; /* the last is valgrind's own */
+    eddy_task task = start_waiting("s", EDDY_SIGNAL(number), 1);
 
     testing_turns();
-    raise(SIGRTMAX);
-    assert_int_equal(eddy_loop_run_until(testing.loop, task), SIGRTMAX);
+    raise(number);
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), number);
 }
 
 test(a_call_that_fails_leaves_the_mask_as_it_was)
@@ -331,7 +333,7 @@ int main(void)
         signal_case(sets_that_cannot_be_waited_for_are_invalid),
         signal_case(a_cancel_ends_the_wait_and_takes_no_signal),
         signal_case(a_time_out_ends_the_wait),
-        signal_case(the_highest_signal_can_be_waited_for),
+        signal_case(a_real_time_signal_can_be_waited_for),
         signal_case(a_call_that_fails_leaves_the_mask_as_it_was),
         signal_case(a_set_that_cannot_be_widened_goes_on_with_the_old_one),
         signal_case(memory_that_fails_anywhere_is_enomem),

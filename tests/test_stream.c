@@ -1,4 +1,5 @@
-/* stream.h: connected sockets that are read and written. See test_stream_faults.c for what goes wrong. */
+/* stream.h: connected sockets that are read and written. What goes wrong is in
+ * test_stream_faults.c. */
 #include "support/children.h"
 #include "support/net.h"
 
@@ -276,8 +277,7 @@ test(a_write_of_no_bytes_is_done_at_once_also_when_the_kernel_takes_no_more)
 
     end(start_writing("w", 0));
     testing_assert_log("w=0");
-    while (eddy_try_write(&stream, big, BIG) > 0) {
-    }
+    while (eddy_try_write(&stream, big, BIG) > 0) {}
     task = start_writing("w", 0);
     testing_turns();
     testing_assert_log("w=0");

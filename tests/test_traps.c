@@ -323,12 +323,12 @@ static void __attribute__((noinline)) fill(int *numbers, size_t count)
 
 static int __attribute__((noinline)) sum(int *numbers, size_t count)
 {
-    int total = 0;
+    unsigned total = 0; /* what is summed may be garbage */
 
     for (size_t i = 0; i < count; i++) {
-        total += numbers[i];
+        total += (unsigned)numbers[i];
     }
-    return total;
+    return (int)total;
 }
 
 TRAPS(keeps_a_local);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Stock asyncio clients of the echo server: every byte that comes back is compared.
 
-    echo_clients.py HOST PORT CLIENTS MESSAGES    all clients are connected before the first one talks
+    echo_clients.py HOST PORT CLIENTS MESSAGES
+
+All clients are connected before the first one talks.
 """
 import asyncio
 import sys

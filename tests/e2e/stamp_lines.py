@@ -3,9 +3,10 @@
 
     stamp_lines.py DIRECTORY EXPECTED [TOLERANCE]
 
-Runs every program of DIRECTORY that has a NAME.out in EXPECTED, all at once, each with its output in a pipe.
-Its output must be that file, byte for byte, and its exit status 0. With a TOLERANCE (seconds) each line must
-come within that of the moment that EXPECTED/timing.tsv gives for it. Prints one line for each that fails.
+Runs every program of DIRECTORY that has a NAME.out in EXPECTED, all at once, each with its output
+in a pipe. Its output must be that file, byte for byte, and its exit status 0. With a TOLERANCE
+(seconds) each line must come within that of the moment that EXPECTED/timing.tsv gives for it.
+Prints one line for each fault.
 """
 import os
 import subprocess

@@ -49,7 +49,7 @@ void child(eddy_coro *co)
         testing_log_at(self->name, "");
     }
     eddy_return(self->result);
-    eddy_finally:
+eddy_finally:
     if (self->cleanup > 0) {
         eddy_await(eddy_sleep(co, self->cleanup));
         testing_log_at(self->name, "~");

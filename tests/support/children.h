@@ -1,10 +1,10 @@
 /*
  * Tasks for tests: a way to run a coroutine, and children whose life can be read in the log.
  *
- *     const struct child two[] = {{.name = "a", .sleep = 100 * MS}, {.name = "b", .sleep = 300 * MS}};
+ *     const struct child two[] = {{.name = "a", .sleep = 100 * MS}, {.name = "b"}};
  *
  *     ... eddy_group_spawn(co, &self->group, CHILD_LIKE(&two[i])); ...
- *     testing_assert_log("a@100 b@300");
+ *     testing_assert_log("b@0 a@100");
  */
 #ifndef EDDY_TESTING_CHILDREN_H
 #define EDDY_TESTING_CHILDREN_H
@@ -26,9 +26,9 @@ void testing_log_at(const char *word, const char *mark);
 /* Logs a result: "name=5", "name=-EBADF". */
 void testing_log_result(const char *name, int64_t result);
 
-/* Sleeps and returns `result`. Logs when that is over: "a@100"; when it is cancelled: "a!@50"; and when its
- * cleanup, if it takes time, is done: "a~@70". With `stubborn` it swallows the cancel, sleeps that much
- * longer and returns `result` all the same. */
+/* Sleeps and returns `result`. Logs when that is over: "a@100"; when it is cancelled: "a!@50"; and
+ * when its cleanup, if it takes time, is done: "a~@70". With `stubborn` it swallows the cancel,
+ * sleeps that much longer and returns `result` all the same. */
 struct child {
     eddy_coro co;
     const char *name;
@@ -42,8 +42,8 @@ struct child {
 void child(eddy_coro *co);
 
 /* The arguments of a child, as in the array element that `it` points at. */
-#define CHILD_LIKE(it)                                                                   \
-    child, .name = (it)->name, .sleep = (it)->sleep, .result = (it)->result,             \
+#define CHILD_LIKE(it)                                                       \
+    child, .name = (it)->name, .sleep = (it)->sleep, .result = (it)->result, \
            .cleanup = (it)->cleanup, .stubborn = (it)->stubborn
 
 /* Sleeps, then cancels the task. */

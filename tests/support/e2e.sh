@@ -44,4 +44,4 @@ trap 'exit 1' HUP INT TERM
 command -v "${CXX:-}" >/dev/null || CXX=
 
 # What a make or a shell around the test wants of its own builds is not for those made here.
-unset MAKEFLAGS MAKELEVEL DESTDIR
+unset MAKEFLAGS MAKELEVEL DESTDIR EDDY_TEST_WRAPPER

@@ -1,4 +1,4 @@
-/* Sockets for tests: peers that the loop knows nothing of. Their calls wait in the kernel, briefly. */
+/* Sockets for tests: peers that the loop knows nothing of. Their calls may wait in the kernel. */
 #ifndef EDDY_TESTING_NET_H
 #define EDDY_TESTING_NET_H
 
@@ -7,7 +7,7 @@
 
 #include "testing.h"
 
-/* A connected pair of TCP sockets on 127.0.0.1; nonblocking, close-on-exec. The test closes them. */
+/* A connected pair of TCP sockets on 127.0.0.1; nonblocking, close-on-exec. The test closes it. */
 void net_tcp_pair(int fds[2]);
 
 /* A TCP listener on 127.0.0.1, and its port. */
@@ -18,7 +18,7 @@ int net_unused_port(void);
 
 bool net_has_ipv6(void);
 
-/* A blocking client that is connected to 127.0.0.1:port; the server may not have accepted it yet. */
+/* A blocking client, connected to 127.0.0.1:port; the server may not have accepted it yet. */
 int net_connect(int port);
 
 /* Asserts that connecting to 127.0.0.1:port is refused. */
@@ -27,8 +27,8 @@ void net_assert_refused(int port);
 /* Waits until the fd is readable: TCP on the loopback may take a moment. */
 void net_wait_readable(int fd);
 
-/* Sends all of the text; reads exactly as many bytes and compares them. While the bytes, or the end of the
- * file, do not come, the loop of the fixture takes its turns. */
+/* Sends all of the text; reads exactly as many bytes and compares them. While the bytes, or the end
+ * of the file, do not come, the loop of the fixture takes its turns. */
 void net_send(int fd, const char *text);
 void net_expect(int fd, const char *text);
 

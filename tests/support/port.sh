@@ -14,8 +14,8 @@ works() {
 }
 
 # Builds everything with $scratch/compile-c and, if it is there, $scratch/compile-c++, and runs the unit
-# tests, the C++ programs, and the tutorial on the virtual clock. cmocka is there for the usual machine and libc only:
-# the header that stands in for it needs no library, so that libc is named once more in its place.
+# tests, the C++ programs, and the tutorial on the virtual clock. cmocka is there for the usual machine
+# and libc only: the header that stands in for it needs no library, so that libc is named in its place.
 port() {
     unset CXX
     if [ -e "$scratch/compile-c++" ]; then

@@ -38,7 +38,10 @@ static void send_input(eddy_coro *co)
     for (;;) {
         eddy_await(eddy_fd_wait(co, STDIN_FILENO, EDDY_READ));
         self->count = read(STDIN_FILENO, self->buffer, sizeof self->buffer);
-        if (self->count <= 0) {
+        if (self->count < 0) {
+            eddy_return(-errno);
+        }
+        if (self->count == 0) {
             break;
         }
         eddy_await(eddy_write(co, self->stream, self->buffer, (size_t)self->count));

@@ -98,7 +98,7 @@ static void adapt_interval(eddy_loop *loop, int64_t before)
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
     bool busy = eddy_loop_has_ready(loop);
-    int64_t before = loop->now;
+    int64_t before = loop->asked_at;
     int count = fetch_events(loop, kernel_timeout(loop, max_wait));
 
     if (count < 0) {
@@ -109,6 +109,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     }
     eddy_loop_update(loop);
     loop->steps_since_asked = 0;
+    loop->asked_at = loop->now;
     if (busy) {
         adapt_interval(loop, before);
     }

@@ -287,7 +287,8 @@ void eddy_at_body_(eddy_coro *co)
 
 static void resume_scoped(eddy_coro *co, eddy_coro *frame)
 {
-    frame->mask = co->mask;
+    /* Also one that has yielded in its own cleanup keeps cancels back. */
+    frame->mask = (uint16_t)(co->mask + ((frame->flags & EDDY_FRAME_IN_FINALLY_) != 0));
     co->task->top = frame;
 }
 
@@ -315,14 +316,14 @@ void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int manager)
     struct eddy_scope *scope;
 
     check_may_call(co);
-    scope = eddy_pool_take(&co->task->loop->pool, sizeof *scope + size, &pool_class);
+    scope = eddy_pool_take(&co->task->loop->pool, EDDY_SCOPE_SIZE + size, &pool_class);
     if (scope == NULL) {
         return NULL;
     }
     memset(scope, 0, sizeof *scope);
     scope->outer = co->scope;
     scope->leave = leave_frame;
-    scope->object = scope + 1;
+    scope->object = (char *)scope + EDDY_SCOPE_SIZE;
     scope->exit = exit;
     scope->stage = EDDY_STAGE_ENTER_;
     scope->pool_class = (uint8_t)pool_class;

@@ -65,17 +65,18 @@ bool eddy_limit_strike(struct eddy_task_record *task)
             first = limit;
         }
     }
-    first->stage = EDDY_LIMIT_STRUCK;
+    first->stage = EDDY_LIMIT_PASSED;
     recompute_all(&eddy_extra(task)->limits);
     return true;
 }
 
-static void restage(struct eddy_task_record *task, enum eddy_limit_stage to)
+/* Moves all limits of the stages `from` (bits) to another. */
+static void restage(struct eddy_task_record *task, unsigned from, enum eddy_limit_stage to)
 {
     bool changed = false;
 
     for (struct eddy_limit *limit = innermost(task); limit != NULL; limit = limit->below) {
-        if (limit->stage == EDDY_LIMIT_STRUCK) {
+        if ((from & 1u << limit->stage) != 0) {
             limit->stage = (uint8_t)to;
             changed = true;
         }
@@ -86,14 +87,19 @@ static void restage(struct eddy_task_record *task, enum eddy_limit_stage to)
     }
 }
 
-void eddy_limit_unstrike(struct eddy_task_record *task)
+void eddy_limit_delivered(struct eddy_task_record *task)
 {
-    restage(task, EDDY_LIMIT_OPEN);
+    restage(task, 1u << EDDY_LIMIT_PASSED, EDDY_LIMIT_STRUCK);
+}
+
+void eddy_limit_ignored(struct eddy_task_record *task)
+{
+    restage(task, 1u << EDDY_LIMIT_PASSED, EDDY_LIMIT_OPEN);
 }
 
 void eddy_limit_disown(struct eddy_task_record *task)
 {
-    restage(task, EDDY_LIMIT_SPENT);
+    restage(task, 1u << EDDY_LIMIT_PASSED | 1u << EDDY_LIMIT_STRUCK, EDDY_LIMIT_SPENT);
 }
 
 static int64_t pop(struct eddy_task_record *task, int64_t result)

@@ -30,19 +30,28 @@ static void note_end(struct eddy_task_record *task, struct eddy_task_record *chi
     }
 }
 
+static int64_t first_spawn_error(const eddy_task *tasks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (spawn_failed(tasks[i])) {
+            return -(int64_t)tasks[i].generation;
+        }
+    }
+    return 0;
+}
+
 /* All have ended: frees the records and returns the gather's result. */
 static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, size_t count)
 {
-    int64_t spawn_error = 0;
+    int64_t spawn_error = first_spawn_error(tasks, count);
     int64_t result = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct eddy_task_record *child = tasks[i].record;
         if (spawn_failed(tasks[i])) {
-            spawn_error = spawn_error == 0 ? -(int64_t)tasks[i].generation : spawn_error;
             continue;
         }
-        if (eddy_has(child, EDDY_TASK_FAILED_)) {
+        if (eddy_has(child, EDDY_TASK_FAILED_) && spawn_error == 0) {
             result = child->in.result;
             eddy_error_pass(child, task, result);
         } else if (child->in.result < 0 && child->in.result != -ECANCELED) {

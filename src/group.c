@@ -56,6 +56,10 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
     group->error = 0;
     group->function = NULL;
     group->closing = false;
+    group->cancelled = false;
+    if (eddy_link_used(&group->guard)) {
+        eddy_list_remove(&group->guard);
+    }
     return result;
 }
 
@@ -65,18 +69,21 @@ static void child_done(struct eddy_owner *owner, struct eddy_task_record *child,
     struct eddy_task_record *waiter = group->waiter;
 
     eddy_list_remove(&eddy_extra(child)->sibling);
-    if (result < 0 && result != -ECANCELED) {
+    if (result == -ECANCELED) {
+        group->cancelled = true;
+    } else if (result < 0) {
         fail(group, child, result);
     }
     eddy_task_release(child);
     if (--group->count > 0) {
         return;
     }
-    if (eddy_link_used(&group->guard)) {
-        eddy_list_remove(&group->guard);
+    if (eddy_link_used(&group->guard) && group->error == 0) {
+        eddy_list_remove(&group->guard); /* an error that nobody has waited for keeps it */
     }
     if (waiter != NULL) {
-        bool cancelled = group->error == 0 && eddy_has(waiter, EDDY_TASK_PASSED_);
+        bool cancelled =
+            group->error == 0 && group->cancelled && eddy_has(waiter, EDDY_TASK_PASSED_);
         result = finish(group, waiter);
         eddy_wake(waiter, cancelled ? -ECANCELED : result);
     }
@@ -90,7 +97,7 @@ static int adopt(eddy_coro *co, eddy_group *group, struct eddy_task_record *chil
     if (extra == NULL) {
         return -ENOMEM;
     }
-    if (group->count == 0 && eddy_guard_add(co->task, &group->guard) < 0) {
+    if (!eddy_link_used(&group->guard) && eddy_guard_add(co->task, &group->guard) < 0) {
         return -ENOMEM;
     }
     group->child_done = child_done;

@@ -21,7 +21,7 @@ static size_t frame_size(const eddy_coro *co)
     }
     if ((co->flags & EDDY_FRAME_SCOPED_) != 0) {
         const struct eddy_scope *scope = co->parent->scope;
-        return eddy_pool_block_size(scope, scope->pool_class) - sizeof *scope;
+        return eddy_pool_block_size(scope, scope->pool_class) - EDDY_SCOPE_SIZE;
     }
     return eddy_pool_block_size(co, co->pool_class);
 }

@@ -68,7 +68,8 @@ struct eddy_loop {
     const char *stack_base;
 
     /* Time. */
-    int64_t now; /* when the clock was last read */
+    int64_t now;      /* when the clock was last read */
+    int64_t asked_at; /* when it was read because the kernel was asked */
     struct eddy_heap heap;
     eddy_clock *clock;
     eddy_clock own_clock;
@@ -101,6 +102,7 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
+    struct eddy_task_record *current;              /* the task whose step runs, or NULL */
     const struct eddy_task_record *awaited;        /* the task for which the loop runs, or NULL */
     struct eddy_task_record *to_cancel; /* the next of a chain of joins, while one is gone down */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */

@@ -24,7 +24,7 @@ struct client {
 
 static size_t client_size(const eddy_server *server)
 {
-    return sizeof(struct client) + (server->idle_timeout > 0 ? sizeof(struct eddy_idle) : 0);
+    return sizeof(struct client) + (server->client_timeout > 0 ? sizeof(struct eddy_idle) : 0);
 }
 
 static void client_free(struct client *client)
@@ -50,7 +50,7 @@ static bool is_full(const eddy_server *server)
 static void accept_if_room(eddy_server *server)
 {
     if (eddy_io_started(&server->io) && server->io.interest == 0 && !is_full(server) &&
-        !eddy_timer_started(&server->retry) && eddy_io_change(&server->io, EDDY_READ) < 0) {
+        server->retry.deadline == EDDY_FOREVER && eddy_io_change(&server->io, EDDY_READ) < 0) {
         pause_accepting(server);
     }
 }
@@ -93,7 +93,7 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
 
 static int open_client(struct client *client, int fd)
 {
-    int64_t timeout = client->server->idle_timeout;
+    int64_t timeout = client->server->client_timeout;
     int result = eddy_stream_adopt(client->server->loop, &client->stream, fd, true);
 
     if (result == 0 && timeout > 0) {
@@ -185,17 +185,27 @@ static bool is_about_one_connection(int error)
     }
 }
 
+/* The retry timer is always started, for EDDY_FOREVER while nothing is to be retried: so
+ * starting it when memory is out cannot fail, for its entry in the heap is there. */
+static void set_retry(eddy_server *server, int64_t delay);
+
 static void on_retry(eddy_timer *timer)
 {
-    accept_if_room(timer->user);
+    eddy_server *server = timer->user;
+
+    set_retry(server, EDDY_FOREVER);
+    accept_if_room(server);
+}
+
+static void set_retry(eddy_server *server, int64_t delay)
+{
+    (void)eddy_timer_start(server->loop, &server->retry, delay, on_retry);
 }
 
 /* Out of fds or memory: accepting again at once would spin, for the client still waits. */
 static void pause_accepting(eddy_server *server)
 {
-    if (eddy_timer_start(server->loop, &server->retry, server->retry_delay, on_retry) < 0) {
-        return; /* not even room for a timer: try again in the next turn */
-    }
+    set_retry(server, server->retry_delay);
     (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
     server->retry_delay =
         server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
@@ -284,14 +294,16 @@ static int start_listening(eddy_coro *co, eddy_server *server, struct eddy_addre
     }
     result = bind_and_listen(server, fd, address);
     if (result == 0) {
+        result = eddy_timer_start(loop, &server->retry, EDDY_FOREVER, on_retry);
+    }
+    if (result == 0) {
         result = eddy_io_watch(loop, &server->io, fd, EDDY_READ, EDDY_IO_LISTENER, on_listener);
     }
-    if (result < 0) {
-        (void)loop->sys->close(loop->sys, fd);
-        return result;
+    if (result == 0) {
+        result = eddy_guard_add(co->task, &server->guard);
     }
-    result = eddy_guard_add(co->task, &server->guard);
     if (result < 0) {
+        eddy_timer_stop(&server->retry);
         eddy_io_stop(&server->io);
         (void)loop->sys->close(loop->sys, fd);
         return result;
@@ -329,6 +341,7 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
     server->retry_delay = FIRST_RETRY;
     server->retry.user = server;
     server->io.user = server;
+    server->client_timeout = server->idle_timeout;
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->site = site;

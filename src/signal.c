@@ -85,8 +85,12 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     struct signals *signals = (struct signals *)(void *)attachment;
     struct signalfd_siginfo info;
     const struct eddy_sys *sys = loop->sys;
+    struct eddy_task_record *task;
     int fd = signals->io.fd;
 
+    while ((task = eddy_line_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
+        eddy_list_remove(&task->timed.ready.link);
+    }
     if (eddy_io_started(&signals->io)) {
         while (sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info) {}
         eddy_io_stop(&signals->io);
@@ -196,11 +200,25 @@ static int take_pending(struct signals *signals, uint64_t set)
     return 0;
 }
 
+/* Not empty, and nothing that cannot be blocked: SIGKILL, SIGSTOP, and libc's own. */
+static bool can_be_watched(uint64_t set)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    for (int number = 1; number <= 64; number++) {
+        if ((set & EDDY_SIGNAL(number)) != 0 && sigaddset(&signals, number) < 0) {
+            return false;
+        }
+    }
+    return set != 0 && (set & (EDDY_SIGNAL(SIGKILL) | EDDY_SIGNAL(SIGSTOP))) == 0;
+}
+
 int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 {
     struct signals *signals;
 
-    if (set == 0 || (set & (EDDY_SIGNAL(SIGKILL) | EDDY_SIGNAL(SIGSTOP))) != 0) {
+    if (!can_be_watched(set)) {
         return -EINVAL;
     }
     signals = signals_of(loop);

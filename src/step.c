@@ -60,13 +60,14 @@ static void due(eddy_loop *loop, struct eddy_timed *timed)
     struct eddy_task_record *task = eddy_task_of(&timed->ready);
     int64_t deadline = deadline_of(task);
 
-    if (deadline <= loop->now) {
+    /* An entry that stands for an earlier deadline is only put right: others may come before it. */
+    if (deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
         if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
             eddy_wake(task, 0);
         } else if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
             eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
-        } else if (eddy_limit_strike(task)) {
-            (void)eddy_interrupt(task);
+        } else if (eddy_limit_strike(task) && eddy_interrupt(task)) {
+            eddy_limit_delivered(task);
         }
     }
     if (eddy_heap_has(&timed->alarm)) {
@@ -129,6 +130,7 @@ static inline void step(eddy_loop *loop, struct eddy_task_record *task)
     struct eddy_ready *ready = &task->timed.ready;
 
     ready->state = EDDY_TASK_RUNNING_;
+    loop->current = task;
     loop->awaits_left = AWAITS_A_STEP;
     if ((ready->bits & EDDY_TASK_PREPARED_) != 0 && !prepare(task)) {
         return;
@@ -158,6 +160,7 @@ static int run(eddy_loop *loop, int most)
         steps++;
     } while (steps < most && loop->batch.next != &loop->batch &&
              ((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK);
+    loop->current = NULL;
     return steps;
 }
 
@@ -184,17 +187,28 @@ static void report_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
+/* Time that does not pass by itself is no measure of a cleanup that hangs. */
+static bool time_is_up(eddy_loop *loop, int64_t deadline, int64_t real_deadline)
+{
+    return loop->now >= deadline ||
+           ((loop->clock->kind == EDDY_CLOCK_MANUAL || loop->holds > 0) &&
+            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= real_deadline);
+}
+
 static int end_tasks(eddy_loop *loop)
 {
     int64_t error = -ETIMEDOUT;
     int64_t deadline;
+    int64_t real_deadline;
     int result = eddy_loop_enter(loop, __builtin_frame_address(0));
 
     if (result < 0) {
         return result;
     }
     deadline = eddy_deadline_after(loop->now, loop->shutdown_limit);
-    while (result == 0 && loop->tasks->live > 0 && loop->now < deadline) {
+    real_deadline =
+        eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), loop->shutdown_limit);
+    while (result == 0 && loop->tasks->live > 0 && !time_is_up(loop, deadline, real_deadline)) {
         if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
             eddy_task_each(loop, cancel_visitor, NULL);
         }

@@ -13,7 +13,7 @@ static inline void moved(eddy_stream *stream)
 {
     if (stream->idle != NULL) {
         stream->idle->timer.deadline =
-            eddy_deadline_after(stream->io.loop->now, stream->idle->timeout);
+            eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
     }
 }
 
@@ -188,16 +188,26 @@ static void on_events(eddy_io *io, unsigned events)
 
 /* ---- the operations */
 
+/* Why a stream is not open: its idle time-out has closed it, or -EBADF. */
+static inline int not_open(const eddy_stream *stream)
+{
+    return stream->closed_with != 0 ? stream->closed_with : -EBADF;
+}
+
 /* What every operation begins with; `busy` is the task that does the same already. */
 static inline int64_t may_begin(eddy_coro *co, const eddy_stream *stream,
                                 const struct eddy_task_record *busy)
 {
     int64_t result = eddy_check(co);
 
-    if (result == 0 && !eddy_stream_is_open(stream)) {
-        result = -EBADF;
+    if (result < 0) {
+        return result;
     }
-    return result == 0 && busy != NULL ? -EBUSY : result;
+    if (!eddy_stream_is_open(stream)) {
+        /* who tries for ever is not to starve others */
+        return eddy_done_inline(co, not_open(stream));
+    }
+    return busy != NULL ? eddy_done_inline(co, -EBUSY) : 0;
 }
 
 int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
@@ -274,18 +284,20 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
 /* IOV_MAX; what is handed to the kernel in one call */
 enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 };
 
-/* The pieces that are left when `done` bytes of them are written. */
-static size_t pieces_left(const struct iovec *pieces, size_t count, size_t done, struct iovec *left)
+/* The next pieces when `done` bytes are written and `more` (> 0) are left; the array ends with
+ * those. */
+static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, struct iovec *left)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < count && n < PIECES_AT_ONCE; i++) {
+    for (size_t i = 0; more > 0 && n < PIECES_AT_ONCE; i++) {
         if (done >= pieces[i].iov_len) {
             done -= pieces[i].iov_len;
             continue;
         }
         left[n].iov_base = (char *)pieces[i].iov_base + done;
         left[n].iov_len = pieces[i].iov_len - done;
+        more -= left[n].iov_len;
         done = 0;
         n++;
     }
@@ -294,13 +306,13 @@ static size_t pieces_left(const struct iovec *pieces, size_t count, size_t done,
 
 /* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it
  * fails. */
-static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces, size_t count)
+static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
     struct iovec left[PIECES_AT_ONCE];
 
     while (stream->write_left > 0) {
-        size_t n = pieces_left(pieces, count, stream->written, left);
+        size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
         int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
         if (wrote == -EAGAIN) {
             stream->writable = false;
@@ -318,11 +330,10 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces, siz
     return (int64_t)stream->written;
 }
 
-/* The number of pieces is not kept: there are as many as it takes for what is left. */
 static int64_t resume_writev(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
-    int64_t result = write_pieces(stream, task->with.value, MOST_PIECES);
+    int64_t result = write_pieces(stream, task->with.value);
 
     if (result != EDDY_PENDING) {
         write_over(stream);
@@ -349,16 +360,18 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     stream->written = 0;
     stream->write_left = 0;
     for (int i = 0; i < count; i++) {
-        eddy_check_pointer_inline(co, pieces[i].iov_base);
         stream->write_left += pieces[i].iov_len;
     }
     if (stream->writable || stream->write_left == 0) {
-        result = write_pieces(stream, pieces, (size_t)count);
+        result = write_pieces(stream, pieces);
         if (result != EDDY_PENDING) {
             return eddy_done_inline(co, result);
         }
     }
     eddy_check_pointer_inline(co, pieces);
+    for (int i = 0; i < count; i++) {
+        eddy_check_pointer_inline(co, pieces[i].iov_base);
+    }
     stream->writer = co->task;
     stream->io.loop->references++;
     co->task->with.value = (void *)(uintptr_t)pieces;
@@ -370,7 +383,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
 int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 {
     if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
+        return not_open(stream);
     }
     if (stream->reader != NULL) {
         return -EBUSY;
@@ -381,7 +394,7 @@ int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
 {
     if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
+        return not_open(stream);
     }
     if (stream->writer != NULL) {
         return -EBUSY;
@@ -411,6 +424,7 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     stream->writer = NULL;
     stream->written = 0;
     stream->idle = NULL;
+    stream->closed_with = 0;
     stream->readable = false; /* the registration tells at once if it is */
     stream->writable = true;
     stream->short_means_drained = tcp;
@@ -434,6 +448,9 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
         return result;
     }
     result = sys->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
+    if (result == 0 && loop->current != NULL) {
+        result = eddy_guard_add(loop->current, &stream->io.ready.link);
+    }
     if (result < 0) {
         eddy_io_stop(&stream->io);
     }
@@ -475,9 +492,18 @@ void eddy_stream_disown(eddy_stream *stream)
     eddy_io_stop(&stream->io);
 }
 
+/* It was due when its turn came, but a byte may have moved since. */
 static void on_idle(eddy_timer *timer)
 {
-    close_with(((struct eddy_idle *)timer->user)->stream, -ETIMEDOUT);
+    struct eddy_idle *idle = timer->user;
+    eddy_stream *stream = idle->stream;
+    int64_t left = timer->deadline - eddy_loop_update(stream->io.loop);
+
+    if (left > 0 && eddy_timer_start(stream->io.loop, timer, left, on_idle) == 0) {
+        return;
+    }
+    close_with(stream, -ETIMEDOUT);
+    stream->closed_with = -ETIMEDOUT;
 }
 
 int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout)
@@ -495,6 +521,9 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
         idle->timer.user = idle;
         idle->stream = stream;
         idle->timeout = timeout;
+        if (stream->idle != NULL && stream->idle != idle) {
+            eddy_timer_stop(&stream->idle->timer);
+        }
         stream->idle = idle;
     }
     return result;

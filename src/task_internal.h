@@ -30,9 +30,10 @@ struct eddy_limit {
 
 enum eddy_limit_stage {
     EDDY_LIMIT_OPEN,
-    /* its cancel was delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
-    EDDY_LIMIT_STRUCK,
-    EDDY_LIMIT_SPENT /* it struck, but the cancel that is under way now is another's */
+    /* it strikes, but its cancel is not delivered yet: it may have been passed on */
+    EDDY_LIMIT_PASSED,
+    EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
+    EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
 };
 
 /* Who owns tasks and is told of their end, which consumes them. */
@@ -171,11 +172,11 @@ void eddy_cancel_next(struct eddy_task_record *task);
 /* The earliest deadline that could strike now, or EDDY_FOREVER. */
 int64_t eddy_limit_next(const struct eddy_task_record *task);
 
-/* Marks a limit that has passed as struck; false if there is none. */
+/* Lets the earliest limit that has passed strike; false if there is none. Then its cancel is either
+ * delivered, or was passed on and ignored, and will strike again. */
 bool eddy_limit_strike(struct eddy_task_record *task);
-
-/* The strikes that were passed on did not cancel anything: they are to be delivered again. */
-void eddy_limit_unstrike(struct eddy_task_record *task);
+void eddy_limit_delivered(struct eddy_task_record *task);
+void eddy_limit_ignored(struct eddy_task_record *task);
 
 /* A cancel from outside is on its way up: no limit may take it for its own. */
 void eddy_limit_disown(struct eddy_task_record *task);
@@ -230,7 +231,8 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wa
     task->wait = wait;
     task->in.object = object;
     task->timed.ready.state = EDDY_TASK_WAITING_;
-    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+    if (eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_)) {
+        eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
         eddy_task_arm(task);
     }
     return EDDY_PENDING;
@@ -259,6 +261,9 @@ static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 }
 
 /* ---- coro.c */
+
+/* What a scope takes in front of its frame, which keeps the alignment of the block. */
+#define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
 
 void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
 

@@ -78,7 +78,7 @@ void eddy_timer_stop(eddy_timer *timer)
  * timer stays in the heap, so that its next start cannot fail. */
 void eddy_timer_due(eddy_loop *loop, eddy_timer *timer)
 {
-    if (timer->deadline > loop->now) {
+    if (timer->deadline > eddy_heap_entry_of(&loop->heap, &timer->timed.alarm)->deadline) {
         eddy_heap_set(&loop->heap, &timer->timed.alarm, timer->deadline);
         return;
     }

@@ -51,11 +51,18 @@ static void check_or_abort(eddy_loop *loop)
     }
 }
 
+/* A manual clock was moved on since it was read. */
+static bool was_advanced(const eddy_loop *loop)
+{
+    return loop->clock->kind == EDDY_CLOCK_MANUAL && loop->clock->now != loop->now;
+}
+
 /* Nobody sees where one turn ends and the next begins, and the kernel need not be asked yet. */
 static bool may_go_on(const eddy_loop *loop, int64_t until)
 {
-    return loop->ready.next != &loop->ready && loop->steps_since_asked < loop->ask_interval &&
-           !loop->stop && !loop->awaited_ended && !loop->one_turn && until == EDDY_FOREVER &&
+    return loop->ready.next != &loop->ready && !was_advanced(loop) &&
+           loop->steps_since_asked < loop->ask_interval && !loop->stop && !loop->awaited_ended &&
+           !loop->one_turn && until == EDDY_FOREVER &&
            eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) &&
            eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]) && (loop->flags & EDDY_LOOP_CHECK) == 0;
 }
@@ -78,7 +85,8 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
     int64_t result = 0;
 
     eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
-    if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop)) {
+    if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop) ||
+        was_advanced(loop)) {
         loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
         result = eddy_loop_ask(loop, max_wait);
         loop->in_turn = true;

@@ -15,6 +15,7 @@ static int64_t interrupted(eddy_coro *co)
     if (eddy_has(task, EDDY_TASK_LIMIT_)) {
         eddy_clear(task, EDDY_TASK_LIMIT_);
         if (eddy_limit_strike(task)) {
+            eddy_limit_delivered(task);
             return -ECANCELED;
         }
     }
@@ -60,10 +61,12 @@ static void settle_passed(struct eddy_task_record *task, int64_t result)
 {
     eddy_clear(task, EDDY_TASK_PASSED_);
     if (result != -ECANCELED) {
-        eddy_limit_unstrike(task);
+        eddy_limit_ignored(task);
     } else if (eddy_has(task, EDDY_TASK_CANCEL_)) {
         eddy_clear(task, EDDY_TASK_CANCEL_);
         eddy_limit_disown(task);
+    } else {
+        eddy_limit_delivered(task);
     }
 }
 

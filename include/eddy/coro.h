@@ -467,13 +467,13 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 
 /* eddy_catch(variable, operation): awaits; value or error lands in the variable, nothing goes
  * on. It catches a cancel too: pass that on (eddy_return) unless there is a reason not to. */
-#define eddy_catch(variable, operation)                  \
-    do {                                                 \
-        EDDY_RUN_(operation, 0)                          \
-        variable = (__typeof__(variable))eddy_rc_;       \
-        if ((int64_t)(variable) != eddy_rc_) {           \
-            variable = (__typeof__(variable))-EOVERFLOW; \
-        }                                                \
+#define eddy_catch(variable, operation)                                              \
+    do {                                                                             \
+        EDDY_STATIC_ASSERT_((__typeof__(variable))-1 < 1, "the variable is signed"); \
+        EDDY_RUN_(operation, 0)                                                      \
+        variable = (int64_t)(__typeof__(variable))eddy_rc_ == eddy_rc_               \
+                       ? (__typeof__(variable))eddy_rc_                              \
+                       : (__typeof__(variable))-EOVERFLOW;                           \
     } while (0)
 
 /* eddy_except(-ETIMEDOUT, operation) { ... }: awaits; runs the block on that error, passes

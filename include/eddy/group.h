@@ -33,6 +33,7 @@ typedef struct eddy_group {
     const char *function, *file;     /* where that was */
     int line;
     uint32_t count; /* of tasks that have not ended */
+    bool cancelled; /* a task of it ended with -ECANCELED */
     bool closing;   /* being cancelled: takes no more tasks */
 } eddy_group;
 

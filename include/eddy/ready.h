@@ -39,8 +39,8 @@ struct eddy_timed {
     struct eddy_alarm alarm;
 };
 
-/* A task, as its users hold it: it never dangles. Zeroed it is no task; whatever is done with
- * one that is gone gives -ESRCH. See task.h. */
+/* A task, as its users hold it: it never dangles while its loop lives. Zeroed it is no task;
+ * whatever is done with one that is gone gives -ESRCH. See task.h. */
 typedef struct eddy_task {
     struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
     uint32_t generation;             /* which use of the record; record NULL: the error, positive */

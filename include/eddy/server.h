@@ -43,6 +43,7 @@ typedef struct eddy_server {
     struct eddy_link clients;
     struct eddy_line waiting; /* in eddy_server_wait_closed */
     void *handler;            /* the frame of every handler, to be copied */
+    int64_t client_timeout;   /* idle_timeout at the time of eddy_serve */
     size_t handler_size;
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;

@@ -35,6 +35,7 @@ typedef struct eddy_stream {
     struct eddy_idle *idle;          /* its idle time-out, or NULL */
     bool readable;                   /* a read may bring something */
     bool writable;                   /* a write may take something */
+    int closed_with;                 /* why it was closed, if not by its user: -ETIMEDOUT */
     bool short_means_drained;        /* TCP, and no event told of more than data so far: a short
                                         read has emptied the socket */
 } eddy_stream;
@@ -75,9 +76,11 @@ EDDY_API int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size);
 EDDY_API int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size);
 
 /* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that
- * waits then returns -ETIMEDOUT. As long as bytes move it costs nothing but noting the time. The
- * caller owns `idle`, zeroed, until the stream is closed. 0; -EBADF; -EINVAL: timeout <= 0;
- * -ENOMEM. */
+ * waits then, and any operation afterwards, returns -ETIMEDOUT. As long as bytes move it costs
+ * nothing but noting the time. The caller owns `idle`, zeroed, until the stream is closed: for a
+ * server's client that is after its handler has ended, so it must not lie in the handler's frame
+ * (rather set the server's idle_timeout). A second call replaces the first. 0; -EBADF; -EINVAL:
+ * timeout <= 0; -ENOMEM. */
 struct eddy_idle {
     eddy_timer timer; /* private, like the rest */
     eddy_stream *stream;

@@ -291,11 +291,12 @@ static void converse(eddy_coro *co)
             eddy_return(result);
         }
         if (self->connection->sent == self->connection->received) { /* no answer can come */
-            eddy_await(self->count,
-                       eddy_write(co, &self->connection->stream,
-                                  pattern_at(self->bench, self->connection, self->connection->sent),
-                                  min_u64(self->connection->allowed - self->connection->sent,
-                                          SURELY_BUFFERED)));
+            eddy_await(
+                self->count,
+                eddy_write(co, &self->connection->stream,
+                           pattern_at(self->bench, self->connection, self->connection->sent),
+                           (size_t)min_u64(self->connection->allowed - self->connection->sent,
+                                           SURELY_BUFFERED)));
             self->connection->sent += self->count;
         }
         eddy_await(eddy_readable(co, &self->connection->stream));

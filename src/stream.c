@@ -355,7 +355,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
         return result;
     }
     if (count < 0 || count > MOST_PIECES) {
-        return -EINVAL;
+        return eddy_done_inline(co, -EINVAL);
     }
     stream->written = 0;
     stream->write_left = 0;
@@ -407,7 +407,7 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
     const struct eddy_sys *sys;
 
     if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
+        return not_open(stream);
     }
     sys = stream->io.loop->sys;
     return sys->shutdown(sys, stream->io.fd, SHUT_WR);
@@ -511,7 +511,7 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
     int result;
 
     if (!eddy_stream_is_open(stream)) {
-        return -EBADF;
+        return not_open(stream);
     }
     if (timeout <= 0) {
         return -EINVAL;

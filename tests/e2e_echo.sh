@@ -146,6 +146,78 @@ if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
     host=127.0.0.1
 fi
 
+# ---- options of the server
+
+# Starts a client: what is written to $work/in.N goes to the server, the echo to $work/echo.N.
+open_client() { # N
+    rm -f "$work/in.$1"
+    mkfifo "$work/in.$1"
+    : >"$work/echo.$1"
+    "$programs/echo_client" --port "$port" <"$work/in.$1" >"$work/echo.$1" 2>&1 4>&- 5>&- &
+}
+
+# Waits up to five seconds for a file to have that text.
+await_text() { # WHAT WANTED FILE
+    tries=0
+    while [ "$(cat "$3")" != "$2" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || fail "$1: wanted '$2', got '$(cat "$3")'"
+        sleep 0.05
+    done
+}
+
+part "--workers: processes share the port and its clients"
+start_server --workers 2
+for i in 1 2 3 4 5 6 7 8; do
+    expect "client $i" "hello $i" "$("$programs/echo_client" --port "$port" "hello $i")"
+done
+expect_mistake 1 echo_server --port "$port" --workers 2
+expect_mistake 1 echo_server --port "$port"
+stop_server TERM "served 8 connections, $((8 * 8)) bytes"
+expect "the workers' standard error" "" "$(cat "$work/err")"
+
+part "--max-clients: the next one waits until one has gone"
+start_server --max-clients 1
+open_client 1
+exec 4>"$work/in.1"
+first=$!
+echo one >&4
+await_text "the first client" one "$work/echo.1"
+open_client 2
+exec 5>"$work/in.2"
+second=$!
+echo two >&5
+sleep 0.3
+expect "the second client, who waits" "" "$(cat "$work/echo.2")"
+exec 4>&-
+wait "$first" || fail "the first client failed"
+await_text "the second client" two "$work/echo.2"
+exec 5>&-
+wait "$second" || fail "the second client failed"
+stop_server TERM "served 2 connections, 8 bytes"
+
+part "--idle-timeout: a silent client is closed"
+open_files() {
+    find "/proc/$server/fd" -type l | wc -l
+}
+start_server --idle-timeout 1
+files=$(open_files)
+open_client 1
+exec 4>"$work/in.1"
+echo one >&4
+await_text "the client that will be silent" one "$work/echo.1"
+before=$(milliseconds)
+expect "open files with a client" $((files + 1)) "$(open_files)"
+while [ "$(open_files)" -gt "$files" ]; do
+    [ $(($(milliseconds) - before)) -lt 5000 ] || fail "the silent client is not closed"
+    sleep 0.05
+done
+took=$(($(milliseconds) - before))
+[ "$took" -ge 500 ] && [ "$took" -lt 2500 ] || fail "the silent client was closed after $took ms"
+exec 4>&-
+stop_server TERM "served 1 connections, 4 bytes"
+expect "the server's standard error" "" "$(cat "$work/err")"
+
 # ---- other people's clients
 
 if has nc netcat-openbsd; then

@@ -419,6 +419,8 @@ void testing_expect_abort(void (*function)(void *argument), void *argument, cons
     }
 }
 
+enum { OTHER_VALUE = 3 };
+
 void testing_expect_return(int (*function)(void *argument), void *argument, int value)
 {
     int status;
@@ -428,15 +430,15 @@ void testing_expect_return(int (*function)(void *argument), void *argument, int 
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(2);
-        _exit(function(argument) == value ? 0 : 1);
+        alarm(20);
+        _exit(function(argument) == value ? 0 : OTHER_VALUE);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFSIGNALED(status)) {
         fail_msg("it ended with signal %d%s", WTERMSIG(status),
                  WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
     }
-    if (WEXITSTATUS(status) != 0) {
+    if (WEXITSTATUS(status) == OTHER_VALUE) { /* valgrind has a status of its own for leaks */
         fail_msg("it did not return %d", value);
     }
 }

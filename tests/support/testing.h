@@ -186,7 +186,7 @@ void testing_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * others, to standard error. It runs in a forked child, where no cmocka assert may be used. */
 void testing_expect_abort(void (*function)(void *argument), void *argument, const char *text);
 
-/* Asserts that function(argument) returns that value, and within two seconds: for what might hang.
+/* Asserts that function(argument) returns that value, and within twenty seconds: for what might hang.
  * It runs in a forked child too. */
 void testing_expect_return(int (*function)(void *argument), void *argument, int value);
 

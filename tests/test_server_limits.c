@@ -425,5 +425,5 @@ int main(void)
         limits_case(a_server_with_all_options_opens_or_says_that_memory_is_out),
         limits_case(a_client_for_whom_there_is_no_memory_is_closed_and_the_next_is_served),
     };
-    return cmocka_run_group_tests_name("server limits", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,19 +292,15 @@ static bool read_totals(int fd, struct totals *sum)
     return true;
 }
 
-static int run_workers(struct options *options)
+/* The parent's part: tells that the workers are ready, tends them, and adds up what they have done. */
+static int lead_workers(const struct options *options, pid_t *workers, int fds[2])
 {
-    pid_t *workers = calloc((size_t)options->workers, sizeof *workers);
     struct totals sum = {0, 0};
     sigset_t signals;
-    int fds[2];
     int ready = 0;
     int started;
-    int port = reserve_port(options);
+    int failed;
 
-    if (port < 0 || workers == NULL || pipe(fds) < 0) {
-        return fail(options, port < 0 ? port : -ENOMEM);
-    }
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
@@ -318,16 +314,37 @@ static int run_workers(struct options *options)
     if (ready == options->workers) {
         say_listening(options->host, options->port);
     } else {
-        kill(getpid(), SIGTERM); /* to be passed on */
+        stop_workers(workers, started);
     }
-    if (tend_workers(workers, started, &signals) > 0 || ready < options->workers) {
+    failed = tend_workers(workers, started, &signals);
+    while (read_totals(fds[0], &sum)) {}
+    close(fds[0]);
+    if (failed > 0 || ready < options->workers) {
         return 1;
     }
-    while (read_totals(fds[0], &sum)) {}
     say_served(&sum);
-    close(port);
-    free(workers);
     return 0;
+}
+
+static int run_workers(struct options *options)
+{
+    int port = reserve_port(options);
+    pid_t *workers;
+    int fds[2];
+    int status;
+
+    if (port < 0) {
+        return fail(options, port);
+    }
+    workers = calloc((size_t)options->workers, sizeof *workers);
+    if (workers == NULL || pipe(fds) < 0) {
+        status = fail(options, workers == NULL ? -ENOMEM : -errno);
+    } else {
+        status = lead_workers(options, workers, fds);
+    }
+    free(workers);
+    close(port);
+    return status;
 }
 
 /* ---- the command line */

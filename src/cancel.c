@@ -52,21 +52,21 @@ static void cancel_chain(eddy_loop *loop)
 
 void eddy_cancel_next(struct eddy_task_record *task)
 {
-    task->loop->to_cancel = task;
+    eddy_task_loop(task)->to_cancel = task;
 }
 
 bool eddy_interrupt(struct eddy_task_record *task)
 {
     bool over = interrupt(task);
 
-    cancel_chain(task->loop);
+    cancel_chain(eddy_task_loop(task));
     return over;
 }
 
 void eddy_cancel_record(struct eddy_task_record *task)
 {
     cancel_one(task);
-    cancel_chain(task->loop);
+    cancel_chain(eddy_task_loop(task));
 }
 
 int eddy_cancel(eddy_task handle)

@@ -71,7 +71,7 @@ static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bo
 
 static int open_stream(eddy_coro *co, eddy_stream *stream, int fd)
 {
-    eddy_loop *loop = co->task->loop;
+    eddy_loop *loop = eddy_task_loop(co->task);
     int result = eddy_stream_adopt(loop, stream, fd, true);
 
     if (result < 0) {
@@ -98,7 +98,7 @@ int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int p
     if (eddy_stream_is_open(stream) || port == 0 || eddy_address_parse(&address, host, port) < 0) {
         return -EINVAL;
     }
-    fd = begin_connect(co->task->loop, &address, &connecting);
+    fd = begin_connect(eddy_task_loop(co->task), &address, &connecting);
     result = fd < 0 ? fd : open_stream(co, stream, fd);
     if (result < 0) {
         return result;

@@ -16,7 +16,7 @@ void eddy_misuse_(const char *function, const char *file, int line, const char *
 
 struct eddy_where eddy_frame_where(eddy_coro *co)
 {
-    eddy_loop *loop = co->task->loop;
+    eddy_loop *loop = eddy_task_loop(co->task);
     uint32_t state = co->state;
     struct eddy_where where;
 
@@ -41,8 +41,8 @@ void eddy_frame_misuse(eddy_coro *co, const char *text)
 int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *file)
 {
     if (co->state == EDDY_STATE_WHO_) {
-        co->task->loop->who_function = function;
-        co->task->loop->who_file = file;
+        eddy_task_loop(co->task)->who_function = function;
+        eddy_task_loop(co->task)->who_file = file;
         return 0;
     }
     if ((co->state & 7u) == EDDY_STATE_BEGUN_) {
@@ -98,7 +98,7 @@ void *eddy_call_begin_slow_(eddy_coro *co, size_t size)
     check_may_call(co);
     result = call_forbidden(co);
     if (result == 0) {
-        memory = eddy_pool_take(&task->loop->pool, size, &pool_class);
+        memory = eddy_pool_take(&eddy_task_loop(task)->pool, size, &pool_class);
         if (memory != NULL) {
             task->top = memory;
             return memory;
@@ -130,7 +130,7 @@ int64_t eddy_call_begin_in_(eddy_coro *co, void *memory)
 void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co)
 {
     if ((co->flags & EDDY_FRAME_BORROWED_) == 0) {
-        eddy_pool_give(&task->loop->pool, co, co->pool_class);
+        eddy_pool_give(&eddy_task_loop(task)->pool, co, co->pool_class);
     }
 }
 
@@ -160,7 +160,7 @@ static int64_t result_for_parent(const eddy_coro *co)
 /* A deadline that has passed during a cleanup, which held it back, strikes at the next await. */
 static void cleanup_over(struct eddy_task_record *task)
 {
-    if (eddy_has(task, EDDY_TASK_LIMITS_) && eddy_limit_next(task) <= task->loop->now) {
+    if (eddy_has(task, EDDY_TASK_LIMITS_) && eddy_limit_next(task) <= eddy_task_loop(task)->now) {
         eddy_set(task, EDDY_TASK_LIMIT_);
     }
 }
@@ -310,26 +310,50 @@ static int64_t leave_frame(eddy_coro *co, struct eddy_scope *scope)
     return EDDY_PENDING;
 }
 
-void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int manager)
+/* A scope with room for `size` bytes behind it, or NULL. */
+static struct eddy_scope *open_scope(eddy_coro *co, size_t size, uint32_t exit)
 {
     unsigned pool_class;
     struct eddy_scope *scope;
 
     check_may_call(co);
-    scope = eddy_pool_take(&co->task->loop->pool, EDDY_SCOPE_SIZE + size, &pool_class);
+    scope = eddy_pool_take(&eddy_task_loop(co->task)->pool, size, &pool_class);
     if (scope == NULL) {
         return NULL;
     }
     memset(scope, 0, sizeof *scope);
     scope->outer = co->scope;
-    scope->leave = leave_frame;
-    scope->object = (char *)scope + EDDY_SCOPE_SIZE;
     scope->exit = exit;
     scope->stage = EDDY_STAGE_ENTER_;
     scope->pool_class = (uint8_t)pool_class;
-    scope->breaks = manager != 0;
     co->scope = scope;
+    return scope;
+}
+
+void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int flags)
+{
+    struct eddy_scope *scope = open_scope(co, EDDY_SCOPE_SIZE + size, exit);
+
+    if (scope == NULL) {
+        return NULL;
+    }
+    scope->leave = leave_frame;
+    scope->object = (char *)scope + EDDY_SCOPE_SIZE;
+    scope->flags = (uint8_t)flags;
     return scope->object;
+}
+
+int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave, uint32_t exit)
+{
+    struct eddy_scope *scope = open_scope(co, sizeof *scope, exit);
+
+    if (scope == NULL) {
+        return 0;
+    }
+    scope->leave = leave;
+    scope->object = object;
+    scope->flags = EDDY_SCOPE_BREAKS_;
+    return 1;
 }
 
 int64_t eddy_scope_enter_(eddy_coro *co)
@@ -346,12 +370,13 @@ int64_t eddy_scope_enter_(eddy_coro *co)
 int64_t eddy_scope_leave_(eddy_coro *co)
 {
     struct eddy_scope *scope = co->scope;
+    bool entered = scope->stage != EDDY_STAGE_ENTER_ || (scope->flags & EDDY_SCOPE_FRAME_) != 0;
 
     if (scope->leaving != EDDY_LEAVE_UNWIND_) {
         scope->leaving = scope->stage == EDDY_STAGE_BODY_ ? EDDY_LEAVE_BREAK_ : EDDY_LEAVE_NORMAL_;
     }
     co->mask++;
-    return scope->leave(co, scope);
+    return entered ? scope->leave(co, scope) : 0;
 }
 
 int eddy_scope_left_(eddy_coro *co, int64_t result)
@@ -359,10 +384,12 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
     struct eddy_scope *scope = co->scope;
     struct eddy_scope left = *scope;
 
-    co->mask--;
-    cleanup_over(co->task);
+    if ((left.flags & EDDY_SCOPE_UNMASKED_) == 0) {
+        co->mask--;
+        cleanup_over(co->task);
+    }
     co->scope = left.outer;
-    eddy_pool_give(&co->task->loop->pool, scope, left.pool_class);
+    eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
     if (left.leaving == EDDY_LEAVE_UNWIND_) {
         /* not the error that was raised in the manager */
         if (result < 0 && result != co->outcome) {
@@ -375,7 +402,7 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
         eddy_unwind_(co, result);
         return 1;
     }
-    if (left.leaving == EDDY_LEAVE_BREAK_ && left.breaks) {
+    if (left.leaving == EDDY_LEAVE_BREAK_ && (left.flags & EDDY_SCOPE_BREAKS_) != 0) {
         co->state = left.exit + 2; /* where the macro breaks out of the user's loop */
         return 1;
     }

@@ -54,7 +54,8 @@ bool eddy_limit_strike(struct eddy_task_record *task)
     struct eddy_limit *first = innermost(task);
     int64_t deadline;
 
-    if (first == NULL || first->mask != task->top->mask || first->effective > task->loop->now) {
+    if (first == NULL || first->mask != task->top->mask ||
+        first->effective > eddy_task_loop(task)->now) {
         return false;
     }
     /* Of those with the earliest deadline the outermost: it was set first. */
@@ -113,7 +114,7 @@ static int64_t pop(struct eddy_task_record *task, int64_t result)
     extra->limits = limit->below;
     eddy_clear(task, (limit->zero ? EDDY_TASK_ZERO_ : 0u) |
                          (limit->below == NULL ? EDDY_TASK_LIMITS_ | EDDY_TASK_LIMIT_ : 0u));
-    eddy_pool_give(&task->loop->pool, limit, limit->pool_class);
+    eddy_pool_give(&eddy_task_loop(task)->pool, limit, limit->pool_class);
     return result;
 }
 
@@ -139,7 +140,7 @@ static int reserve_entry(struct eddy_task_record *task, int64_t deadline)
 {
     return eddy_heap_has(&task->timed.alarm)
                ? 0
-               : eddy_heap_start(&task->loop->heap, &task->timed.alarm, deadline);
+               : eddy_heap_start(&eddy_task_loop(task)->heap, &task->timed.alarm, deadline);
 }
 
 int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
@@ -152,13 +153,13 @@ int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
     if (extra == NULL) {
         return 0;
     }
-    limit = eddy_pool_take(&task->loop->pool, sizeof *limit, &pool_class);
+    limit = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *limit, &pool_class);
     if (limit == NULL) {
         return 0;
     }
-    limit->deadline = eddy_deadline_after(eddy_loop_update(task->loop), timeout);
+    limit->deadline = eddy_deadline_after(eddy_loop_update(eddy_task_loop(task)), timeout);
     if (reserve_entry(task, limit->deadline) < 0) {
-        eddy_pool_give(&task->loop->pool, limit, pool_class);
+        eddy_pool_give(&eddy_task_loop(task)->pool, limit, pool_class);
         return 0;
     }
     limit->below = extra->limits;

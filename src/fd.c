@@ -15,8 +15,8 @@ static void leave(struct eddy_task_record *task)
     struct fd_wait *wait = task->in.object;
 
     eddy_io_stop(&wait->io);
-    task->loop->references--;
-    eddy_pool_give(&task->loop->pool, wait, wait->pool_class);
+    eddy_task_loop(task)->references--;
+    eddy_pool_give(&eddy_task_loop(task)->pool, wait, wait->pool_class);
 }
 
 static int abort_wait(struct eddy_task_record *task)
@@ -45,7 +45,7 @@ static void on_events(eddy_io *io, unsigned events)
 
 int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events)
 {
-    eddy_loop *loop = co->task->loop;
+    eddy_loop *loop = eddy_task_loop(co->task);
     unsigned pool_class;
     struct fd_wait *wait;
     int64_t result = eddy_check(co);

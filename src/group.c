@@ -125,7 +125,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
         fail(group, NULL, -ESHUTDOWN);
         return failed;
     }
-    task = eddy_spawn_(co->task->loop, site, frame, size);
+    task = eddy_spawn_(eddy_task_loop(co->task), site, frame, size);
     if (task.record != NULL && adopt(co, group, task.record) < 0) {
         withdraw(task);
         task.record = NULL;

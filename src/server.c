@@ -337,7 +337,7 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
         eddy_address_parse(&address, host, port) < 0) {
         return -EINVAL;
     }
-    server->loop = co->task->loop;
+    server->loop = eddy_task_loop(co->task);
     server->retry_delay = FIRST_RETRY;
     server->retry.user = server;
     server->io.user = server;

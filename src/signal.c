@@ -45,7 +45,7 @@ static void deliver(struct signals *signals, int number)
         struct eddy_task_record *task = (struct eddy_task_record *)(void *)link;
         link = link->next;
         if (((uint64_t)task->with.until & EDDY_SIGNAL(number)) != 0) {
-            task->loop->references--;
+            eddy_task_loop(task)->references--;
             eddy_wake(task, number);
             taken = true;
         }
@@ -182,7 +182,7 @@ static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
 
 static int abort_wait(struct eddy_task_record *task)
 {
-    task->loop->references--;
+    eddy_task_loop(task)->references--;
     return 1;
 }
 
@@ -227,7 +227,7 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 
 int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
 {
-    eddy_loop *loop = co->task->loop;
+    eddy_loop *loop = eddy_task_loop(co->task);
     struct signals *signals;
     int64_t result = eddy_check(co);
 

@@ -30,8 +30,8 @@ int64_t eddy_sleep(eddy_coro *co, int64_t duration)
     if (result < 0) {
         return result;
     }
-    until = eddy_deadline_after(eddy_loop_update(task->loop), duration);
-    if (eddy_heap_start(&task->loop->heap, &task->timed.alarm, until) < 0) {
+    until = eddy_deadline_after(eddy_loop_update(eddy_task_loop(task)), duration);
+    if (eddy_heap_start(&eddy_task_loop(task)->heap, &task->timed.alarm, until) < 0) {
         return -ENOMEM;
     }
     task->with.until = until;

@@ -26,7 +26,7 @@ void eddy_task_arm(struct eddy_task_record *task)
     int64_t deadline = deadline_of(task);
 
     if (deadline != EDDY_FOREVER) {
-        (void)eddy_heap_start(&task->loop->heap, &task->timed.alarm, deadline);
+        (void)eddy_heap_start(&eddy_task_loop(task)->heap, &task->timed.alarm, deadline);
     }
 }
 
@@ -171,7 +171,7 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
     (void)context;
     if (task->timed.ready.state != EDDY_TASK_DONE_) {
         eddy_set(task, EDDY_TASK_ENDING_);
-        task->loop->tasks->ending++;
+        eddy_task_loop(task)->tasks->ending++;
         eddy_cancel_record(task);
     }
 }
@@ -236,30 +236,23 @@ static int stuck(eddy_loop *loop)
     return -EDEADLK;
 }
 
+/* Tasks that were cut off must not be found by what is still to be closed. */
+static void forget_visitor(struct eddy_task_record *task, void *context)
+{
+    eddy_loop *loop = context;
+
+    if (eddy_heap_has(&task->timed.alarm)) {
+        eddy_heap_remove(&loop->heap, &task->timed.alarm);
+    }
+    if (eddy_link_used(&task->timed.ready.link)) {
+        eddy_list_remove(&task->timed.ready.link);
+    }
+}
+
 static void fini(eddy_loop *loop)
 {
-    struct eddy_slab *slab = loop->tasks->slabs;
-
-    while (slab != NULL) {
-        struct eddy_slab *next = slab->next;
-        /* Tasks that were cut off must not be found by what is still to be closed. */
-        for (uint32_t i = 0; i < slab->used; i++) {
-            struct eddy_task_record *task = &slab->records[i];
-            if (eddy_heap_has(&task->timed.alarm)) {
-                eddy_heap_remove(&loop->heap, &task->timed.alarm);
-            }
-            if (task->timed.ready.state != EDDY_TASK_FREE_ &&
-                eddy_link_used(&task->timed.ready.link)) {
-                eddy_list_remove(&task->timed.ready.link);
-            }
-        }
-        eddy_pool_resize(&loop->pool, slab,
-                         sizeof *slab + slab->count * sizeof(struct eddy_task_record), 0);
-        slab = next;
-    }
-    eddy_pool_resize(&loop->pool, loop->tasks, sizeof *loop->tasks, 0);
-    loop->tasks = NULL;
-    loop->task_class = NULL;
+    eddy_task_each(loop, forget_visitor, loop);
+    eddy_task_table_free(loop);
 }
 
 /* ---- checking */

@@ -6,70 +6,6 @@
 
 /* ---- records */
 
-static int table_make(eddy_loop *loop)
-{
-    struct eddy_task_table *table;
-
-    if (loop->tasks != NULL) {
-        return 0;
-    }
-    table = eddy_pool_resize(&loop->pool, NULL, 0, sizeof *table);
-    if (table == NULL) {
-        return -ENOMEM;
-    }
-    memset(table, 0, sizeof *table);
-    loop->tasks = table;
-    loop->task_class = &eddy_task_class;
-    return 0;
-}
-
-static int slab_add(eddy_loop *loop)
-{
-    struct eddy_slab *newest = loop->tasks->slabs;
-    uint32_t count = newest == NULL              ? FIRST_SLAB
-                     : newest->count < LAST_SLAB ? newest->count * 2
-                                                 : LAST_SLAB;
-    struct eddy_slab *slab = eddy_pool_resize(
-        &loop->pool, NULL, 0, sizeof *slab + count * sizeof(struct eddy_task_record));
-
-    if (slab == NULL) {
-        return -ENOMEM;
-    }
-    slab->next = newest;
-    slab->used = 0;
-    slab->count = count;
-    loop->tasks->slabs = slab;
-    return 0;
-}
-
-static struct eddy_task_record *record_new(eddy_loop *loop)
-{
-    struct eddy_task_table *table = loop->tasks;
-    struct eddy_link *link = eddy_list_first(&table->free);
-
-    if (link != NULL) {
-        eddy_list_remove(link);
-        return (struct eddy_task_record *)(void *)link;
-    }
-    if ((table->slabs == NULL || table->slabs->used == table->slabs->count) && slab_add(loop) < 0) {
-        return NULL;
-    }
-    table->slabs->records[table->slabs->used].timed.ready.generation = 1;
-    return &table->slabs->records[table->slabs->used++];
-}
-
-void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
-                    void *context)
-{
-    for (struct eddy_slab *slab = loop->tasks->slabs; slab != NULL; slab = slab->next) {
-        for (uint32_t i = 0; i < slab->used; i++) {
-            if (slab->records[i].timed.ready.state != EDDY_TASK_FREE_) {
-                visit(&slab->records[i], context);
-            }
-        }
-    }
-}
-
 struct eddy_task_record *eddy_task_find(eddy_task handle)
 {
     struct eddy_task_record *task = handle.record;
@@ -89,7 +25,7 @@ struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task)
     if (extra != NULL) {
         return extra;
     }
-    extra = eddy_pool_take(&task->loop->pool, sizeof *extra, &pool_class);
+    extra = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *extra, &pool_class);
     if (extra == NULL) {
         return NULL;
     }
@@ -119,13 +55,9 @@ void eddy_task_release(struct eddy_task_record *task)
         while (!eddy_list_empty(&extra->guards)) { /* open things elsewhere than in frames */
             eddy_list_remove(extra->guards.next);
         }
-        eddy_pool_give(&task->loop->pool, extra, extra->pool_class);
+        eddy_pool_give(&eddy_task_loop(task)->pool, extra, extra->pool_class);
     }
-    task->owner = NULL;
-    task->timed.ready.bits = 0;
-    task->timed.ready.state = EDDY_TASK_FREE_;
-    task->timed.ready.generation++;
-    eddy_list_append(&task->loop->tasks->free, &task->timed.ready.link);
+    eddy_task_record_free(task);
 }
 
 /* ---- starting */
@@ -138,19 +70,15 @@ static eddy_task failed(int error)
 
 static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
 {
-    struct eddy_task_record *task = record_new(loop);
-    uint32_t generation;
+    struct eddy_task_record *task = eddy_task_record_new(loop);
 
     if (task == NULL) {
         return failed(-ENOMEM);
     }
-    generation = task->timed.ready.generation;
-    memset(task, 0, sizeof *task);
     task->timed.ready.kind = EDDY_READY_TASK;
     task->timed.ready.state = EDDY_TASK_READY_;
     task->timed.ready.bits = EDDY_TASK_NEW_;
-    task->timed.ready.generation = generation;
-    task->loop = loop;
+    task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
     task->top = frame;
     task->site = site;
     frame->task = task;
@@ -162,7 +90,7 @@ static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
 
 static int may_spawn(eddy_loop *loop)
 {
-    int result = table_make(loop);
+    int result = eddy_task_table_make(loop);
 
     return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
 }
@@ -227,11 +155,11 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
     const struct eddy_task_extra *extra = eddy_extra(task);
 
     if (extra != NULL && extra->error == error) {
-        eddy_loop_report(task->loop, eddy_handle(task), error,
+        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
                          "%s:%d: %s: %s (in a task that was spawned at %s and %s)", extra->file,
                          extra->line, extra->function, eddy_strerror(error), task->site, what);
     } else {
-        eddy_loop_report(task->loop, eddy_handle(task), error,
+        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
                          "%s: %s (in a task that was spawned here and %s)", task->site,
                          eddy_strerror(error), what);
     }
@@ -246,13 +174,13 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 
     eddy_limit_drop_all(task);
     if (eddy_heap_has(&task->timed.alarm)) {
-        eddy_heap_remove(&task->loop->heap, &task->timed.alarm);
+        eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
     }
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
-    task->loop->tasks->live--;
-    task->loop->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
-    task->loop->awaited_ended |= task == task->loop->awaited;
+    eddy_task_loop(task)->tasks->live--;
+    eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
+    eddy_task_loop(task)->awaited_ended |= task == eddy_task_loop(task)->awaited;
     if (eddy_has(task, EDDY_TASK_OWNED_)) {
         owner->child_done(owner, task, result);
     } else if (joiner != NULL) {
@@ -274,7 +202,7 @@ int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_t
         return -EDEADLK;
     }
     return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ||
-                   task == task->loop->awaited
+                   task == eddy_task_loop(task)->awaited
                ? -EBUSY
                : 0;
 }

@@ -10,9 +10,7 @@
 
 enum {
     /* calls, yields and awaits that finish at once, before others get their turn */
-    AWAITS_A_STEP = 128,
-    FIRST_SLAB = 16, /* records; slabs double up to the last size */
-    LAST_SLAB = 4096
+    AWAITS_A_STEP = 128
 };
 
 /* A deadline that a frame has set; they nest as the awaits do, innermost first. */
@@ -56,20 +54,45 @@ struct eddy_task_extra {
     unsigned pool_class;
 };
 
-struct eddy_slab {
-    struct eddy_slab *next;
+/* ---- task_table.c: where the records of tasks lie */
+
+enum { RECORDS_A_PAGE = (EDDY_TASK_PAGE_ - sizeof(eddy_loop *)) / sizeof(struct eddy_task_record) };
+
+/* Aligned to its size, EDDY_TASK_PAGE_, so that a record finds its loop: eddy_task_loop. */
+struct eddy_task_page {
+    eddy_loop *loop;
+    struct eddy_task_record records[RECORDS_A_PAGE];
+};
+
+/* Pages that were allocated as one, with this in front of the first. */
+struct eddy_task_region {
+    struct eddy_task_region *next;
+    uint32_t pages;
     uint32_t used; /* records handed out at least once */
-    uint32_t count;
-    struct eddy_task_record records[];
 };
 
 struct eddy_task_table {
-    struct eddy_slab *slabs; /* newest first */
-    struct eddy_link free;   /* records to be used again */
-    uint32_t live;           /* tasks that have not ended */
-    uint32_t ending;         /* of those, the ones that the end of the loop has cancelled */
-    bool closed;             /* the loop is being freed, its tasks have ended */
+    struct eddy_task_region *regions; /* newest first */
+    struct eddy_link free;            /* records to be used again */
+    uint32_t spawned;                 /* the number of the newest task */
+    uint32_t live;                    /* tasks that have not ended */
+    uint32_t ending; /* of those, the ones that the end of the loop has cancelled */
+    bool closed;     /* the loop is being freed, its tasks have ended */
 };
+
+/* Makes the table of a loop that has none yet: 0 or -ENOMEM. */
+int eddy_task_table_make(eddy_loop *loop);
+void eddy_task_table_free(eddy_loop *loop);
+
+/* A record for a new task, cleared but for its number; NULL: no memory. */
+struct eddy_task_record *eddy_task_record_new(eddy_loop *loop);
+
+/* Frees the record of a task for another; stale handles find that out. */
+void eddy_task_record_free(struct eddy_task_record *task);
+
+/* Visits every record in use. */
+void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
+                    void *context);
 
 static inline struct eddy_task_record *eddy_task_of(struct eddy_ready *ready)
 {
@@ -142,10 +165,6 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result);
 /* Frees the record for another task; stale handles find that out. */
 void eddy_task_release(struct eddy_task_record *task);
 
-/* Visits every record in use. */
-void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
-                    void *context);
-
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
 int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
 
@@ -196,7 +215,7 @@ void eddy_task_arm(struct eddy_task_record *task);
 static inline void eddy_requeue(struct eddy_task_record *task)
 {
     task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(task->loop, &task->timed.ready);
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         eddy_task_arm(task);
     }
@@ -220,7 +239,7 @@ int64_t eddy_done_slow(eddy_coro *co, int64_t result);
 
 static inline int64_t eddy_done_inline(eddy_coro *co, int64_t result)
 {
-    return --co->task->loop->awaits_left > 0 ? result : eddy_done_slow(co, result);
+    return --eddy_task_loop(co->task)->awaits_left > 0 ? result : eddy_done_slow(co, result);
 }
 
 static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
@@ -230,6 +249,7 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wa
     eddy_mark_begun(co);
     task->wait = wait;
     task->in.object = object;
+    task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
     task->timed.ready.state = EDDY_TASK_WAITING_;
     if (eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_)) {
         eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
@@ -244,7 +264,7 @@ static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
     eddy_set(task, EDDY_TASK_TRY_);
     if (task->timed.ready.state == EDDY_TASK_WAITING_) {
         task->timed.ready.state = EDDY_TASK_READY_;
-        eddy_loop_append(task->loop, &task->timed.ready);
+        eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
     }
 }
 
@@ -253,7 +273,7 @@ void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
 static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t base = (uintptr_t)co->task->loop->stack_base;
+    uintptr_t base = (uintptr_t)eddy_task_loop(co->task)->stack_base;
 
     if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */
         eddy_stack_pointer_misuse(co);
@@ -266,6 +286,13 @@ static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 #define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
 
 void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
+
+/* For a scope's `leave`: its exit waits for something that a cancel is to reach. */
+static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
+{
+    scope->flags |= EDDY_SCOPE_UNMASKED_;
+    co->mask--;
+}
 
 extern const struct eddy_wait eddy_sleep_kind;
 extern const struct eddy_wait eddy_pause_kind;

@@ -79,8 +79,8 @@ static inline void make_ready(struct eddy_task_record *task)
         eddy_list_remove(&task->timed.ready.link);
     }
     task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(task->loop, &task->timed.ready);
-    eddy_loop_changed(task->loop);
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    eddy_loop_changed(eddy_task_loop(task));
 }
 
 void eddy_wake(struct eddy_task_record *task, int64_t result)

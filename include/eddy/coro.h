@@ -84,27 +84,39 @@ enum {
     EDDY_FRAME_LARGE_ = 1 << 7 /* its memory is not of a small class */
 };
 
+/* Begins the exit of a scope: an operation, awaited by the frame. */
+typedef int64_t eddy_scope_leave_fn(eddy_coro *co, struct eddy_scope *scope);
+
 /* One open eddy_with or eddy_for_each of a frame. */
 struct eddy_scope {
     struct eddy_scope *outer; /* the next one outwards in the same frame */
-    /* Begins the exit: an operation, awaited by the frame. */
-    int64_t (*leave)(eddy_coro *co, struct eddy_scope *scope);
+    eddy_scope_leave_fn *leave;
     void *object;       /* what is to be left: a frame, a lock, ... */
     uint32_t exit;      /* the resume point of the exit */
     uint8_t stage;      /* EDDY_STAGE_..._ */
     uint8_t leaving;    /* EDDY_LEAVE_..._ */
     uint8_t pool_class; /* of the scope's memory and its frame's */
-    uint8_t breaks;     /* `break` in the body leaves the loop around it too (eddy_with) */
+    uint8_t flags;      /* EDDY_SCOPE_..._ */
+};
+
+enum {
+    EDDY_SCOPE_BREAKS_ = 1 << 0,   /* `break` in the body leaves the loop around it too */
+    EDDY_SCOPE_FRAME_ = 1 << 1,    /* its object is a frame, which lies behind it */
+    EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit does not hold cancels back */
+    EDDY_SCOPE_GENERATOR_ = EDDY_SCOPE_FRAME_,
+    EDDY_SCOPE_MANAGER_ = EDDY_SCOPE_FRAME_ | EDDY_SCOPE_BREAKS_
 };
 
 enum { EDDY_STAGE_ENTER_, EDDY_STAGE_ENTERED_, EDDY_STAGE_BODY_, EDDY_STAGE_DONE_ };
 enum { EDDY_LEAVE_NORMAL_, EDDY_LEAVE_BREAK_, EDDY_LEAVE_UNWIND_ };
 
-/* A task's record. Private, but the words look at it; see task.h for what users do with tasks. */
+/* A task's record. Private, but the words look at it; see task.h for what users do with tasks.
+ * Records lie in pages, which begin with their loop: see eddy_task_loop. */
 struct eddy_task_record {
     struct eddy_timed timed; /* its place in the ready list or in a line, and in the heap */
-    eddy_loop *loop;
-    eddy_coro *top;               /* the innermost frame: a wake-up resumes it directly */
+    uint32_t parent;         /* the number (its generation) of the task that spawned it; 0: none */
+    uint32_t since; /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
+    eddy_coro *top; /* the innermost frame: a wake-up resumes it directly */
     const struct eddy_wait *wait; /* what kind of operation it waits for; NULL: none */
     union {
         void *object;   /* while it waits: on what */
@@ -151,6 +163,16 @@ enum {
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };
 
+/* Records come in pages of this size, aligned to it, so that none has to keep its loop. */
+#define EDDY_TASK_PAGE_ ((uintptr_t)4096)
+#define EDDY_TASK_TICK_SHIFT_ 20 /* `since` counts 2^20 ns, about a millisecond, and wraps */
+
+/* The loop of a task. */
+static inline eddy_loop *eddy_task_loop(const struct eddy_task_record *task)
+{
+    return *(eddy_loop **)((uintptr_t)task & ~(EDDY_TASK_PAGE_ - 1));
+}
+
 /* ---- what the words call */
 
 EDDY_API void *eddy_call_begin_slow_(eddy_coro *co, size_t size);
@@ -163,7 +185,9 @@ EDDY_API int eddy_strange_state_slow_(eddy_coro *co, const char *function, const
 EDDY_API void eddy_enter_finally_(eddy_coro *co);
 EDDY_API void eddy_yield_(eddy_coro *co);
 EDDY_API void eddy_at_body_(eddy_coro *co);
-EDDY_API void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int manager);
+EDDY_API void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int flags);
+EDDY_API int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave,
+                                     uint32_t exit);
 EDDY_API int64_t eddy_scope_enter_(eddy_coro *co);
 EDDY_API int64_t eddy_scope_leave_(eddy_coro *co);
 EDDY_API int eddy_scope_left_(eddy_coro *co, int64_t result);
@@ -206,7 +230,7 @@ static inline void eddy_finish_(eddy_coro *co)
         co->outcome >= 0) {
         struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
         struct eddy_pool_block **head =
-            &((struct eddy_pool *)(void *)task->loop)->free[co->pool_class];
+            &((struct eddy_pool *)(void *)eddy_task_loop(task))->free[co->pool_class];
         task->top = co->parent;
         task->in.result = co->outcome;
         block->next = *head;
@@ -224,7 +248,7 @@ static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_c
 {
 #ifndef EDDY_POOL_POISONED
     struct eddy_task_record *task = co->task;
-    struct eddy_pool *pool = (struct eddy_pool *)(void *)task->loop;
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(task);
     struct eddy_pool_block *block = pool->free[pool_class];
 
     if (block != NULL && task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
@@ -518,8 +542,9 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  */
 #define eddy_for_each(variable, ...) EDDY_FOR_EACH_(variable, __VA_ARGS__, )
 #define EDDY_FOR_EACH_(variable, name, ...)                                          \
-    EDDY_OPEN_(0, name, __VA_ARGS__)                                                 \
+    EDDY_OPEN_(EDDY_SCOPE_GENERATOR_, 0, name, __VA_ARGS__)                          \
     else EDDY_STAGES_(                                                               \
+        eddy_scope_enter_(co), eddy_rc_ > 0,                                         \
         if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; }, \
         EDDY_STAGE_ENTER_, EDDY_LABEL_(eddy_leave_))
 
@@ -543,25 +568,40 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  * the block only; a `goto` out aborts.
  */
 #define eddy_with(...) EDDY_WITH_(__VA_ARGS__, )
-#define EDDY_WITH_(name, ...)        \
-    EDDY_OPEN_(1, name, __VA_ARGS__) \
-    else if (0)                      \
-    {                                \
-    case EDDY_POINT_(3):             \
-        break;                       \
-    }                                \
-    else EDDY_STAGES_(, EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
+#define EDDY_WITH_(name, ...)                                                  \
+    EDDY_OPEN_(EDDY_SCOPE_MANAGER_, EDDY_FRAME_MANAGER_, name, __VA_ARGS__)    \
+    EDDY_BREAK_POINT_                                                          \
+    else EDDY_STAGES_(eddy_scope_enter_(co), eddy_rc_ > 0, , EDDY_STAGE_DONE_, \
+                      EDDY_LABEL_(eddy_leave_))
+
+/*
+ * Likewise around an object instead of a manager, which costs no coroutine: `enter` is the
+ * operation that enters, in which co->scope->object is the object; if it fails, nothing is to be
+ * left. eddy_with_lock and its like are made of this.
+ */
+#define EDDY_WITH_OBJECT_(its_object, leave_function, enter)                      \
+    if (!eddy_scope_open_object_(co, its_object, leave_function, EDDY_POINT_(1))) \
+        EDDY_RAISE_(-ENOMEM)                                                      \
+    EDDY_BREAK_POINT_                                                             \
+    else EDDY_STAGES_(enter, eddy_rc_ >= 0, , EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
+
+/* Where an exit goes on whose body was left by `break`. */
+#define EDDY_BREAK_POINT_ \
+    else if (0)           \
+    {                     \
+    case EDDY_POINT_(3):  \
+        break;            \
+    }
 
 /* Opens a scope with the frame of a generator or manager in it. */
-#define EDDY_OPEN_(manager, name, ...)                                                 \
-    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), manager) == NULL)    \
-        EDDY_RAISE_(-ENOMEM)                                                           \
-    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                    \
-                 name,                                                                 \
-                 EDDY_HEAD_(name, co->task, co, co->mask, 0,                           \
-                            EDDY_FRAME_SCOPED_ | (manager ? EDDY_FRAME_MANAGER_ : 0)), \
-                 __VA_ARGS__),                                                         \
-             0) {                                                                      \
+#define EDDY_OPEN_(scope_flags, frame_flags, name, ...)                                         \
+    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), scope_flags) == NULL)         \
+        EDDY_RAISE_(-ENOMEM)                                                                    \
+    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                             \
+                 name,                                                                          \
+                 EDDY_HEAD_(name, co->task, co, co->mask, 0, EDDY_FRAME_SCOPED_ | frame_flags), \
+                 __VA_ARGS__),                                                                  \
+             0) {                                                                               \
     }
 
 /*
@@ -569,25 +609,25 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  * loop is one of them; the body is the inner loop's, so that a `break` in it leaves the stage at
  * BODY and is seen. The exit is also where unwinding comes in.
  */
-#define EDDY_STAGES_(entered, after_body, leave)                                              \
-    while (1)                                                                                 \
-        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {                    \
-            EDDY_RUN_(eddy_scope_enter_(co), 0)                                               \
-            if (eddy_rc_ < 0)                                                                 \
-                EDDY_RAISE_(eddy_rc_)                                                         \
-            entered co->scope->stage = eddy_rc_ > 0 ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
-        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                                 \
-            goto leave;                                                                       \
-        case EDDY_POINT_(1):                                                                  \
-        leave:                                                                                \
-            EDDY_RUN_(eddy_scope_leave_(co), 2)                                               \
-            if (eddy_scope_left_(co, eddy_rc_)) {                                             \
-                goto eddy_again_;                                                             \
-            }                                                                                 \
-            break;                                                                            \
-        } else                                                                                \
-            for (co->scope->stage = EDDY_STAGE_BODY_;                                         \
-                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;                  \
+#define EDDY_STAGES_(enter, is_entered, entered, after_body, leave)                         \
+    while (1)                                                                               \
+        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {                  \
+            EDDY_RUN_(enter, 0)                                                             \
+            if (eddy_rc_ < 0)                                                               \
+                EDDY_RAISE_(eddy_rc_)                                                       \
+            entered co->scope->stage = is_entered ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
+        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                               \
+            goto leave;                                                                     \
+        case EDDY_POINT_(1):                                                                \
+        leave:                                                                              \
+            EDDY_RUN_(eddy_scope_leave_(co), 2)                                             \
+            if (eddy_scope_left_(co, eddy_rc_)) {                                           \
+                goto eddy_again_;                                                           \
+            }                                                                               \
+            break;                                                                          \
+        } else                                                                              \
+            for (co->scope->stage = EDDY_STAGE_BODY_;                                       \
+                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;                \
                  co->scope->stage = after_body)
 
 #endif

@@ -23,7 +23,7 @@ struct eddy_ready {
     uint8_t kind;          /* enum eddy_ready_kind */
     uint8_t state;         /* a task's: enum eddy_task_state */
     uint16_t bits;         /* a task's: EDDY_TASK_... */
-    uint32_t generation;   /* a task's: counts the uses of its record */
+    uint32_t generation;   /* a task's: its number, which no other task of the loop has */
 };
 
 /* A place in the loop's timer heap; zeroed: not in it. */
@@ -43,7 +43,7 @@ struct eddy_timed {
  * whatever is done with one that is gone gives -ESRCH. See task.h. */
 typedef struct eddy_task {
     struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
-    uint32_t generation;             /* which use of the record; record NULL: the error, positive */
+    uint32_t generation; /* the task's number in its loop; record NULL: the error, positive */
 } eddy_task;
 
 #ifdef __cplusplus

@@ -37,7 +37,7 @@ extern "C" {
  * &frame, name, ...): with the frame in memory of the caller's (a struct name), which must stay
  * until the task has ended.
  */
-#define eddy_spawn(co, ...) EDDY_LOOP_SPAWN_((co)->task->loop, __VA_ARGS__, )
+#define eddy_spawn(co, ...) EDDY_LOOP_SPAWN_(eddy_task_loop((co)->task), __VA_ARGS__, )
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
 #define EDDY_LOOP_SPAWN_(loop, name, ...) \
     eddy_spawn_(loop, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
@@ -48,7 +48,7 @@ extern "C" {
 #define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \
     (*(memory) = EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), \
                                    __VA_ARGS__),                                                   \
-     eddy_spawn_in_((co)->task->loop, EDDY_SITE_, &(memory)->co))
+     eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_SITE_, &(memory)->co))
 
 /* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task;
  * -EBUSY: the loop is running, or the task is joined by another or owned by a group; -EDEADLK:
@@ -90,7 +90,7 @@ EDDY_API eddy_task eddy_task_self(eddy_coro *co);
 /* The loop that a coroutine runs in. */
 static inline eddy_loop *eddy_loop_of(const eddy_coro *co)
 {
-    return co->task->loop;
+    return eddy_task_loop(co->task);
 }
 
 /* Private. */

@@ -51,6 +51,14 @@ struct eddy_wait {
     /* Of waits for tasks: the child has ended; its record is released afterwards. Else NULL. */
     void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child,
                        int64_t result);
+
+    /* For people: writes what just this task waits for, such as "3 of 3 items, to put", at most
+     * `size` bytes with the end of the string; must change nothing. NULL: the name says it all. */
+    void (*describe)(const struct eddy_task_record *task, char *text, size_t size);
+
+    /* The one task that must act before this wait can end, such as the holder of a lock; NULL if
+     * there is none, or more than one. Circles of such tasks are found by it. Or NULL. */
+    struct eddy_task_record *(*blocker)(const struct eddy_task_record *task);
 };
 
 /* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */

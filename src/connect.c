@@ -6,17 +6,9 @@
 /* While it connects, a task is the stream's writer: a socket that has connected, or failed to,
  * becomes writable. */
 
-static void leave(struct eddy_task_record *task)
-{
-    eddy_stream *stream = task->in.object;
-
-    stream->writer = NULL;
-    stream->io.loop->references--;
-}
-
 static int abort_connect(struct eddy_task_record *task)
 {
-    leave(task);
+    eddy_stream_write_over(task->in.object);
     eddy_stream_close(task->in.object);
     return 1;
 }
@@ -31,7 +23,7 @@ static int64_t resume_connect(struct eddy_task_record *task)
     socklen_t size = sizeof error;
     int result = sys->getsockopt(sys, stream->io.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 
-    leave(task);
+    eddy_stream_write_over(stream);
     if (result == 0) {
         result = -error;
     }
@@ -106,8 +98,7 @@ int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int p
     if (!connecting) {
         return eddy_done(co, 0);
     }
-    stream->writable = false;
-    stream->writer = co->task;
-    stream->io.loop->references++;
+    stream->state &= ~(uint32_t)EDDY_WRITE;
+    eddy_stream_write_begins(stream, co->task);
     return eddy_park(co, &connect_kind, stream, NULL);
 }

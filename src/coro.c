@@ -45,7 +45,7 @@ int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *fi
         eddy_task_loop(co->task)->who_file = file;
         return 0;
     }
-    if ((co->state & 7u) == EDDY_STATE_BEGUN_) {
+    if ((co->state & EDDY_STATE_BEGUN_) != 0) {
         eddy_misuse_(function, file, (int)(co->state / 8),
                      "an operation was begun and not awaited");
     }

@@ -276,7 +276,7 @@ void eddy_io_dispatch(eddy_loop *loop, int count)
     for (int i = 0; i < count; i++) {
         uint64_t data = loop->events[i].data.u64;
         const struct eddy_io_slot *slot = &loop->slots[(uint32_t)data];
-        if (slot->generation == data >> 32) {
+        if (slot->generation == (uint32_t)(data >> 32)) {
             tell(loop, slot->io, loop->events[i].events);
         } else {
             rebuild(loop);
@@ -314,8 +314,12 @@ void eddy_io_fini(eddy_loop *loop)
     for (int fd = 0; fd < loop->slot_count; fd++) {
         eddy_io *io = loop->slots[fd].io;
         if (io != NULL) {
-            bool owned = io->mode == EDDY_IO_LISTENER || io->mode == EDDY_IO_EDGE;
+            bool edge = io->mode == EDDY_IO_EDGE;
+            bool owned = io->mode == EDDY_IO_LISTENER || edge;
             eddy_io_stop(io);
+            if (edge) {
+                io->callback(io, 0);
+            }
             if (owned) { /* of a server or stream that was left open outside of any frame */
                 (void)loop->sys->close(loop->sys, fd);
             }

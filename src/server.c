@@ -99,7 +99,7 @@ static int open_client(struct client *client, int fd)
     if (result == 0 && timeout > 0) {
         result = eddy_stream_idle_timeout(&client->stream, client->idle, timeout);
         if (result < 0) {
-            eddy_io_stop(&client->stream.io);
+            eddy_stream_disown(&client->stream);
         }
     }
     return result;

@@ -124,44 +124,57 @@ static bool prepare(struct eddy_task_record *task)
     return true;
 }
 
-/* The hot path. A task may be gone after its step, but its record never is. */
-static inline void step(eddy_loop *loop, struct eddy_task_record *task)
+/* Calls the innermost frame, and whatever frame that makes the innermost, until the task waits, pauses
+ * or ends, or has had its share of calls. */
+static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task, bool poison)
 {
-    struct eddy_ready *ready = &task->timed.ready;
-
-    ready->state = EDDY_TASK_RUNNING_;
-    loop->current = task;
-    loop->awaits_left = AWAITS_A_STEP;
-    if ((ready->bits & EDDY_TASK_PREPARED_) != 0 && !prepare(task)) {
-        return;
-    }
     do {
         eddy_coro *co = task->top;
         co->fn(co);
-        if ((loop->flags & EDDY_LOOP_POISON_STACK) != 0) {
+        if (poison) {
             poison_stack();
         }
-        if (ready->state != EDDY_TASK_RUNNING_) {
+        if (task->timed.ready.state != EDDY_TASK_RUNNING_) {
             return;
         }
         if (task->top == co) {
             eddy_frame_misuse(co, "the coroutine returned without eddy_return or eddy_end");
         }
     } while (--loop->awaits_left > 0);
-    eddy_requeue(task); /* it has had its share of calls */
+    eddy_requeue(task);
 }
 
-static int run(eddy_loop *loop, int most)
+/* The hot path. A task may be gone after its step, but its record never is. */
+static inline void step(eddy_loop *loop, struct eddy_task_record *task, bool poison)
+{
+    struct eddy_ready *ready = &task->timed.ready;
+
+    ready->state = EDDY_TASK_RUNNING_;
+    loop->current = task;
+    loop->awaits_left = AWAITS_A_STEP;
+    if ((ready->bits & EDDY_TASK_PREPARED_) == 0 || prepare(task)) {
+        call_frames(loop, task, poison);
+    }
+}
+
+static inline int run_steps(eddy_loop *loop, int most, bool poison)
 {
     int steps = 0;
 
     do {
-        step(loop, eddy_task_of(eddy_batch_take(loop)));
+        step(loop, eddy_task_of(eddy_batch_take(loop)), poison);
         steps++;
     } while (steps < most && loop->batch.next != &loop->batch &&
              ((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK);
     loop->current = NULL;
     return steps;
+}
+
+/* Two copies of the same, so that what only tests ask for costs nobody else an instruction. */
+static int run(eddy_loop *loop, int most)
+{
+    return (loop->flags & EDDY_LOOP_POISON_STACK) != 0 ? run_steps(loop, most, true)
+                                                       : run_steps(loop, most, false);
 }
 
 /* ---- the end of a loop */

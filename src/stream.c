@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "stream_internal.h"
 
@@ -17,9 +18,10 @@ static inline void moved(eddy_stream *stream)
     }
 }
 
-/* ---- system calls */
+/* ---- system calls: straight to libc where nobody can see the difference, for they are on the
+ * path of every message */
 
-/* What is left to do after a read that was not simply a short one. */
+/* Deals with what a read returned that was not simply a short one. */
 static int64_t read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
@@ -27,28 +29,44 @@ static int64_t read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t 
     while (count == -EINTR) {
         count = sys->read(sys, stream->io.fd, buffer, size);
     }
-    stream->readable = count != -EAGAIN;
+    if (count == -EAGAIN ||
+        (count > 0 && (size_t)count < size && (stream->state & EDDY_STREAM_DRAINS) != 0)) {
+        stream->state &= ~(uint32_t)EDDY_READ;
+    }
     if (count > 0) {
-        stream->readable = (size_t)count == size || !stream->short_means_drained;
         moved(stream);
     }
     return count;
 }
 
+static int64_t __attribute__((noinline))
+read_by_table(eddy_stream *stream, void *buffer, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    return read_odd(stream, buffer, size, sys->read(sys, stream->io.fd, buffer, size));
+}
+
 /* read(2); keeps track of whether there may be more. */
 static inline int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
 {
-    const struct eddy_sys *sys = stream->io.loop->sys;
-    int64_t count = sys->read(sys, stream->io.fd, buffer, size);
+    ssize_t count;
 
-    if ((uint64_t)(count - 1) < size - 1 && stream->idle == NULL) { /* 0 < count < size */
+    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
+        return read_by_table(stream, buffer, size);
+    }
+    count = read(stream->io.fd, buffer, size);
+    if ((size_t)count - 1 < size - 1) { /* 0 < count < size */
         /* What comes from now on is a new edge, if this read has emptied the socket. */
-        stream->readable = !stream->short_means_drained;
+        if ((stream->state & EDDY_STREAM_DRAINS) != 0) {
+            stream->state &= ~(uint32_t)EDDY_READ;
+        }
         return count;
     }
-    return read_odd(stream, buffer, size, count);
+    return read_odd(stream, buffer, size, count < 0 ? -errno : count);
 }
 
+/* Deals with what a write returned that did not take all. */
 static int64_t write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
@@ -57,22 +75,31 @@ static int64_t write_odd(eddy_stream *stream, const void *data, size_t size, int
         count = sys->send(sys, stream->io.fd, data, size);
     }
     if (count == -EAGAIN) {
-        stream->writable = false;
+        stream->state &= ~(uint32_t)EDDY_WRITE;
     } else {
         moved(stream);
     }
     return count;
 }
 
-static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+static int64_t __attribute__((noinline))
+write_by_table(eddy_stream *stream, const void *data, size_t size)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
-    int64_t count = sys->send(sys, stream->io.fd, data, size);
 
-    if (count >= 0 && stream->idle == NULL) {
-        return count;
+    return write_odd(stream, data, size, sys->send(sys, stream->io.fd, data, size));
+}
+
+/* send(2) that raises no signal; keeps track of whether the kernel may take more. */
+static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
+{
+    ssize_t count;
+
+    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
+        return write_by_table(stream, data, size);
     }
-    return write_odd(stream, data, size, count);
+    count = send(stream->io.fd, data, size, MSG_NOSIGNAL);
+    return count >= 0 ? count : write_odd(stream, data, size, -errno);
 }
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
@@ -92,28 +119,15 @@ static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
 
 /* ---- waiting */
 
-/* A task that waits on a stream is a reason for the loop to go on. */
-static void read_over(eddy_stream *stream)
-{
-    stream->reader = NULL;
-    stream->io.loop->references--;
-}
-
-static void write_over(eddy_stream *stream)
-{
-    stream->writer = NULL;
-    stream->io.loop->references--;
-}
-
 static int abort_read(struct eddy_task_record *task)
 {
-    read_over(task->in.object);
+    eddy_stream_read_over(task->in.object);
     return 1;
 }
 
 static int abort_write(struct eddy_task_record *task)
 {
-    write_over(task->in.object);
+    eddy_stream_write_over(task->in.object);
     return 1;
 }
 
@@ -125,7 +139,7 @@ static int64_t resume_read(struct eddy_task_record *task)
     if (count == -EAGAIN) {
         return EDDY_PENDING;
     }
-    read_over(stream);
+    eddy_stream_read_over(stream);
     return count;
 }
 
@@ -135,15 +149,9 @@ static int64_t resume_write(struct eddy_task_record *task)
     int64_t result = write_rest(stream, task->with.value, 0);
 
     if (result != EDDY_PENDING) {
-        write_over(stream);
+        eddy_stream_write_over(stream);
     }
     return result;
-}
-
-static int64_t resume_readable(struct eddy_task_record *task)
-{
-    read_over(task->in.object);
-    return 1;
 }
 
 static const struct eddy_wait read_kind = {
@@ -155,7 +163,6 @@ static const struct eddy_wait read_kind = {
 static const struct eddy_wait readable_kind = {
     .name = "readable",
     .abort = abort_read,
-    .resume = resume_readable,
 };
 
 static const struct eddy_wait write_kind = {
@@ -164,25 +171,56 @@ static const struct eddy_wait write_kind = {
     .resume = resume_write,
 };
 
-/* Events of the fd: they only say who may try now. */
-static void on_events(eddy_io *io, unsigned events)
+/* Who only waits for the stream to be readable has what he waits for; who reads is to try. */
+static inline void tell_reader(eddy_stream *stream)
 {
-    eddy_stream *stream = (eddy_stream *)(void *)io;
+    struct eddy_task_record *reader = stream->reader;
 
-    if ((events & ~(unsigned)(EDDY_READ | EDDY_WRITE)) != 0) {
-        stream->short_means_drained = false; /* an end or urgent data may stand behind the bytes */
+    if (reader->wait == &readable_kind) {
+        eddy_stream_read_over(stream);
+        eddy_wake_inline(stream->io.loop, reader, 1);
+    } else {
+        eddy_wake_to_try_inline(reader);
     }
-    if ((events & ~(unsigned)(EDDY_WRITE)) != 0) {
-        stream->readable = true;
-        if (stream->reader != NULL) {
-            eddy_wake_to_try_inline(stream->reader);
+}
+
+/* What is rare: an end, an error, urgent data, or room for a writer that waits. */
+static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigned events)
+{
+    if (events == 0) {
+        stream->state = 0;
+    }
+    if ((events & ~(unsigned)(EDDY_READ | EDDY_WRITE)) != 0) {
+        stream->state &=
+            ~(uint32_t)EDDY_STREAM_DRAINS; /* an end or urgent data may stand behind the bytes */
+    }
+    if ((events & ~(unsigned)EDDY_WRITE) != 0) {
+        stream->state |= EDDY_READ;
+        if ((stream->state & EDDY_STREAM_READING) != 0) {
+            tell_reader(stream);
         }
     }
     if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
-        stream->writable = true;
-        if (stream->writer != NULL) {
+        stream->state |= EDDY_WRITE;
+        if ((stream->state & EDDY_STREAM_WRITING) != 0) {
             eddy_wake_to_try_inline(stream->writer);
         }
+    }
+}
+
+/* Events of the fd: they only say who may try now. None at all: the loop is being freed. */
+static void on_events(eddy_io *io, unsigned events)
+{
+    eddy_stream *stream = (eddy_stream *)(void *)io;
+    uint32_t state = stream->state;
+
+    if (events != (EDDY_READ | EDDY_WRITE) || (state & EDDY_STREAM_WRITING) != 0) {
+        on_odd_events(stream, events);
+        return;
+    }
+    stream->state = state | EDDY_READ | EDDY_WRITE;
+    if ((state & EDDY_STREAM_READING) != 0) {
+        tell_reader(stream);
     }
 }
 
@@ -194,25 +232,33 @@ static inline int not_open(const eddy_stream *stream)
     return stream->closed_with != 0 ? stream->closed_with : -EBADF;
 }
 
-/* What every operation begins with; `busy` is the task that does the same already. */
-static inline int64_t may_begin(eddy_coro *co, const eddy_stream *stream,
-                                const struct eddy_task_record *busy)
+/* What every operation begins with; `busy`: a task does the same already. */
+static inline int64_t may_begin(eddy_coro *co, const eddy_stream *stream, uint32_t busy)
 {
     int64_t result = eddy_check(co);
 
     if (result < 0) {
         return result;
     }
-    if (!eddy_stream_is_open(stream)) {
+    if ((stream->state & EDDY_STREAM_OPEN) == 0) {
         /* who tries for ever is not to starve others */
         return eddy_done_inline(co, not_open(stream));
     }
-    return busy != NULL ? eddy_done_inline(co, -EBUSY) : 0;
+    return (stream->state & busy) != 0 ? eddy_done_inline(co, -EBUSY) : 0;
 }
 
-int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+/* What comes next is an edge that is told of. */
+static inline bool nothing_to_read(const eddy_stream *stream)
 {
-    int64_t result = may_begin(co, stream, stream->reader);
+    const uint32_t mask = EDDY_STREAM_OPEN | EDDY_STREAM_READING | EDDY_READ;
+
+    return (stream->state & mask) == EDDY_STREAM_OPEN;
+}
+
+static int64_t __attribute__((noinline))
+read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
+    int64_t result = may_begin(co, stream, EDDY_STREAM_READING);
 
     if (result < 0) {
         return result;
@@ -220,63 +266,103 @@ int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
     if (size == 0) {
         return eddy_done_inline(co, 0);
     }
-    if (stream->readable) {
+    if ((stream->state & EDDY_READ) != 0) {
         result = read_some(stream, buffer, size);
         if (result != -EAGAIN) {
             return eddy_done_inline(co, result);
         }
     }
     eddy_check_pointer_inline(co, buffer);
-    stream->reader = co->task;
+    eddy_stream_read_begins(stream, co->task);
     stream->read_size = size;
-    stream->io.loop->references++;
     co->task->with.value = buffer;
     return eddy_park_inline(co, &read_kind, stream);
 }
 
-int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
+int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    int64_t result = may_begin(co, stream, stream->reader);
+    if (!eddy_is_plain(co) || !nothing_to_read(stream) || size == 0) {
+        return read_slow(co, stream, buffer, size);
+    }
+    eddy_check_pointer_inline(co, buffer);
+    eddy_stream_read_begins(stream, co->task);
+    stream->read_size = size;
+    co->task->with.value = buffer;
+    return eddy_park_plainly(stream->io.loop, co, &read_kind, stream);
+}
+
+static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_stream *stream)
+{
+    int64_t result = may_begin(co, stream, EDDY_STREAM_READING);
 
     if (result < 0) {
         return result;
     }
-    if (stream->readable) {
+    if ((stream->state & EDDY_READ) != 0) {
         return eddy_done_inline(co, 1);
     }
-    stream->reader = co->task;
-    stream->io.loop->references++;
+    eddy_stream_read_begins(stream, co->task);
     return eddy_park_inline(co, &readable_kind, stream);
+}
+
+int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
+{
+    if (!eddy_is_plain(co) || !nothing_to_read(stream)) {
+        return readable_slow(co, stream);
+    }
+    eddy_stream_read_begins(stream, co->task);
+    return eddy_park_plainly(stream->io.loop, co, &readable_kind, stream);
+}
+
+/* Goes on with a write that took `count` bytes, or failed. */
+static int64_t __attribute__((noinline))
+write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int64_t count)
+{
+    int64_t result;
+
+    stream->written = 0;
+    stream->write_left = size;
+    result = write_rest(stream, data, count);
+    if (result != EDDY_PENDING) {
+        return eddy_done_inline(co, result);
+    }
+    eddy_check_pointer_inline(co, data);
+    eddy_stream_write_begins(stream, co->task);
+    co->task->with.value = (void *)(uintptr_t)data;
+    return eddy_park_inline(co, &write_kind, stream);
+}
+
+static int64_t __attribute__((noinline))
+write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
+{
+    int64_t result = may_begin(co, stream, EDDY_STREAM_WRITING);
+
+    if (result < 0) {
+        return result;
+    }
+    if (size == 0) {
+        stream->written = 0;
+        return eddy_done_inline(co, 0);
+    }
+    return write_on(co, stream, data, size,
+                    (stream->state & EDDY_WRITE) != 0 ? write_some(stream, data, size) : -EAGAIN);
 }
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    int64_t result = may_begin(co, stream, stream->writer);
+    const uint32_t mask = EDDY_STREAM_DIRECT | EDDY_STREAM_WRITING | EDDY_WRITE;
+    int64_t count;
 
-    if (result < 0) {
-        return result;
+    if (!eddy_is_plain(co) || (stream->state & mask) != (EDDY_STREAM_DIRECT | EDDY_WRITE) ||
+        size == 0) {
+        return write_slow(co, stream, data, size);
     }
-    stream->written = 0;
-    stream->write_left = size;
-    if (size == 0) {
-        return eddy_done_inline(co, 0);
+    count = write_some(stream, data, size);
+    if (count != (int64_t)size) {
+        return write_on(co, stream, data, size, count);
     }
-    if (stream->writable) {
-        result = write_some(stream, data, size);
-        if (result == (int64_t)size) { /* nearly always */
-            stream->written = size;
-            return eddy_done_inline(co, result);
-        }
-        result = write_rest(stream, data, result);
-        if (result != EDDY_PENDING) {
-            return eddy_done_inline(co, result);
-        }
-    }
-    eddy_check_pointer_inline(co, data);
-    stream->writer = co->task;
-    stream->io.loop->references++;
-    co->task->with.value = (void *)(uintptr_t)data;
-    return eddy_park_inline(co, &write_kind, stream);
+    stream->written = size;
+    return eddy_done_inline(co, count);
 }
 
 /* ---- several pieces at once */
@@ -315,7 +401,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
         size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
         int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
         if (wrote == -EAGAIN) {
-            stream->writable = false;
+            stream->state &= ~(uint32_t)EDDY_WRITE;
             return EDDY_PENDING;
         }
         if (wrote < 0 && wrote != -EINTR) {
@@ -336,7 +422,7 @@ static int64_t resume_writev(struct eddy_task_record *task)
     int64_t result = write_pieces(stream, task->with.value);
 
     if (result != EDDY_PENDING) {
-        write_over(stream);
+        eddy_stream_write_over(stream);
     }
     return result;
 }
@@ -349,7 +435,7 @@ static const struct eddy_wait writev_kind = {
 
 int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)
 {
-    int64_t result = may_begin(co, stream, stream->writer);
+    int64_t result = may_begin(co, stream, EDDY_STREAM_WRITING);
 
     if (result < 0) {
         return result;
@@ -362,7 +448,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     for (int i = 0; i < count; i++) {
         stream->write_left += pieces[i].iov_len;
     }
-    if (stream->writable || stream->write_left == 0) {
+    if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
         result = write_pieces(stream, pieces);
         if (result != EDDY_PENDING) {
             return eddy_done_inline(co, result);
@@ -372,34 +458,36 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     for (int i = 0; i < count; i++) {
         eddy_check_pointer_inline(co, pieces[i].iov_base);
     }
-    stream->writer = co->task;
-    stream->io.loop->references++;
+    eddy_stream_write_begins(stream, co->task);
     co->task->with.value = (void *)(uintptr_t)pieces;
     return eddy_park_inline(co, &writev_kind, stream);
 }
 
 /* ---- what never waits */
 
-int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
+/* Why nothing may be tried: not open, another task does the same, or the kernel would block. */
+static int64_t __attribute__((noinline)) not_now(const eddy_stream *stream, unsigned busy)
 {
     if (!eddy_stream_is_open(stream)) {
         return not_open(stream);
     }
-    if (stream->reader != NULL) {
-        return -EBUSY;
+    return (stream->state & busy) != 0 ? -EBUSY : -EAGAIN;
+}
+
+int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
+{
+    if ((stream->state & (EDDY_STREAM_READING | EDDY_READ)) != EDDY_READ) {
+        return not_now(stream, EDDY_STREAM_READING);
     }
-    return stream->readable ? read_some(stream, buffer, size) : -EAGAIN;
+    return read_some(stream, buffer, size);
 }
 
 int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
 {
-    if (!eddy_stream_is_open(stream)) {
-        return not_open(stream);
+    if ((stream->state & (EDDY_STREAM_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
+        return not_now(stream, EDDY_STREAM_WRITING);
     }
-    if (stream->writer != NULL) {
-        return -EBUSY;
-    }
-    return stream->writable ? write_some(stream, data, size) : -EAGAIN;
+    return write_some(stream, data, size);
 }
 
 int eddy_stream_shutdown_write(eddy_stream *stream)
@@ -417,18 +505,21 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
 
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
 {
+    int result;
+
     if (eddy_stream_is_open(stream)) {
         return -EINVAL;
     }
-    stream->reader = NULL;
-    stream->writer = NULL;
     stream->written = 0;
     stream->idle = NULL;
     stream->closed_with = 0;
-    stream->readable = false; /* the registration tells at once if it is */
-    stream->writable = true;
-    stream->short_means_drained = tcp;
-    return eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
+    result = eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
+    if (result == 0) {
+        /* the registration tells at once if it is readable */
+        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
+                        (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
+    }
+    return result;
 }
 
 int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
@@ -452,7 +543,7 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
         result = eddy_guard_add(loop->current, &stream->io.ready.link);
     }
     if (result < 0) {
-        eddy_io_stop(&stream->io);
+        eddy_stream_disown(stream);
     }
     return result;
 }
@@ -460,16 +551,14 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
 static void close_with(eddy_stream *stream, int64_t result)
 {
     eddy_loop *loop = stream->io.loop;
-    struct eddy_task_record *reader = stream->reader;
-    struct eddy_task_record *writer = stream->writer;
 
-    if (reader != NULL) {
-        read_over(stream);
-        eddy_wake(reader, result);
+    if ((stream->state & EDDY_STREAM_READING) != 0) {
+        eddy_stream_read_over(stream);
+        eddy_wake(stream->reader, result);
     }
-    if (writer != NULL) {
-        write_over(stream);
-        eddy_wake(writer, result);
+    if ((stream->state & EDDY_STREAM_WRITING) != 0) {
+        eddy_stream_write_over(stream);
+        eddy_wake(stream->writer, result);
     }
     eddy_stream_disown(stream);
     /* its errors come too late to matter: close(2) */
@@ -489,6 +578,7 @@ void eddy_stream_disown(eddy_stream *stream)
         eddy_timer_stop(&stream->idle->timer);
         stream->idle = NULL;
     }
+    stream->state = 0;
     eddy_io_stop(&stream->io);
 }
 
@@ -525,6 +615,7 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
             eddy_timer_stop(&stream->idle->timer);
         }
         stream->idle = idle;
+        stream->state &= ~(uint32_t)EDDY_STREAM_DIRECT; /* every byte that moves is to be noted */
     }
     return result;
 }

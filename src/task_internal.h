@@ -134,7 +134,7 @@ static inline void *eddy_owner_of(const struct eddy_task_record *task)
 /* Until the await stores its line, the frame is known to have begun something. */
 static inline void eddy_mark_begun(eddy_coro *co)
 {
-    co->state = (co->state & ~7u) | EDDY_STATE_BEGUN_;
+    co->state |= EDDY_STATE_BEGUN_;
 }
 
 static inline eddy_task eddy_handle(struct eddy_task_record *task)
@@ -256,6 +256,39 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wa
         eddy_task_arm(task);
     }
     return EDDY_PENDING;
+}
+
+/* Whether an operation may do without a closer look: no cancel is pending, no deadline is to be
+ * armed, nothing else was begun. */
+static inline bool eddy_is_plain(const eddy_coro *co)
+{
+    const struct eddy_task_record *task = co->task;
+
+    return task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
+           !eddy_has(task, EDDY_TASK_INTERRUPTED_ | EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_);
+}
+
+/* Parks a plain task in no line. */
+static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
+                                        const struct eddy_wait *wait, void *object)
+{
+    struct eddy_task_record *task = co->task;
+
+    eddy_mark_begun(co);
+    task->wait = wait;
+    task->in.object = object;
+    task->since = (uint32_t)(loop->now >> EDDY_TASK_TICK_SHIFT_);
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    return EDDY_PENDING;
+}
+
+/* For a task that waits in no line and passes no cancel on, from inside a turn. */
+static inline void eddy_wake_inline(eddy_loop *loop, struct eddy_task_record *task, int64_t result)
+{
+    task->wait = NULL;
+    task->in.result = result;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(loop, &task->timed.ready);
 }
 
 /* For a task that waits in no line, from inside a turn. */

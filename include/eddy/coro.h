@@ -63,8 +63,8 @@ struct eddy_coro {
     uint8_t flags;                 /* EDDY_FRAME_... */
 };
 
-/* Resume points are line * 8 + 0..3; line * 8 + EDDY_STATE_BEGUN_ is between the begin of an
- * operation and the return to the loop, and the line that of the last await. */
+/* Resume points are line * 8 + 0..3. With the bit EDDY_STATE_BEGUN_ the frame is between the begin
+ * of an operation and the return to the loop, and the line is that of the last await. */
 enum {
     EDDY_STATE_START_,
     EDDY_STATE_FINALLY_,

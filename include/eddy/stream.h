@@ -27,17 +27,14 @@ extern "C" {
 /* All of it is private. */
 typedef struct eddy_stream {
     eddy_io io;
-    struct eddy_task_record *reader; /* who waits to read, or NULL */
-    struct eddy_task_record *writer; /* who waits to write, or NULL */
+    uint32_t state;                  /* what the fd is ready for, and more (stream.c); 0: closed */
+    int closed_with;                 /* why it was closed, if not by its user: -ETIMEDOUT */
+    struct eddy_task_record *reader; /* who waits to read: valid if the state says so */
+    struct eddy_task_record *writer; /* who waits to write: likewise */
     size_t read_size;                /* room in the reader's buffer */
     size_t write_left;               /* what the writer has still to write */
     size_t written;                  /* of the last write: what the kernel has */
     struct eddy_idle *idle;          /* its idle time-out, or NULL */
-    bool readable;                   /* a read may bring something */
-    bool writable;                   /* a write may take something */
-    int closed_with;                 /* why it was closed, if not by its user: -ETIMEDOUT */
-    bool short_means_drained;        /* TCP, and no event told of more than data so far: a short
-                                        read has emptied the socket */
 } eddy_stream;
 
 /* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and

@@ -28,64 +28,16 @@ struct options {
 
 /* ---- the server: one coroutine a client */
 
-/* One for all clients: between two awaits nobody else runs, so one buffer is enough, and a
- * client that is idle holds none. */
-struct shared {
-    uint64_t bytes;
-    char buffer[65536];
-};
-
 eddy_frame(echo) {
     eddy_coro co;
     eddy_stream *stream; /* the client: set by eddy_serve */
-    struct shared *shared;
-    int64_t count;
-    char *rest; /* what the kernel would not take at once */
-    size_t size;
+    uint64_t *bytes;     /* echoed to all clients so far */
 };
-
-/* Echoes what has come. What the kernel does not take is left in self->rest for the caller to
- * write. */
-static int64_t echo_now(struct echo *self)
-{
-    int64_t count = eddy_try_read(self->stream, self->shared->buffer, sizeof self->shared->buffer);
-    int64_t sent =
-        count > 0 ? eddy_try_write(self->stream, self->shared->buffer, (size_t)count) : 0;
-
-    if (count <= 0 || sent == count) {
-        return count;
-    }
-    sent = sent == -EAGAIN ? 0 : sent;
-    self->size = sent < 0 ? 0 : (size_t)(count - sent);
-    self->rest = malloc(self->size);
-    if (sent < 0 || self->rest == NULL) {
-        return sent < 0 ? sent : -ENOMEM;
-    }
-    memcpy(self->rest, self->shared->buffer + sent, self->size);
-    return count;
-}
 
 static void echo(eddy_coro *co)
 {
     eddy_begin(echo);
-    for (;;) {
-        eddy_await(eddy_readable(co, self->stream));
-        self->count = echo_now(self);
-        if (self->count == -EAGAIN) {
-            continue;
-        }
-        if (self->count <= 0) {
-            eddy_return(self->count); /* the client has sent all it wants to, or is gone */
-        }
-        if (self->rest != NULL) {
-            eddy_await(eddy_write(co, self->stream, self->rest, self->size));
-            free(self->rest);
-            self->rest = NULL;
-        }
-        self->shared->bytes += (uint64_t)self->count;
-    }
-eddy_finally:
-    free(self->rest);
+    eddy_await(eddy_copy(co, self->stream, self->stream, self->bytes));
     eddy_end;
 }
 
@@ -102,7 +54,6 @@ eddy_frame(serve) {
     struct totals *totals;
     int parent; /* a pipe to it, or -1: there is none */
     eddy_server server;
-    struct shared shared;
 };
 
 static const uint64_t STOP = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM);
@@ -117,7 +68,7 @@ static void serve(eddy_coro *co)
     self->server.reuse_port = self->parent >= 0;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), STOP)); /* before anybody knows of us */
     eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
-                          .shared = &self->shared));
+                          .bytes = &self->totals->bytes));
     report_ready(self);
     eddy_await(eddy_signal_wait(co, STOP));
 
@@ -130,7 +81,6 @@ eddy_finally:
     eddy_server_close(&self->server);
     eddy_await(eddy_server_wait_closed(co, &self->server));
     self->totals->connections = self->server.accepted;
-    self->totals->bytes = self->shared.bytes;
     eddy_end;
 }
 

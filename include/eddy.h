@@ -5,6 +5,7 @@
 #include "eddy/callback.h"
 #include "eddy/clock.h"
 #include "eddy/connect.h"
+#include "eddy/copy.h"
 #include "eddy/coro.h"
 #include "eddy/deadline.h"
 #include "eddy/fd.h"

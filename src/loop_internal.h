@@ -60,6 +60,7 @@ struct eddy_loop {
     bool in_turn;       /* inside a turn: `now` is the turn's time */
     bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
     bool one_turn;      /* a poll that is to run exactly one turn */
+    bool in_a_hurry;    /* a poll that is to end at a time */
     bool awaited_ended; /* the task for which the loop runs has ended */
     bool closing;       /* eddy_loop_free is at work */
     bool no_pwait2;     /* the kernel has no epoll_pwait2 */

@@ -92,7 +92,9 @@ static bool try_to_finish_wait(struct eddy_task_record *task)
     int64_t result = task->wait->resume(task);
 
     if (result == EDDY_PENDING) {
-        task->timed.ready.state = EDDY_TASK_WAITING_;
+        if (task->timed.ready.state == EDDY_TASK_RUNNING_) { /* else it has asked to try again */
+            task->timed.ready.state = EDDY_TASK_WAITING_;
+        }
         return false;
     }
     task->wait = NULL;

@@ -2,105 +2,8 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <unistd.h>
 
 #include "stream_internal.h"
-
-/* ---- idle time-outs */
-
-/* A byte has moved. The timer is only put off: its entry in the heap is put right when it comes
- * up. */
-static inline void moved(eddy_stream *stream)
-{
-    if (stream->idle != NULL) {
-        stream->idle->timer.deadline =
-            eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
-    }
-}
-
-/* ---- system calls: straight to libc where nobody can see the difference, for they are on the
- * path of every message */
-
-/* Deals with what a read returned that was not simply a short one. */
-static int64_t read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-
-    while (count == -EINTR) {
-        count = sys->read(sys, stream->io.fd, buffer, size);
-    }
-    if (count == -EAGAIN ||
-        (count > 0 && (size_t)count < size && (stream->state & EDDY_STREAM_DRAINS) != 0)) {
-        stream->state &= ~(uint32_t)EDDY_READ;
-    }
-    if (count > 0) {
-        moved(stream);
-    }
-    return count;
-}
-
-static int64_t __attribute__((noinline))
-read_by_table(eddy_stream *stream, void *buffer, size_t size)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-
-    return read_odd(stream, buffer, size, sys->read(sys, stream->io.fd, buffer, size));
-}
-
-/* read(2); keeps track of whether there may be more. */
-static inline int64_t read_some(eddy_stream *stream, void *buffer, size_t size)
-{
-    ssize_t count;
-
-    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
-        return read_by_table(stream, buffer, size);
-    }
-    count = read(stream->io.fd, buffer, size);
-    if ((size_t)count - 1 < size - 1) { /* 0 < count < size */
-        /* What comes from now on is a new edge, if this read has emptied the socket. */
-        if ((stream->state & EDDY_STREAM_DRAINS) != 0) {
-            stream->state &= ~(uint32_t)EDDY_READ;
-        }
-        return count;
-    }
-    return read_odd(stream, buffer, size, count < 0 ? -errno : count);
-}
-
-/* Deals with what a write returned that did not take all. */
-static int64_t write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-
-    while (count == -EINTR) {
-        count = sys->send(sys, stream->io.fd, data, size);
-    }
-    if (count == -EAGAIN) {
-        stream->state &= ~(uint32_t)EDDY_WRITE;
-    } else {
-        moved(stream);
-    }
-    return count;
-}
-
-static int64_t __attribute__((noinline))
-write_by_table(eddy_stream *stream, const void *data, size_t size)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-
-    return write_odd(stream, data, size, sys->send(sys, stream->io.fd, data, size));
-}
-
-/* send(2) that raises no signal; keeps track of whether the kernel may take more. */
-static inline int64_t write_some(eddy_stream *stream, const void *data, size_t size)
-{
-    ssize_t count;
-
-    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
-        return write_by_table(stream, data, size);
-    }
-    count = send(stream->io.fd, data, size, MSG_NOSIGNAL);
-    return count >= 0 ? count : write_odd(stream, data, size, -errno);
-}
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
  * total), it would block (EDDY_PENDING), or it fails. */
@@ -112,7 +15,7 @@ static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
         if (stream->write_left == 0) {
             return (int64_t)stream->written;
         }
-        count = write_some(stream, data + stream->written, stream->write_left);
+        count = eddy_stream_write_some(stream, data + stream->written, stream->write_left);
     }
     return count == -EAGAIN ? EDDY_PENDING : count;
 }
@@ -125,7 +28,7 @@ static int abort_read(struct eddy_task_record *task)
     return 1;
 }
 
-static int abort_write(struct eddy_task_record *task)
+int eddy_stream_abort_write(struct eddy_task_record *task)
 {
     eddy_stream_write_over(task->in.object);
     return 1;
@@ -134,7 +37,7 @@ static int abort_write(struct eddy_task_record *task)
 static int64_t resume_read(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
-    int64_t count = read_some(stream, task->with.value, stream->read_size);
+    int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
         return EDDY_PENDING;
@@ -167,11 +70,12 @@ static const struct eddy_wait readable_kind = {
 
 static const struct eddy_wait write_kind = {
     .name = "write",
-    .abort = abort_write,
+    .abort = eddy_stream_abort_write,
     .resume = resume_write,
 };
 
-/* Who only waits for the stream to be readable has what he waits for; who reads is to try. */
+/* Who only waits for the stream to be readable has what he waits for; who reads is to try, for
+ * which a copy need not wait until its turn. */
 static inline void tell_reader(eddy_stream *stream)
 {
     struct eddy_task_record *reader = stream->reader;
@@ -179,6 +83,8 @@ static inline void tell_reader(eddy_stream *stream)
     if (reader->wait == &readable_kind) {
         eddy_stream_read_over(stream);
         eddy_wake_inline(stream->io.loop, reader, 1);
+    } else if ((stream->state & EDDY_STREAM_COPIED_FROM) != 0) {
+        eddy_copy_at_event(reader);
     } else {
         eddy_wake_to_try_inline(reader);
     }
@@ -226,27 +132,6 @@ static void on_events(eddy_io *io, unsigned events)
 
 /* ---- the operations */
 
-/* Why a stream is not open: its idle time-out has closed it, or -EBADF. */
-static inline int not_open(const eddy_stream *stream)
-{
-    return stream->closed_with != 0 ? stream->closed_with : -EBADF;
-}
-
-/* What every operation begins with; `busy`: a task does the same already. */
-static inline int64_t may_begin(eddy_coro *co, const eddy_stream *stream, uint32_t busy)
-{
-    int64_t result = eddy_check(co);
-
-    if (result < 0) {
-        return result;
-    }
-    if ((stream->state & EDDY_STREAM_OPEN) == 0) {
-        /* who tries for ever is not to starve others */
-        return eddy_done_inline(co, not_open(stream));
-    }
-    return (stream->state & busy) != 0 ? eddy_done_inline(co, -EBUSY) : 0;
-}
-
 /* What comes next is an edge that is told of. */
 static inline bool nothing_to_read(const eddy_stream *stream)
 {
@@ -258,7 +143,7 @@ static inline bool nothing_to_read(const eddy_stream *stream)
 static int64_t __attribute__((noinline))
 read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    int64_t result = may_begin(co, stream, EDDY_STREAM_READING);
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
 
     if (result < 0) {
         return result;
@@ -267,7 +152,7 @@ read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return eddy_done_inline(co, 0);
     }
     if ((stream->state & EDDY_READ) != 0) {
-        result = read_some(stream, buffer, size);
+        result = eddy_stream_read_some(stream, buffer, size);
         if (result != -EAGAIN) {
             return eddy_done_inline(co, result);
         }
@@ -293,7 +178,7 @@ int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 
 static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_stream *stream)
 {
-    int64_t result = may_begin(co, stream, EDDY_STREAM_READING);
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
 
     if (result < 0) {
         return result;
@@ -335,7 +220,7 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
 static int64_t __attribute__((noinline))
 write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    int64_t result = may_begin(co, stream, EDDY_STREAM_WRITING);
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (result < 0) {
         return result;
@@ -345,122 +230,25 @@ write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
         return eddy_done_inline(co, 0);
     }
     return write_on(co, stream, data, size,
-                    (stream->state & EDDY_WRITE) != 0 ? write_some(stream, data, size) : -EAGAIN);
+                    (stream->state & EDDY_WRITE) != 0 ? eddy_stream_write_some(stream, data, size)
+                                                      : -EAGAIN);
 }
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    const uint32_t mask = EDDY_STREAM_DIRECT | EDDY_STREAM_WRITING | EDDY_WRITE;
+    const uint32_t mask = EDDY_STREAM_DIRECT | EDDY_STREAM_BUSY_WRITING | EDDY_WRITE;
     int64_t count;
 
     if (!eddy_is_plain(co) || (stream->state & mask) != (EDDY_STREAM_DIRECT | EDDY_WRITE) ||
         size == 0) {
         return write_slow(co, stream, data, size);
     }
-    count = write_some(stream, data, size);
+    count = eddy_stream_write_some(stream, data, size);
     if (count != (int64_t)size) {
         return write_on(co, stream, data, size, count);
     }
     stream->written = size;
     return eddy_done_inline(co, count);
-}
-
-/* ---- several pieces at once */
-
-/* IOV_MAX; what is handed to the kernel in one call */
-enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 };
-
-/* The next pieces when `done` bytes are written and `more` (> 0) are left; the array ends with
- * those. */
-static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, struct iovec *left)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; more > 0 && n < PIECES_AT_ONCE; i++) {
-        if (done >= pieces[i].iov_len) {
-            done -= pieces[i].iov_len;
-            continue;
-        }
-        left[n].iov_base = (char *)pieces[i].iov_base + done;
-        left[n].iov_len = pieces[i].iov_len - done;
-        more -= left[n].iov_len;
-        done = 0;
-        n++;
-    }
-    return n;
-}
-
-/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it
- * fails. */
-static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-    struct iovec left[PIECES_AT_ONCE];
-
-    while (stream->write_left > 0) {
-        size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
-        int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
-        if (wrote == -EAGAIN) {
-            stream->state &= ~(uint32_t)EDDY_WRITE;
-            return EDDY_PENDING;
-        }
-        if (wrote < 0 && wrote != -EINTR) {
-            return wrote;
-        }
-        if (wrote > 0) {
-            stream->written += (size_t)wrote;
-            stream->write_left -= (size_t)wrote;
-            moved(stream);
-        }
-    }
-    return (int64_t)stream->written;
-}
-
-static int64_t resume_writev(struct eddy_task_record *task)
-{
-    eddy_stream *stream = task->in.object;
-    int64_t result = write_pieces(stream, task->with.value);
-
-    if (result != EDDY_PENDING) {
-        eddy_stream_write_over(stream);
-    }
-    return result;
-}
-
-static const struct eddy_wait writev_kind = {
-    .name = "writev",
-    .abort = abort_write,
-    .resume = resume_writev,
-};
-
-int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)
-{
-    int64_t result = may_begin(co, stream, EDDY_STREAM_WRITING);
-
-    if (result < 0) {
-        return result;
-    }
-    if (count < 0 || count > MOST_PIECES) {
-        return eddy_done_inline(co, -EINVAL);
-    }
-    stream->written = 0;
-    stream->write_left = 0;
-    for (int i = 0; i < count; i++) {
-        stream->write_left += pieces[i].iov_len;
-    }
-    if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
-        result = write_pieces(stream, pieces);
-        if (result != EDDY_PENDING) {
-            return eddy_done_inline(co, result);
-        }
-    }
-    eddy_check_pointer_inline(co, pieces);
-    for (int i = 0; i < count; i++) {
-        eddy_check_pointer_inline(co, pieces[i].iov_base);
-    }
-    eddy_stream_write_begins(stream, co->task);
-    co->task->with.value = (void *)(uintptr_t)pieces;
-    return eddy_park_inline(co, &writev_kind, stream);
 }
 
 /* ---- what never waits */
@@ -469,7 +257,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
 static int64_t __attribute__((noinline)) not_now(const eddy_stream *stream, unsigned busy)
 {
     if (!eddy_stream_is_open(stream)) {
-        return not_open(stream);
+        return eddy_stream_not_open(stream);
     }
     return (stream->state & busy) != 0 ? -EBUSY : -EAGAIN;
 }
@@ -479,15 +267,15 @@ int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
     if ((stream->state & (EDDY_STREAM_READING | EDDY_READ)) != EDDY_READ) {
         return not_now(stream, EDDY_STREAM_READING);
     }
-    return read_some(stream, buffer, size);
+    return eddy_stream_read_some(stream, buffer, size);
 }
 
 int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
 {
-    if ((stream->state & (EDDY_STREAM_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
-        return not_now(stream, EDDY_STREAM_WRITING);
+    if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
+        return not_now(stream, EDDY_STREAM_BUSY_WRITING);
     }
-    return write_some(stream, data, size);
+    return eddy_stream_write_some(stream, data, size);
 }
 
 int eddy_stream_shutdown_write(eddy_stream *stream)
@@ -495,7 +283,7 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
     const struct eddy_sys *sys;
 
     if (!eddy_stream_is_open(stream)) {
-        return not_open(stream);
+        return eddy_stream_not_open(stream);
     }
     sys = stream->io.loop->sys;
     return sys->shutdown(sys, stream->io.fd, SHUT_WR);
@@ -548,21 +336,27 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
     return result;
 }
 
+static void end_wait(struct eddy_task_record *task, int64_t result)
+{
+    (void)task->wait->abort(task);
+    eddy_wake(task, result);
+}
+
 static void close_with(eddy_stream *stream, int64_t result)
 {
-    eddy_loop *loop = stream->io.loop;
+    const struct eddy_sys *sys = stream->io.loop->sys;
 
     if ((stream->state & EDDY_STREAM_READING) != 0) {
-        eddy_stream_read_over(stream);
-        eddy_wake(stream->reader, result);
+        end_wait(stream->reader, result);
     }
-    if ((stream->state & EDDY_STREAM_WRITING) != 0) {
-        eddy_stream_write_over(stream);
-        eddy_wake(stream->writer, result);
+    if ((stream->state & (EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO)) != 0) {
+        end_wait(stream->writer, result);
     }
-    eddy_stream_disown(stream);
-    /* its errors come too late to matter: close(2) */
-    (void)loop->sys->close(loop->sys, stream->io.fd);
+    if (eddy_stream_is_open(stream)) { /* a connect that ends has closed it */
+        eddy_stream_disown(stream);
+        /* its errors come too late to matter: close(2) */
+        (void)sys->close(sys, stream->io.fd);
+    }
 }
 
 void eddy_stream_close(eddy_stream *stream)
@@ -601,7 +395,7 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
     int result;
 
     if (!eddy_stream_is_open(stream)) {
-        return not_open(stream);
+        return eddy_stream_not_open(stream);
     }
     if (timeout <= 0) {
         return -EINVAL;

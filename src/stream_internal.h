@@ -1,6 +1,8 @@
-/* Streams, as connect and server see them. */
+/* Streams, as the modules beside them see them. */
 #ifndef EDDY_SRC_STREAM_INTERNAL_H
 #define EDDY_SRC_STREAM_INTERNAL_H
+
+#include <unistd.h>
 
 #include "eddy/stream.h"
 #include "task_internal.h"
@@ -14,7 +16,10 @@ enum {
     EDDY_STREAM_READING = 0x400, /* `reader` waits */
     EDDY_STREAM_WRITING = 0x800, /* `writer` waits */
     /* TCP, and no event told of more than data so far: a short read has emptied the socket */
-    EDDY_STREAM_DRAINS = 0x1000
+    EDDY_STREAM_DRAINS = 0x1000,
+    EDDY_STREAM_COPIED_FROM = 0x2000, /* `reader` copies it to another */
+    EDDY_STREAM_COPIED_TO = 0x4000,   /* `writer` copies another to it, and need not wait for it */
+    EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
 };
 
 /* A task that waits on a stream is a reason for the loop to go on. */
@@ -44,10 +49,92 @@ static inline void eddy_stream_write_over(eddy_stream *stream)
     stream->io.loop->references--;
 }
 
+/* Why a stream is not open: its idle time-out has closed it, or -EBADF. */
+static inline int eddy_stream_not_open(const eddy_stream *stream)
+{
+    return stream->closed_with != 0 ? stream->closed_with : -EBADF;
+}
+
+/* What every operation begins with; `busy`: a task does the same already. */
+static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *stream, uint32_t busy)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if ((stream->state & EDDY_STREAM_OPEN) == 0) {
+        /* who tries for ever is not to starve others */
+        return eddy_done_inline(co, eddy_stream_not_open(stream));
+    }
+    return (stream->state & busy) != 0 ? eddy_done_inline(co, -EBUSY) : 0;
+}
+
+/* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
+ * they are on the path of every message */
+
+/* Deal with what read(2) or send(2) returned that is not just some bytes. */
+int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count);
+int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count);
+
+/* Go through the loop's table. */
+int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size);
+int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size);
+
+/* read(2); keeps track of whether there may be more. */
+static inline int64_t eddy_stream_read_some(eddy_stream *stream, void *buffer, size_t size)
+{
+    ssize_t count;
+
+    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
+        return eddy_stream_read_by_table(stream, buffer, size);
+    }
+    count = read(stream->io.fd, buffer, size);
+    if ((size_t)count - 1 < size - 1) { /* 0 < count < size */
+        /* What comes from now on is a new edge, if this read has emptied the socket. */
+        if ((stream->state & EDDY_STREAM_DRAINS) != 0) {
+            stream->state &= ~(uint32_t)EDDY_READ;
+        }
+        return count;
+    }
+    return eddy_stream_read_odd(stream, buffer, size, count);
+}
+
+/* send(2) that raises no signal; keeps track of whether the kernel may take more. */
+static inline int64_t eddy_stream_write_some(eddy_stream *stream, const void *data, size_t size)
+{
+    ssize_t count;
+
+    if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
+        return eddy_stream_write_by_table(stream, data, size);
+    }
+    count = send(stream->io.fd, data, size, MSG_NOSIGNAL);
+    return count >= 0 ? count : eddy_stream_write_odd(stream, data, size, count);
+}
+
+/* A byte has moved: puts an idle time-out off. The timer's entry in the heap is put right when it
+ * comes up. */
+static inline void eddy_stream_moved(eddy_stream *stream)
+{
+    if (stream->idle != NULL) {
+        stream->idle->timer.deadline =
+            eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
+    }
+}
+
+/* ---- stream.c */
+
+int eddy_stream_abort_write(struct eddy_task_record *task);
+
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
 
 /* Gives the fd of an open stream on which nobody waits back to the caller. */
 void eddy_stream_disown(eddy_stream *stream);
+
+/* ---- copy.c */
+
+/* The stream that `task` copies is readable. */
+void eddy_copy_at_event(struct eddy_task_record *task);
 
 #endif

@@ -120,6 +120,7 @@ void eddy_loop_leave(eddy_loop *loop)
     loop->running = false;
     loop->in_turn = false;
     loop->one_turn = false;
+    loop->in_a_hurry = false;
     loop->stack_base = NULL;
     eddy_loop_mirror_deadline(loop);
 }
@@ -154,6 +155,7 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
         return result;
     }
     loop->one_turn = budget == 0;
+    loop->in_a_hurry = budget > 0 && budget != EDDY_FOREVER;
     while (!loop->stop) {
         result = turn(loop, max_wait, budget, &until);
         steps += result > 0 ? result : 0;

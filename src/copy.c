@@ -1,0 +1,283 @@
+#include "eddy/copy.h"
+
+#include <string.h>
+
+#include "stream_internal.h"
+
+enum { PIECES_A_TURN = 16 }; /* of a buffer's size, before others get their turn */
+
+/* Through which the bytes of all copies of a loop go: between a read and the write of the same
+ * bytes nobody else runs. */
+struct buffer {
+    struct eddy_attachment attachment;
+    unsigned pool_class;
+    char bytes[];
+};
+
+/* With its head just a block of the pool. */
+enum { BLOCK_SIZE = 65536, BUFFER_SIZE = BLOCK_SIZE - sizeof(struct buffer) };
+
+/* A copy that goes on; the object of its task's wait. */
+struct copy {
+    eddy_stream *from;
+    eddy_stream *to;
+    uint64_t *count; /* the caller's, or NULL */
+    char *buffer;    /* the loop's */
+    char *rest;      /* what `to` would not take at once, or NULL */
+    size_t rest_size;
+    size_t rest_done; /* of it, what `to` has taken since */
+    unsigned rest_class;
+    unsigned pool_class;
+};
+
+static const char attachment_key;
+
+/* ---- the buffer */
+
+static void close_buffer(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    eddy_pool_give(&loop->pool, attachment, ((struct buffer *)(void *)attachment)->pool_class);
+}
+
+static char *buffer_of(eddy_loop *loop)
+{
+    struct buffer *buffer = (struct buffer *)(void *)eddy_loop_attachment(loop, &attachment_key);
+    unsigned pool_class;
+
+    if (buffer != NULL) {
+        return buffer->bytes;
+    }
+    buffer = eddy_pool_take(&loop->pool, BLOCK_SIZE, &pool_class);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    memset(&buffer->attachment, 0, sizeof buffer->attachment);
+    buffer->attachment.key = &attachment_key;
+    buffer->attachment.close = close_buffer;
+    buffer->pool_class = pool_class;
+    eddy_list_append(&loop->attachments, &buffer->attachment.link);
+    return buffer->bytes;
+}
+
+/* ---- moving bytes */
+
+static inline void wrote(struct copy *copy, int64_t count)
+{
+    if (copy->count != NULL) {
+        *copy->count += (uint64_t)count;
+    }
+}
+
+/* Keeps what the kernel did not take of `size` bytes, and waits for it to take more. */
+static int keep_rest(struct copy *copy, struct eddy_task_record *task, size_t done, size_t size)
+{
+    eddy_loop *loop = copy->from->io.loop;
+
+    copy->rest = eddy_pool_take(&loop->pool, size - done, &copy->rest_class);
+    if (copy->rest == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy->rest, copy->buffer + done, size - done);
+    copy->rest_size = size - done;
+    copy->rest_done = 0;
+    eddy_stream_write_begins(copy->to, task);
+    return 0;
+}
+
+static void drop_rest(struct copy *copy)
+{
+    if (copy->rest != NULL) {
+        eddy_pool_give(&copy->from->io.loop->pool, copy->rest, copy->rest_class);
+        copy->rest = NULL;
+        eddy_stream_write_over(copy->to);
+    }
+}
+
+/* Writes what was kept: 0 when all is written, EDDY_PENDING, or an error. */
+static int64_t write_rest(struct copy *copy)
+{
+    while (copy->rest_done < copy->rest_size) {
+        int64_t count = (copy->to->state & EDDY_WRITE) == 0
+                            ? -EAGAIN
+                            : eddy_stream_write_some(copy->to, copy->rest + copy->rest_done,
+                                                     copy->rest_size - copy->rest_done);
+        if (count < 0) {
+            return count == -EAGAIN ? EDDY_PENDING : count;
+        }
+        copy->rest_done += (size_t)count;
+        wrote(copy, count);
+    }
+    drop_rest(copy);
+    return 0;
+}
+
+/* Deals with a piece of which not all was read and written at once. */
+static int64_t __attribute__((noinline))
+piece_odd(struct copy *copy, struct eddy_task_record *task, int64_t count, int64_t done)
+{
+    if (count <= 0) {
+        return count == -EAGAIN ? EDDY_PENDING : count;
+    }
+    if (done < 0 && done != -EAGAIN) {
+        return done;
+    }
+    done = done < 0 ? 0 : done;
+    wrote(copy, done);
+    return keep_rest(copy, task, (size_t)done, (size_t)count) < 0 ? -ENOMEM : 1;
+}
+
+/* Reads once and writes it: 1 if there may be more, 0 at the end of the file, EDDY_PENDING, or an
+ * error. */
+static inline int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
+{
+    int64_t count = -EAGAIN;
+    int64_t done = -EAGAIN;
+
+    if ((copy->from->state & EDDY_READ) != 0) {
+        count = eddy_stream_read_some(copy->from, copy->buffer, BUFFER_SIZE);
+    }
+    if (count > 0 && (copy->to->state & EDDY_WRITE) != 0) {
+        done = eddy_stream_write_some(copy->to, copy->buffer, (size_t)count);
+        if (done == count) {
+            wrote(copy, count);
+            return 1;
+        }
+    }
+    return piece_odd(copy, task, count, done);
+}
+
+/* Copies at most so many pieces: 1 if there may be more, and else as copy_piece. */
+static int64_t copy_pieces(struct copy *copy, struct eddy_task_record *task, int most)
+{
+    int64_t result = 1;
+
+    for (int i = 0; i < most && result == 1; i++) {
+        if (copy->rest != NULL && (result = write_rest(copy)) != 0) {
+            return result;
+        }
+        result = copy_piece(copy, task);
+    }
+    return result;
+}
+
+/* ---- waiting */
+
+/* Lets go of the streams. */
+static void finish(struct copy *copy)
+{
+    eddy_loop *loop = copy->from->io.loop;
+
+    drop_rest(copy);
+    eddy_stream_read_over(copy->from);
+    copy->from->state &= ~(uint32_t)EDDY_STREAM_COPIED_FROM;
+    copy->to->state &= ~(uint32_t)EDDY_STREAM_COPIED_TO;
+    eddy_pool_give(&loop->pool, copy, copy->pool_class);
+}
+
+static int abort_copy(struct eddy_task_record *task)
+{
+    finish(task->in.object);
+    return 1;
+}
+
+static int64_t resume_copy(struct eddy_task_record *task)
+{
+    struct copy *copy = task->in.object;
+    int64_t result = copy_pieces(copy, task, PIECES_A_TURN);
+
+    if (result == 1) { /* it has had its share */
+        task->timed.ready.state = EDDY_TASK_WAITING_;
+        eddy_wake_to_try_inline(task);
+        return EDDY_PENDING;
+    }
+    if (result != EDDY_PENDING) {
+        finish(copy);
+    }
+    return result;
+}
+
+static const struct eddy_wait copy_kind = {
+    .name = "copy",
+    .abort = abort_copy,
+    .resume = resume_copy,
+};
+
+/* One piece is copied at once, which is all there is of a message. More, an end or an error is for
+ * the task's turn; and so is everything in a poll that has only so much time. */
+void eddy_copy_at_event(struct eddy_task_record *task)
+{
+    struct copy *copy = task->in.object;
+
+    if (!copy->from->io.loop->in_a_hurry && copy->rest == NULL &&
+        task->timed.ready.state == EDDY_TASK_WAITING_) {
+        int64_t result = copy_piece(copy, task);
+        if (result == EDDY_PENDING ||
+            (result == 1 && (copy->rest != NULL || (copy->from->state & EDDY_READ) == 0))) {
+            return;
+        }
+        if (result != 1) {
+            finish(copy);
+            eddy_wake(task, result);
+            return;
+        }
+    }
+    eddy_wake_to_try_inline(task);
+}
+
+/* ---- the operation */
+
+static struct copy *copy_new(eddy_loop *loop, eddy_stream *from, eddy_stream *to, uint64_t *count)
+{
+    char *buffer = buffer_of(loop);
+    struct copy *copy;
+    unsigned pool_class;
+
+    if (buffer == NULL) {
+        return NULL;
+    }
+    copy = eddy_pool_take(&loop->pool, sizeof *copy, &pool_class);
+    if (copy != NULL) {
+        memset(copy, 0, sizeof *copy);
+        copy->from = from;
+        copy->to = to;
+        copy->count = count;
+        copy->buffer = buffer;
+        copy->pool_class = pool_class;
+    }
+    return copy;
+}
+
+int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *count)
+{
+    int64_t result = eddy_stream_may_begin(co, from, EDDY_STREAM_READING);
+    struct copy *copy;
+    int64_t parked;
+
+    if (result == 0) {
+        result = eddy_stream_may_begin(co, to, EDDY_STREAM_BUSY_WRITING);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (count != NULL) {
+        eddy_check_pointer(co, count);
+    }
+    copy = copy_new(eddy_task_loop(co->task), from, to, count);
+    if (copy == NULL) {
+        return eddy_done(co, -ENOMEM);
+    }
+    eddy_stream_read_begins(from, co->task);
+    from->state |= EDDY_STREAM_COPIED_FROM;
+    to->writer = co->task;
+    to->state |= EDDY_STREAM_COPIED_TO;
+    result = copy_pieces(copy, co->task, PIECES_A_TURN);
+    if (result != 1 && result != EDDY_PENDING) {
+        finish(copy);
+        return eddy_done(co, result);
+    }
+    parked = eddy_park(co, &copy_kind, copy, NULL);
+    if (result == 1) {
+        eddy_wake_to_try(co->task);
+    }
+    return parked;
+}

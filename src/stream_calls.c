@@ -1,0 +1,58 @@
+/* The system calls of streams, where something else happens than that bytes move. */
+#include "stream_internal.h"
+
+static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    while (count == -EINTR) {
+        count = sys->read(sys, stream->io.fd, buffer, size);
+    }
+    if (count == -EAGAIN ||
+        (count > 0 && (size_t)count < size && (stream->state & EDDY_STREAM_DRAINS) != 0)) {
+        stream->state &= ~(uint32_t)EDDY_READ;
+    }
+    if (count > 0) {
+        eddy_stream_moved(stream);
+    }
+    return count;
+}
+
+int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    return after_read(stream, buffer, size, count < 0 ? -errno : count);
+}
+
+int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    return after_read(stream, buffer, size, sys->read(sys, stream->io.fd, buffer, size));
+}
+
+static int64_t after_write(eddy_stream *stream, const void *data, size_t size, int64_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    while (count == -EINTR) {
+        count = sys->send(sys, stream->io.fd, data, size);
+    }
+    if (count == -EAGAIN) {
+        stream->state &= ~(uint32_t)EDDY_WRITE;
+    } else {
+        eddy_stream_moved(stream);
+    }
+    return count;
+}
+
+int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
+{
+    return after_write(stream, data, size, count < 0 ? -errno : count);
+}
+
+int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    return after_write(stream, data, size, sys->send(sys, stream->io.fd, data, size));
+}

@@ -1,0 +1,98 @@
+/* Writing several pieces at once: eddy_writev of stream.h. */
+#include "stream_internal.h"
+
+/* IOV_MAX; what is handed to the kernel in one call */
+enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 };
+
+/* The next pieces when `done` bytes are written and `more` (> 0) are left; the array ends with
+ * those. */
+static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, struct iovec *left)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; more > 0 && n < PIECES_AT_ONCE; i++) {
+        if (done >= pieces[i].iov_len) {
+            done -= pieces[i].iov_len;
+            continue;
+        }
+        left[n].iov_base = (char *)pieces[i].iov_base + done;
+        left[n].iov_len = pieces[i].iov_len - done;
+        more -= left[n].iov_len;
+        done = 0;
+        n++;
+    }
+    return n;
+}
+
+/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it
+ * fails. */
+static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+    struct iovec left[PIECES_AT_ONCE];
+
+    while (stream->write_left > 0) {
+        size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
+        int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
+        if (wrote == -EAGAIN) {
+            stream->state &= ~(uint32_t)EDDY_WRITE;
+            return EDDY_PENDING;
+        }
+        if (wrote < 0 && wrote != -EINTR) {
+            return wrote;
+        }
+        if (wrote > 0) {
+            stream->written += (size_t)wrote;
+            stream->write_left -= (size_t)wrote;
+            eddy_stream_moved(stream);
+        }
+    }
+    return (int64_t)stream->written;
+}
+
+static int64_t resume_writev(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    int64_t result = write_pieces(stream, task->with.value);
+
+    if (result != EDDY_PENDING) {
+        eddy_stream_write_over(stream);
+    }
+    return result;
+}
+
+static const struct eddy_wait writev_kind = {
+    .name = "writev",
+    .abort = eddy_stream_abort_write,
+    .resume = resume_writev,
+};
+
+int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)
+{
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
+
+    if (result < 0) {
+        return result;
+    }
+    if (count < 0 || count > MOST_PIECES) {
+        return eddy_done_inline(co, -EINVAL);
+    }
+    stream->written = 0;
+    stream->write_left = 0;
+    for (int i = 0; i < count; i++) {
+        stream->write_left += pieces[i].iov_len;
+    }
+    if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
+        result = write_pieces(stream, pieces);
+        if (result != EDDY_PENDING) {
+            return eddy_done_inline(co, result);
+        }
+    }
+    eddy_check_pointer_inline(co, pieces);
+    for (int i = 0; i < count; i++) {
+        eddy_check_pointer_inline(co, pieces[i].iov_base);
+    }
+    eddy_stream_write_begins(stream, co->task);
+    co->task->with.value = (void *)(uintptr_t)pieces;
+    return eddy_park_inline(co, &writev_kind, stream);
+}

@@ -117,6 +117,9 @@ static void renumber(struct eddy_heap *heap)
     if (heap->count == 0) {
         return;
     }
+    for (uint32_t i = 0; i < heap->count && heap->settle != NULL; i++) {
+        heap->settle(&heap->entries[i]);
+    }
     qsort(heap->entries, heap->count, sizeof *heap->entries, compare_sequences);
     for (uint32_t i = 0; i < heap->count; i++) {
         heap->entries[i].alarm->sequence = i + 1;

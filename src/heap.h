@@ -25,6 +25,9 @@ struct eddy_heap {
     uint32_t capacity;
     uint32_t sequence; /* of the newest start */
     struct eddy_pool *pool;
+    /* Before the sequences are numbered anew: writes what the owner knows better into an entry and
+     * its alarm. NULL: nobody does. */
+    void (*settle)(struct eddy_heap_entry *entry);
 };
 
 void eddy_heap_init(struct eddy_heap *heap, struct eddy_pool *pool);

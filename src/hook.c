@@ -9,6 +9,7 @@ void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point poin
     hook->loop = loop;
     hook->callback = callback;
     eddy_list_append(&loop->hooks[point], &hook->link);
+    loop->turn_seen = true;
 }
 
 void eddy_hook_stop(eddy_hook *hook)

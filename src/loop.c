@@ -24,7 +24,7 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
 {
     memset(loop, 0, sizeof *loop);
     eddy_pool_init(&loop->pool, options->allocate, options->allocate_user);
-    eddy_heap_init(&loop->heap, &loop->pool);
+    eddy_timers_init(loop);
     eddy_list_init(&loop->ready);
     eddy_list_init(&loop->batch);
     loop->clock = options->clock != NULL ? options->clock : &loop->own_clock;
@@ -257,7 +257,7 @@ int64_t eddy_loop_update(eddy_loop *loop)
 
 int64_t eddy_loop_now(eddy_loop *loop)
 {
-    return loop->in_turn ? loop->now : eddy_loop_update(loop);
+    return eddy_loop_now_inline(loop);
 }
 
 int64_t eddy_loop_next_deadline(eddy_loop *loop)
@@ -284,13 +284,6 @@ void eddy_loop_mirror_deadline(eddy_loop *loop)
                                          deadline == EDDY_FOREVER ? 0
                                          : deadline > 0           ? deadline
                                                                   : 1);
-    }
-}
-
-void eddy_loop_changed(eddy_loop *loop)
-{
-    if (!loop->running) {
-        eddy_loop_mirror_deadline(loop);
     }
 }
 

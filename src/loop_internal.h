@@ -18,7 +18,8 @@ enum {
 
 /* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
 struct eddy_loop_task_class {
-    /* Runs the tasks at the head of the batch, `most` of them; returns how many. */
+    /* Runs the tasks at the head of the batch, `most` of them, and goes on with those that became
+     * ready meanwhile where eddy_batch_refill lets it; returns how many. */
     int (*run)(eddy_loop *loop, int most);
     void (*due)(eddy_loop *loop, struct eddy_timed *timed);
     /* True if the task's entry in the heap says its true deadline; else puts it right, or
@@ -62,8 +63,10 @@ struct eddy_loop {
     bool one_turn;      /* a poll that is to run exactly one turn */
     bool in_a_hurry;    /* a poll that is to end at a time */
     bool awaited_ended; /* the task for which the loop runs has ended */
-    bool closing;       /* eddy_loop_free is at work */
-    bool no_pwait2;     /* the kernel has no epoll_pwait2 */
+    /* somebody sees where a turn ends: hooks, a poll that is to end, a clock that others move, tests */
+    bool turn_seen;
+    bool closing;   /* eddy_loop_free is at work */
+    bool no_pwait2; /* the kernel has no epoll_pwait2 */
     unsigned flags;
     /* of the outermost poll: what lies between it and a step is gone after it */
     const char *stack_base;
@@ -126,9 +129,6 @@ static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)
     loop->ready.prev = &ready->link;
 }
 
-/* The next deadline may have changed: outside of a poll the timerfd has to be told. */
-void eddy_loop_changed(eddy_loop *loop);
-
 /* Takes the first out of the batch, which is not empty. */
 static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
 {
@@ -138,6 +138,21 @@ static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
     first->next->prev = &loop->batch;
     first->next = NULL; /* in no list */
     return (struct eddy_ready *)(void *)first;
+}
+
+/* Step 7 of the next turn begins, while that makes no difference to anybody: true if there is
+ * something in the batch again. `steps` have run in the loop since it was last counted. */
+static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
+{
+    if (loop->turn_seen || loop->ready.next == &loop->ready ||
+        loop->steps_since_asked + steps >= loop->ask_interval) {
+        return false;
+    }
+    loop->batch = loop->ready;
+    loop->batch.next->prev = &loop->batch;
+    loop->batch.prev->next = &loop->batch;
+    eddy_list_init(&loop->ready);
+    return true;
 }
 
 /* Tells the error hook. */
@@ -154,6 +169,20 @@ static inline bool eddy_loop_has_ready(const eddy_loop *loop)
 
 /* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
 void eddy_loop_mirror_deadline(eddy_loop *loop);
+
+/* The next deadline may have changed: outside of a poll the timerfd has to be told. */
+static inline void eddy_loop_changed(eddy_loop *loop)
+{
+    if (!loop->running) {
+        eddy_loop_mirror_deadline(loop);
+    }
+}
+
+/* eddy_loop_now for those on a hot path. */
+static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
+{
+    return loop->in_turn ? loop->now : eddy_loop_update(loop);
+}
 
 /* ---- ask.c */
 
@@ -203,6 +232,7 @@ int eddy_io_check(eddy_loop *loop);
 
 void eddy_timer_due(eddy_loop *loop, eddy_timer *timer);
 void eddy_timer_run(struct eddy_ready *ready);
+void eddy_timers_init(eddy_loop *loop);
 void eddy_timers_fini(eddy_loop *loop);
 
 /* Fires what is due at loop->now. */

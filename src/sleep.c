@@ -4,16 +4,24 @@
 
 const struct eddy_wait eddy_sleep_kind = {.name = "sleep"};
 
-int64_t eddy_pause(eddy_coro *co)
+static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
 {
     int64_t result = eddy_check(co);
 
-    if (result < 0) {
-        return result;
+    return result < 0 ? result : eddy_done_slow(co, 0);
+}
+
+int64_t eddy_pause(eddy_coro *co)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (!eddy_is_plain(co)) {
+        return pause_slow(co);
     }
-    co->task->in.result = 0;
+    task->in.result = 0;
     eddy_mark_begun(co);
-    eddy_requeue(co->task);
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
     return EDDY_PENDING;
 }
 

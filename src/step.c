@@ -166,7 +166,7 @@ static inline int run_steps(eddy_loop *loop, int most, bool poison)
     do {
         step(loop, eddy_task_of(eddy_batch_take(loop)), poison);
         steps++;
-    } while (steps < most && loop->batch.next != &loop->batch &&
+    } while (steps < most && (loop->batch.next != &loop->batch || eddy_batch_refill(loop, steps)) &&
              ((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK);
     loop->current = NULL;
     return steps;

@@ -180,7 +180,10 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     task->in.result = result;
     eddy_task_loop(task)->tasks->live--;
     eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
-    eddy_task_loop(task)->awaited_ended |= task == eddy_task_loop(task)->awaited;
+    if (task == eddy_task_loop(task)->awaited) {
+        eddy_task_loop(task)->awaited_ended = true;
+        eddy_task_loop(task)->turn_seen = true;
+    }
     if (eddy_has(task, EDDY_TASK_OWNED_)) {
         owner->child_done(owner, task, result);
     } else if (joiner != NULL) {

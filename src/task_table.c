@@ -4,7 +4,7 @@
 
 #include "task_internal.h"
 
-enum { MOST_PAGES = 64 }; /* of a region: they double up to this size */
+enum { MOST_PAGES = 1024 }; /* of a region: they double up to this size */
 
 static size_t region_size(uint32_t pages)
 {

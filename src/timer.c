@@ -9,9 +9,40 @@ static struct eddy_timed *timed_of(struct eddy_alarm *alarm)
     return (struct eddy_timed *)(void *)((char *)alarm - offsetof(struct eddy_timed, alarm));
 }
 
-static int start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+/* The entry and the alarm's sequence as the timer knows them. */
+static void take_pending(eddy_timer *timer)
 {
-    int64_t deadline = eddy_deadline_after(eddy_loop_now(loop), delay);
+    if (timer->timed.ready.generation != 0) {
+        timer->timed.alarm.sequence = timer->timed.ready.generation;
+        timer->timed.ready.generation = 0;
+    }
+}
+
+/* Moves the entry of a started timer to a deadline that is not earlier. */
+static void enter(struct eddy_heap *heap, eddy_timer *timer, int64_t deadline)
+{
+    take_pending(timer);
+    timer->entered = deadline;
+    eddy_heap_set(heap, &timer->timed.alarm, deadline);
+}
+
+/* Starts a timer that is started already later, without a look at the heap: its entry is put
+ * right when it comes up. */
+static inline bool postpone(eddy_loop *loop, eddy_timer *timer, int64_t deadline)
+{
+    if (timer->loop != loop || !eddy_heap_has(&timer->timed.alarm) || deadline <= timer->entered ||
+        timer->timed.ready.bits != 0 || eddy_link_used(&timer->timed.ready.link) ||
+        loop->heap.sequence == UINT32_MAX) {
+        return false;
+    }
+    timer->timed.ready.generation = ++loop->heap.sequence;
+    timer->deadline = deadline;
+    return true;
+}
+
+static int __attribute__((noinline))
+start(eddy_loop *loop, eddy_timer *timer, int64_t deadline, eddy_timer_fn *callback)
+{
     int result;
 
     if (timer->loop != NULL && timer->loop != loop) {
@@ -21,26 +52,32 @@ static int start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_f
     if (result < 0) {
         return result;
     }
+    timer->timed.ready.generation = 0;
     if (eddy_link_used(&timer->timed.ready.link)) {
         eddy_list_remove(&timer->timed.ready.link); /* due, but started anew before it ran */
     }
     timer->timed.ready.kind = EDDY_READY_TIMER;
+    timer->timed.ready.bits = 0;
     timer->loop = loop;
     timer->callback = callback;
     timer->deadline = deadline;
+    timer->entered = eddy_heap_entry_of(&loop->heap, &timer->timed.alarm)->deadline;
+    timer->mode = EDDY_TIMER_ONCE;
+    timer->period = 0;
     eddy_loop_changed(loop);
     return 0;
 }
 
 int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
 {
-    int result = start(loop, timer, delay, callback);
+    int64_t deadline = eddy_deadline_after(eddy_loop_now_inline(loop), delay);
 
-    if (result == 0) {
-        timer->mode = EDDY_TIMER_ONCE;
-        timer->period = 0;
+    if (postpone(loop, timer, deadline)) {
+        timer->callback = callback;
+        eddy_loop_changed(loop);
+        return 0;
     }
-    return result;
+    return start(loop, timer, deadline, callback);
 }
 
 int eddy_timer_start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period,
@@ -51,8 +88,9 @@ int eddy_timer_start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period
     if (period <= 0 || (mode != EDDY_TIMER_FIXED_RATE && mode != EDDY_TIMER_FIXED_DELAY)) {
         return -EINVAL;
     }
-    result = start(loop, timer, period, callback);
+    result = start(loop, timer, eddy_deadline_after(eddy_loop_now_inline(loop), period), callback);
     if (result == 0) {
+        timer->timed.ready.bits = 1;
         timer->mode = mode;
         timer->period = period;
         timer->missed = 0;
@@ -78,12 +116,12 @@ void eddy_timer_stop(eddy_timer *timer)
  * timer stays in the heap, so that its next start cannot fail. */
 void eddy_timer_due(eddy_loop *loop, eddy_timer *timer)
 {
-    if (timer->deadline > eddy_heap_entry_of(&loop->heap, &timer->timed.alarm)->deadline) {
-        eddy_heap_set(&loop->heap, &timer->timed.alarm, timer->deadline);
+    if (timer->deadline > timer->entered) {
+        enter(&loop->heap, timer, timer->deadline);
         return;
     }
     if (timer->period > 0) {
-        eddy_heap_set(&loop->heap, &timer->timed.alarm, EDDY_FOREVER);
+        enter(&loop->heap, timer, EDDY_FOREVER);
     } else {
         eddy_heap_remove(&loop->heap, &timer->timed.alarm);
     }
@@ -108,6 +146,7 @@ static void rearm(eddy_timer *timer)
     }
     /* The entry stands at EDDY_FOREVER: this moves it forward, which needs no memory. */
     (void)eddy_heap_start(&loop->heap, &timer->timed.alarm, timer->deadline);
+    timer->entered = timer->deadline;
 }
 
 void eddy_timer_run(struct eddy_ready *ready)
@@ -137,17 +176,17 @@ void eddy_timers_expire(eddy_loop *loop)
     }
 }
 
-static bool settled(eddy_loop *loop, struct eddy_timed *timed, int64_t deadline)
+static bool settled(eddy_loop *loop, struct eddy_timed *timed)
 {
     eddy_timer *timer = (eddy_timer *)timed;
 
     if (timed->ready.kind == EDDY_READY_TASK) {
         return loop->task_class->settled(loop, timed);
     }
-    if (timer->deadline <= deadline) {
+    if (timer->deadline <= timer->entered) {
         return true;
     }
-    eddy_heap_set(&loop->heap, &timed->alarm, timer->deadline);
+    enter(&loop->heap, timer, timer->deadline);
     return false;
 }
 
@@ -157,11 +196,30 @@ int64_t eddy_timers_next(eddy_loop *loop)
 
     while (heap->count > 0) {
         int64_t deadline = eddy_heap_top(heap)->deadline;
-        if (settled(loop, timed_of(eddy_heap_top(heap)->alarm), deadline)) {
+        if (settled(loop, timed_of(eddy_heap_top(heap)->alarm))) {
             return deadline;
         }
     }
     return EDDY_FOREVER;
+}
+
+/* For the numbering of all starts anew: what the heap was not told of yet. */
+static void settle(struct eddy_heap_entry *entry)
+{
+    struct eddy_timed *timed = timed_of(entry->alarm);
+    eddy_timer *timer = (eddy_timer *)timed;
+
+    if (timed->ready.kind == EDDY_READY_TIMER && timed->ready.generation != 0) {
+        take_pending(timer);
+        timer->entered = timer->deadline;
+        entry->deadline = timer->deadline;
+    }
+}
+
+void eddy_timers_init(eddy_loop *loop)
+{
+    eddy_heap_init(&loop->heap, &loop->pool);
+    loop->heap.settle = settle;
 }
 
 void eddy_timers_fini(eddy_loop *loop)

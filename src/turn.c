@@ -29,17 +29,18 @@ static int64_t run_batch(eddy_loop *loop, int64_t until)
     int64_t steps = 0;
 
     while (loop->batch.next != &loop->batch) {
+        int ran = 1;
         if (((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK) {
-            steps += loop->task_class->run(loop, most);
+            ran = loop->task_class->run(loop, most);
         } else {
             run_callback(eddy_batch_take(loop));
-            steps++;
         }
+        loop->steps_since_asked += ran;
+        steps += ran;
         if (until != EDDY_FOREVER && loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
             break;
         }
     }
-    loop->steps_since_asked += (int)steps;
     return steps;
 }
 
@@ -57,25 +58,25 @@ static bool was_advanced(const eddy_loop *loop)
     return loop->clock->kind == EDDY_CLOCK_MANUAL && loop->clock->now != loop->now;
 }
 
-/* Nobody sees where one turn ends and the next begins, and the kernel need not be asked yet. */
-static bool may_go_on(const eddy_loop *loop, int64_t until)
+/* Whether somebody sees where the turn that begins will end. */
+static bool is_seen(const eddy_loop *loop, int64_t until)
 {
-    return loop->ready.next != &loop->ready && !was_advanced(loop) &&
-           loop->steps_since_asked < loop->ask_interval && !loop->stop && !loop->awaited_ended &&
-           !loop->one_turn && until == EDDY_FOREVER &&
-           eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) &&
-           eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]) && (loop->flags & EDDY_LOOP_CHECK) == 0;
+    return loop->stop || loop->awaited_ended || loop->one_turn || until != EDDY_FOREVER ||
+           loop->clock->kind == EDDY_CLOCK_MANUAL || (loop->flags & EDDY_LOOP_CHECK) != 0 ||
+           !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
+           !eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]);
 }
 
-/* Steps 7 and, while that makes no difference to anybody, the next turns' too. */
+/* Step 7 and, while that makes no difference to anybody, the next turns' too. */
 static int64_t run_batches(eddy_loop *loop, int64_t until)
 {
     int64_t steps = 0;
 
+    loop->turn_seen = is_seen(loop, until);
+    eddy_list_splice(&loop->batch, &loop->ready);
     do {
-        eddy_list_splice(&loop->batch, &loop->ready);
         steps += run_batch(loop, until);
-    } while (may_go_on(loop, until));
+    } while (eddy_batch_refill(loop, 0));
     return steps;
 }
 
@@ -191,4 +192,5 @@ int eddy_loop_run(eddy_loop *loop)
 void eddy_loop_stop(eddy_loop *loop)
 {
     loop->stop = true;
+    loop->turn_seen = true;
 }

@@ -22,8 +22,10 @@ struct eddy_ready {
     struct eddy_link link; /* in the ready list, or (a task) in the line in which it waits */
     uint8_t kind;          /* enum eddy_ready_kind */
     uint8_t state;         /* a task's: enum eddy_task_state */
-    uint16_t bits;         /* a task's: EDDY_TASK_... */
-    uint32_t generation;   /* a task's: its number, which no other task of the loop has */
+    uint16_t bits;         /* a task's: EDDY_TASK_...; a timer's: 1 if it is periodic */
+    /* a task's: its number, which no other task of the loop has; a timer's: orders a start that its
+     * entry in the heap does not know of yet, or 0 */
+    uint32_t generation;
 };
 
 /* A place in the loop's timer heap; zeroed: not in it. */

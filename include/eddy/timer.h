@@ -26,11 +26,13 @@ enum eddy_timer_mode {
     EDDY_TIMER_FIXED_DELAY /* next = the start of the callback + period */
 };
 
+/* What starting anew touches comes first, so that it lies in one cache line or two. */
 struct eddy_timer {
     struct eddy_timed timed; /* private */
     eddy_loop *loop;         /* private: NULL while stopped */
     eddy_timer_fn *callback; /* private: set by start */
     int64_t deadline;        /* when it fires next, on the loop's clock; valid while started */
+    int64_t entered;         /* private: the deadline in its entry in the heap, not later */
     int64_t period;          /* > 0: of a periodic timer */
     enum eddy_timer_mode mode;
     uint64_t missed; /* fixed rate: ticks left out just before this callback; valid inside it */

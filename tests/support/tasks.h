@@ -36,6 +36,8 @@ static inline void log_end(const char *name, int64_t result)
     } codes[] = {
         {-ECANCELED, "ECANCELED"}, {-ETIMEDOUT, "ETIMEDOUT"}, {-EIO, "EIO"},
         {-ENOMEM, "ENOMEM"},       {-ESRCH, "ESRCH"},         {-EBUSY, "EBUSY"},
+        {-EPERM, "EPERM"},         {-EDEADLK, "EDEADLK"},     {-EAGAIN, "EAGAIN"},
+        {-EINVAL, "EINVAL"},       {-EOVERFLOW, "EOVERFLOW"}, {-ENOTRECOVERABLE, "BROKEN"},
     };
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {

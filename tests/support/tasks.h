@@ -60,6 +60,19 @@ static inline void assert_told(int64_t code, const char *part)
     testing.errors.count = 0;
 }
 
+/* From here on the loop has no memory, neither of the allocator nor in its pool; that of the
+ * allocator is back with testing_fail_allocation(0), that of the pool with the next loop. */
+static inline void use_up_memory(void)
+{
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)testing.loop; /* a loop begins with it */
+    unsigned pool_class;
+
+    testing_fail_allocations_from(1);
+    for (size_t size = EDDY_POOL_SMALL; size > 0; size -= EDDY_POOL_STEP) {
+        while (eddy_pool_take(pool, size, &pool_class) != NULL) {}
+    }
+}
+
 /* An operation that has its result at once. */
 EDDY_MUST_USE static inline int64_t give(eddy_coro *co, int64_t result)
 {

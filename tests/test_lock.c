@@ -7,37 +7,29 @@ _Static_assert(sizeof(eddy_lock) <= 32, "a lock is small, in every build type");
 
 static eddy_lock lock;
 
-/* Takes the lock, holds it for some seconds (none: a pause), releases it; logs how it got it. */
-eddy_frame(takes) {
-    eddy_coro co;
-    const char *name;
-    int64_t limit; /* 0: none; < 0: no time */
-    int hold;
-    int64_t rc, then;
-};
-
-static void takes(eddy_coro *co)
-{
-    eddy_begin(takes);
-    eddy_catch(self->rc, eddy_wait_for(co, self->limit == 0 ? EDDY_FOREVER : self->limit,
-                                       eddy_lock_acquire(co, &lock)));
-    log_end(self->name, self->rc);
-    eddy_catch(self->then, eddy_sleep(co, self->hold * EDDY_SECOND));
-    if (self->then < 0) {
-        log_end("then", self->then);
-    }
-    if (self->rc == 0) {
-        assert_int_equal(eddy_lock_release(co, &lock), 0);
-    }
-    eddy_end;
-}
-
 static void assert_free(void)
 {
     assert_false(eddy_lock_locked(&lock));
     assert_null(eddy_lock_holder(&lock).record);
     assert_null(eddy_line_first(&lock.waiters));
     assert_int_equal(eddy_lock_fini(&lock), 0);
+}
+
+static void assert_taken(bool waited_for)
+{
+    assert_true(eddy_lock_locked(&lock));
+    assert_int_equal(eddy_line_first(&lock.waiters) != NULL, waited_for);
+    assert_int_equal(eddy_lock_fini(&lock), -EBUSY);
+}
+
+static int64_t take(eddy_coro *co)
+{
+    return eddy_lock_acquire(co, &lock);
+}
+
+static void give_back(eddy_coro *co)
+{
+    assert_int_equal(eddy_lock_release(co, &lock), 0);
 }
 
 static void assert_holder(eddy_task task)
@@ -52,6 +44,8 @@ static int set_up(void **state)
     eddy_lock_init(&lock);
     return testing_setup(state);
 }
+
+#include "support/hand_over.h"
 
 #define lock_case(name) cmocka_unit_test_setup_teardown(name, set_up, testing_teardown)
 
@@ -73,17 +67,6 @@ test(a_zeroed_lock_is_free)
     eddy_lock zeroed = {.holder = {NULL, 0}};
 
     assert_int_equal(memcmp(&zeroed, &lock, sizeof lock), 0);
-    assert_free();
-}
-
-test(those_who_wait_get_the_lock_in_the_order_in_which_they_came)
-{
-    start(takes, .name = "a", .hold = 1);
-    start(takes, .name = "b", .hold = 1);
-    start(takes, .name = "c", .hold = 2);
-    start(takes, .name = "d", .hold = 1);
-    testing_run();
-    testing_assert_log("a=0@0 b=0@1 c=0@2 d=0@4");
     assert_free();
 }
 
@@ -132,189 +115,6 @@ test(nobody_barges_in_not_even_the_task_that_releases_it)
     assert_free();
 }
 
-/* ---- cancels and time-outs */
-
-test(a_waiter_that_is_cancelled_leaves_the_line_at_once)
-{
-    eddy_task b;
-
-    start(takes, .name = "a", .hold = 1);
-    b = start(takes, .name = "b");
-    start(takes, .name = "c");
-    testing_turn();
-    assert_ptr_equal(eddy_line_first(&lock.waiters), b.record);
-    eddy_cancel(b);
-    assert_ptr_not_equal(eddy_line_first(&lock.waiters), b.record);
-    testing_run();
-    testing_assert_log("a=0@0 b=ECANCELED@0 c=0@1");
-}
-
-test(a_waiter_that_times_out_leaves_the_line)
-{
-    start(takes, .name = "a", .hold = 3);
-    start(takes, .name = "b", .limit = EDDY_SECOND);
-    start(takes, .name = "c");
-    testing_run();
-    testing_assert_log("a=0@0 b=ETIMEDOUT@1 c=0@3");
-    assert_free();
-}
-
-test(a_free_lock_is_taken_even_without_time)
-{
-    start(takes, .name = "a", .limit = -1, .hold = 1);
-    start(takes, .name = "b", .limit = -1);
-    testing_run();
-    testing_assert_log("a=0@0 b=ETIMEDOUT@0");
-    assert_free();
-}
-
-eddy_frame(cancels_itself_first) {
-    eddy_coro co;
-};
-
-static void cancels_itself_first(eddy_coro *co)
-{
-    eddy_begin(cancels_itself_first);
-    eddy_cancel(eddy_task_self(co));
-    eddy_await(eddy_lock_acquire(co, &lock));
-    eddy_end;
-}
-
-test(a_pending_cancel_comes_before_the_lock_free_or_held)
-{
-    assert_int_equal(run(cancels_itself_first), -ECANCELED);
-    assert_free();
-    start(takes, .name = "a", .hold = 1);
-    assert_int_equal(run(cancels_itself_first), -ECANCELED);
-    assert_null(eddy_line_first(&lock.waiters));
-    testing_run();
-    testing_assert_log("a=0@0");
-}
-
-/* ---- races in one turn: each has one right outcome */
-
-/* Two turns: a holds the lock and releases it, b, which waited for it, has not run yet. */
-static eddy_task hand_over_to_b(int64_t limit)
-{
-    eddy_task b;
-
-    start(takes, .name = "a");
-    b = start(takes, .name = "b", .limit = limit);
-    start(takes, .name = "c");
-    testing_turn();
-    testing_turn();
-    assert_holder(b);
-    return b;
-}
-
-test(a_lock_that_was_handed_over_is_not_lost_to_a_cancel)
-{
-    eddy_cancel(hand_over_to_b(0));
-    testing_turns();
-    testing_assert_log("a=0@0 b=0@0 then=ECANCELED@0 c=0@0");
-    assert_free();
-}
-
-test(a_cancel_just_before_the_release_lets_the_next_in_line_have_it)
-{
-    eddy_task b;
-
-    start(takes, .name = "a");
-    b = start(takes, .name = "b");
-    start(takes, .name = "c");
-    testing_turn();
-    eddy_cancel(b);
-    testing_turns();
-    testing_assert_log("a=0@0 b=ECANCELED@0 c=0@0");
-    assert_free();
-}
-
-test(a_lock_that_was_handed_over_is_not_lost_to_a_deadline)
-{
-    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
-    hand_over_to_b(EDDY_SECOND);
-    eddy_clock_advance(&testing.clock, 5 * EDDY_SECOND);
-    testing_turns();
-    testing_assert_log("a=0@0 b=0@5 c=0@5");
-    assert_free();
-}
-
-test(a_lock_that_was_handed_over_is_not_lost_to_both)
-{
-    eddy_task b;
-
-    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
-    b = hand_over_to_b(EDDY_SECOND);
-    eddy_clock_advance(&testing.clock, 5 * EDDY_SECOND);
-    eddy_cancel(b);
-    testing_turns();
-    testing_assert_log("a=0@0 b=0@5 then=ECANCELED@5 c=0@5");
-    assert_free();
-}
-
-test(a_deadline_in_the_turn_of_the_release_is_a_time_out)
-{
-    start(takes, .name = "a", .hold = 1);
-    start(takes, .name = "b", .limit = EDDY_SECOND);
-    start(takes, .name = "c");
-    testing_run();
-    testing_assert_log("a=0@0 b=ETIMEDOUT@1 c=0@1");
-    assert_free();
-}
-
-test(a_cancel_in_the_turn_of_the_deadline_but_before_it_stays_a_cancel)
-{
-    eddy_task b;
-
-    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
-    start(takes, .name = "a", .hold = 9);
-    b = start(takes, .name = "b", .limit = EDDY_SECOND);
-    testing_turn();
-    eddy_clock_advance(&testing.clock, EDDY_SECOND);
-    eddy_cancel(b);
-    testing_turns();
-    testing_assert_log("a=0@0 b=ECANCELED@1");
-    eddy_clock_advance(&testing.clock, 9 * EDDY_SECOND);
-    testing_turns();
-    assert_free();
-}
-
-eddy_frame(cancels_b) {
-    eddy_coro co;
-    const eddy_task *b;
-};
-
-static void cancels_b(eddy_coro *co)
-{
-    eddy_begin(cancels_b);
-    eddy_await(eddy_sleep(co, EDDY_SECOND));
-    eddy_cancel(*self->b);
-    eddy_end;
-}
-
-test(a_cancel_in_the_turn_of_the_deadline_but_behind_it_comes_next)
-{
-    static eddy_task b;
-
-    start(takes, .name = "a", .hold = 9);
-    start(cancels_b, .b = &b);
-    b = start(takes, .name = "b", .limit = EDDY_SECOND);
-    testing_run();
-    testing_assert_log("a=0@0 b=ETIMEDOUT@1 then=ECANCELED@1");
-    assert_free();
-}
-
-test(all_who_wait_are_cancelled_when_the_loop_is_freed)
-{
-    start(takes, .name = "a", .hold = 100);
-    start(takes, .name = "b");
-    start(takes, .name = "c", .limit = 50 * EDDY_SECOND);
-    testing_turn();
-    testing_free();
-    testing_assert_log("a=0@0 then=ECANCELED@0 b=ECANCELED@0 c=ECANCELED@0");
-    assert_false(eddy_lock_locked(&lock));
-}
-
 /* ---- misuse */
 
 eddy_frame(releases) {
@@ -341,7 +141,7 @@ test(to_release_a_lock_that_is_not_held_is_an_error)
 
 test(to_release_the_lock_of_another_is_an_error_and_changes_nothing)
 {
-    eddy_task a = start(takes, .name = "a", .hold = 1);
+    eddy_task a = start(takes, .name = "a", .keep = 1);
 
     start(releases, .times = 1);
     testing_turns();
@@ -369,7 +169,7 @@ test(to_release_it_twice_is_an_error_also_when_the_first_handed_it_over)
     eddy_task b;
 
     start(releases_twice);
-    b = start(takes, .name = "b", .hold = 1);
+    b = start(takes, .name = "b", .keep = 1);
     testing_turns();
     testing_assert_log("first=0@0 second=EPERM@0 b=0@0");
     assert_holder(b);
@@ -430,7 +230,7 @@ static const char *told_by(eddy_task task)
 
 test(one_who_waits_tells_who_holds_the_lock)
 {
-    eddy_task a = start(takes, .name = "a", .hold = 1);
+    eddy_task a = start(takes, .name = "a", .keep = 1);
     eddy_task b = start(takes, .name = "b");
     char expected[200];
 
@@ -549,23 +349,11 @@ test(a_task_that_always_gets_it_at_once_starves_nobody)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HAND_OVER_CASES(lock_case),
         lock_case(a_free_lock_is_taken_without_suspending),
         lock_case(a_zeroed_lock_is_free),
-        lock_case(those_who_wait_get_the_lock_in_the_order_in_which_they_came),
         lock_case(the_lock_is_handed_over_at_the_release),
         lock_case(nobody_barges_in_not_even_the_task_that_releases_it),
-        lock_case(a_waiter_that_is_cancelled_leaves_the_line_at_once),
-        lock_case(a_waiter_that_times_out_leaves_the_line),
-        lock_case(a_free_lock_is_taken_even_without_time),
-        lock_case(a_pending_cancel_comes_before_the_lock_free_or_held),
-        lock_case(a_lock_that_was_handed_over_is_not_lost_to_a_cancel),
-        lock_case(a_cancel_just_before_the_release_lets_the_next_in_line_have_it),
-        lock_case(a_lock_that_was_handed_over_is_not_lost_to_a_deadline),
-        lock_case(a_lock_that_was_handed_over_is_not_lost_to_both),
-        lock_case(a_deadline_in_the_turn_of_the_release_is_a_time_out),
-        lock_case(a_cancel_in_the_turn_of_the_deadline_but_before_it_stays_a_cancel),
-        lock_case(a_cancel_in_the_turn_of_the_deadline_but_behind_it_comes_next),
-        lock_case(all_who_wait_are_cancelled_when_the_loop_is_freed),
         lock_case(to_release_a_lock_that_is_not_held_is_an_error),
         lock_case(to_release_the_lock_of_another_is_an_error_and_changes_nothing),
         lock_case(to_release_it_twice_is_an_error_also_when_the_first_handed_it_over),

@@ -267,6 +267,7 @@ static void goes_out_of_with_lock(eddy_coro *co)
 {
     eddy_begin(goes_out_of_with_lock);
     eddy_with_lock(&lock) {
+        eddy_await(eddy_pause(co)); /* its line is what is told */
         goto out;
     }
 out:

@@ -50,9 +50,26 @@ int64_t eddy_done_slow(eddy_coro *co, int64_t result)
 int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
 {
     if (line != NULL) {
+        eddy_check_pointer_inline(co, line);
         eddy_list_append(&line->tasks, &co->task->timed.ready.link);
     }
     return eddy_park_inline(co, wait, object);
+}
+
+void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, void *object,
+                 struct eddy_line *line)
+{
+    struct eddy_link *link = &task->timed.ready.link;
+
+    if (eddy_link_used(link)) {
+        eddy_list_remove(link);
+    }
+    if (line != NULL) {
+        eddy_list_append(&line->tasks, link);
+    }
+    task->wait = wait;
+    task->in.object = object;
+    task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
 }
 
 /* A cancel that was passed on has come back as the result, or it has not and is still to be
@@ -96,10 +113,30 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
     make_ready(task);
 }
 
+void eddy_wake_all(struct eddy_line *line, int64_t result)
+{
+    struct eddy_task_record *task;
+
+    while ((task = eddy_line_first(line)) != NULL) {
+        eddy_wake(task, result);
+    }
+}
+
 void eddy_wake_to_try(struct eddy_task_record *task)
 {
     eddy_set(task, EDDY_TASK_TRY_);
     make_ready(task);
+}
+
+size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
+{
+    size_t count = 0;
+
+    for (const struct eddy_link *link = line->tasks.next; link != &task->timed.ready.link;
+         link = link->next) {
+        count++;
+    }
+    return count;
 }
 
 void eddy_stack_pointer_misuse(eddy_coro *co)

@@ -1,6 +1,8 @@
 /* Mistakes with generators and context managers that abort; see test_traps.c. */
 #include "support/traps.h"
 
+#include "eddy/lock.h"
+
 /* ---- generators */
 
 TRAPS(yields_alone);
@@ -255,6 +257,44 @@ test(a_break_in_with_without_a_loop_around_it)
     assert_traps_near(breaks_without_a_loop, "a break in eddy_with without a loop around it");
 }
 
+/* ---- objects */
+
+static eddy_lock lock;
+
+TRAPS(goes_out_of_with_lock);
+
+static void goes_out_of_with_lock(eddy_coro *co)
+{
+    eddy_begin(goes_out_of_with_lock);
+    eddy_with_lock(&lock) {
+        eddy_await(eddy_pause(co)); /* its line is what is told */
+        goto out;
+    }
+out:
+    TRAP eddy_end;
+}
+
+test(a_goto_out_of_with_lock)
+{
+    assert_traps_near(goes_out_of_with_lock, "the coroutine ended inside an eddy_with");
+}
+
+TRAPS(breaks_out_of_nothing);
+
+static void breaks_out_of_nothing(eddy_coro *co)
+{
+    eddy_begin(breaks_out_of_nothing);
+    eddy_with_lock(&lock) {
+        TRAP break;
+    }
+    eddy_end;
+}
+
+test(a_break_in_with_lock_without_a_loop_around_it)
+{
+    assert_traps_near(breaks_out_of_nothing, "a break in eddy_with without a loop around it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +311,8 @@ int main(void)
         testing_case(a_goto_out_of_the_inner_of_two_withs),
         testing_case(a_goto_out_of_with_into_finally),
         testing_case(a_break_in_with_without_a_loop_around_it),
+        testing_case(a_goto_out_of_with_lock),
+        testing_case(a_break_in_with_lock_without_a_loop_around_it),
     };
 
     return cmocka_run_group_tests(tests, set_up_traps, NULL);

@@ -398,6 +398,59 @@ test(the_tasks_that_wait_are_cancelled_when_the_loop_is_freed)
     assert_queue(0, 0);
 }
 
+/* ---- waits of several stages */
+
+static const struct eddy_wait second_kind = {.name = "second gate"};
+
+test(a_parked_task_may_wait_on_for_something_else_and_goes_to_the_end_of_that_line)
+{
+    static struct gate second;
+    eddy_task a, b, c;
+
+    set_up_gate();
+    memset(&second, 0, sizeof second);
+    a = start(passes, .name = "a", .limit = 5 * EDDY_SECOND);
+    b = start(passes, .name = "b");
+    c = start(passes, .name = "c");
+    testing_turn();
+    assert_int_equal(eddy_line_ahead(&gate.line, a.record), 0);
+    assert_int_equal(eddy_line_ahead(&gate.line, c.record), 2);
+    eddy_repark(b.record, &second_kind, &second, &second.line);
+    eddy_repark(a.record, &second_kind, &second, &second.line);
+    assert_int_equal(eddy_line_ahead(&gate.line, c.record), 0);
+    assert_int_equal(eddy_line_ahead(&second.line, a.record), 1);
+    assert_ptr_equal(a.record->wait, &second_kind);
+    assert_ptr_equal(a.record->in.object, &second);
+    gate_open(&gate);
+    testing_turns();
+    testing_assert_log("c=0@0");
+    start(sleeps, .name = "s", .seconds = 6);
+    while (seconds() < 6) {
+        eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0);
+    }
+    testing_turns();
+    testing_assert_log("a=ETIMEDOUT@5 s=0@6"); /* its deadline goes with it */
+    assert_ptr_equal(eddy_line_first(&second.line), b.record);
+    eddy_repark(b.record, &second_kind, &second, NULL);
+    assert_null(eddy_line_first(&second.line));
+    eddy_wake(b.record, 3);
+    testing_turns();
+    testing_assert_log("b=3@6");
+}
+
+test(to_wake_all_wakes_them_in_the_order_of_the_line)
+{
+    set_up_gate();
+    eddy_wake_all(&gate.line, 0);
+    start(passes, .name = "a");
+    start(passes, .name = "b");
+    testing_turn();
+    eddy_wake_all(&gate.line, 7);
+    assert_null(eddy_line_first(&gate.line));
+    testing_turns();
+    testing_assert_log("a=7@0 b=7@0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +473,8 @@ int main(void)
         testing_case(an_item_that_was_handed_over_is_not_lost_to_a_deadline),
         testing_case(an_item_put_in_the_turn_of_the_time_out_stays_in_the_queue),
         testing_case(the_tasks_that_wait_are_cancelled_when_the_loop_is_freed),
+        testing_case(a_parked_task_may_wait_on_for_something_else_and_goes_to_the_end_of_that_line),
+        testing_case(to_wake_all_wakes_them_in_the_order_of_the_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,7 @@ struct eddy_task_record {
         void *value;       /* while it waits: where a value goes, or whatever the operation needs */
         int64_t until;     /* while it sleeps: the deadline */
         uint32_t count[2]; /* while it gathers */
+        int64_t outcome;   /* while it waits for a lock: what that wait is to return */
     } with;
     void *owner;      /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
     const char *site; /* "file:line" where it was spawned */

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /* The values are epoll's, so nothing has to be translated. */
-enum eddy_event {
+enum eddy_io_event {
     EDDY_READ = 0x1,          /* readable, or at its end */
     EDDY_PRIORITY = 0x2,      /* urgent data */
     EDDY_WRITE = 0x4,         /* writable */
@@ -36,7 +36,7 @@ struct eddy_io {
     eddy_io_fn *callback;    /* private */
     int fd;                  /* valid while started */
     uint16_t fetched;        /* private: events that wait for the callback to run */
-    uint8_t interest;        /* private: enum eddy_event */
+    uint8_t interest;        /* private: enum eddy_io_event */
     uint8_t mode : 4;        /* private: how it is told */
     uint8_t registered : 4;  /* private: where the fd is */
     void *user;              /* the caller's */

@@ -87,13 +87,22 @@ EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
 EDDY_API EDDY_MUST_USE int64_t eddy_done(eddy_coro *co, int64_t result);
 
 /* Parks the task at the end of `line` (NULL: in none). `object` is what it waits on, task->with
- * is the operation's to set afterwards. Returns EDDY_PENDING. Cannot fail. */
+ * is the operation's to set afterwards. Returns EDDY_PENDING. Cannot fail; aborts if the line lies
+ * on the C stack, as eddy_check_pointer. */
 EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
                                          struct eddy_line *line);
+
+/* Lets a parked task wait on for something else, at the end of another line (NULL: in none):
+ * for waits of several stages, also from an abort that then returns 0. task->with stays. */
+EDDY_API void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, void *object,
+                          struct eddy_line *line);
 
 /* Ends the wait of a parked task with a result; the task runs when its turn in the ready list
  * comes. */
 EDDY_API void eddy_wake(struct eddy_task_record *task, int64_t result);
+
+/* Ends so the waits of all tasks in the line, in its order. */
+EDDY_API void eddy_wake_all(struct eddy_line *line, int64_t result);
 
 /* Makes a parked task, one that waits in no line, ready to try: its kind's `resume` runs just
  * before it. Until then it still waits, and a cancel takes nothing away. Nothing if it is ready
@@ -105,6 +114,9 @@ static inline struct eddy_task_record *eddy_line_first(const struct eddy_line *l
 {
     return (struct eddy_task_record *)(void *)eddy_list_first(&line->tasks);
 }
+
+/* How many tasks stand in the line in front of that one, which is in it. Walks the line. */
+EDDY_API size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task);
 
 /* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is
  * gone as soon as the coroutine has returned to the loop. */

@@ -36,6 +36,8 @@ static inline void log_end(const char *name, int64_t result)
     } codes[] = {
         {-ECANCELED, "ECANCELED"}, {-ETIMEDOUT, "ETIMEDOUT"}, {-EIO, "EIO"},
         {-ENOMEM, "ENOMEM"},       {-ESRCH, "ESRCH"},         {-EBUSY, "EBUSY"},
+        {-EPERM, "EPERM"},         {-EDEADLK, "EDEADLK"},     {-EAGAIN, "EAGAIN"},
+        {-EINVAL, "EINVAL"},       {-EOVERFLOW, "EOVERFLOW"}, {-ENOTRECOVERABLE, "BROKEN"},
     };
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
@@ -56,6 +58,19 @@ static inline void assert_told(int64_t code, const char *part)
         fail_msg("\"%s\" is not in the report: %s", part, testing.errors.text);
     }
     testing.errors.count = 0;
+}
+
+/* From here on the loop has no memory, neither of the allocator nor in its pool; that of the
+ * allocator is back with testing_fail_allocation(0), that of the pool with the next loop. */
+static inline void use_up_memory(void)
+{
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)testing.loop; /* a loop begins with it */
+    unsigned pool_class;
+
+    testing_fail_allocations_from(1);
+    for (size_t size = EDDY_POOL_SMALL; size > 0; size -= EDDY_POOL_STEP) {
+        while (eddy_pool_take(pool, size, &pool_class) != NULL) {}
+    }
 }
 
 /* An operation that has its result at once. */

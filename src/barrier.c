@@ -1,0 +1,85 @@
+#include "eddy/barrier.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int leave(struct eddy_task_record *task)
+{
+    ((eddy_barrier *)task->in.object)->waiting--;
+    return 1;
+}
+
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const eddy_barrier *barrier = task->in.object;
+
+    snprintf(text, size, "%u of %u are here", barrier->waiting, barrier->parties);
+}
+
+static const struct eddy_wait barrier_kind = {
+    .name = "barrier",
+    .abort = leave,
+    .describe = describe,
+};
+
+void eddy_barrier_init(eddy_barrier *barrier, uint32_t parties)
+{
+    memset(barrier, 0, sizeof *barrier);
+    barrier->parties = parties;
+}
+
+int eddy_barrier_fini(const eddy_barrier *barrier)
+{
+    return barrier->waiting > 0 ? -EBUSY : 0;
+}
+
+/* Numbers those in line as they stand: one that left in the middle leaves no gap. */
+static void let_go(eddy_barrier *barrier)
+{
+    struct eddy_task_record *task;
+    int64_t index = 0;
+
+    barrier->waiting = 0;
+    while ((task = eddy_line_first(&barrier->waiters)) != NULL) {
+        eddy_wake(task, index++);
+    }
+}
+
+static void send_away(eddy_barrier *barrier)
+{
+    barrier->waiting = 0;
+    eddy_wake_all(&barrier->waiters, -ENOTRECOVERABLE);
+}
+
+int64_t eddy_barrier_wait(eddy_coro *co, eddy_barrier *barrier)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (barrier->parties == 0) {
+        return -EINVAL;
+    }
+    if (barrier->broken) {
+        return -ENOTRECOVERABLE;
+    }
+    if (barrier->waiting + 1 == barrier->parties) {
+        let_go(barrier);
+        return eddy_done(co, barrier->parties - 1);
+    }
+    barrier->waiting++;
+    return eddy_park(co, &barrier_kind, barrier, &barrier->waiters);
+}
+
+void eddy_barrier_abort(eddy_barrier *barrier)
+{
+    barrier->broken = true;
+    send_away(barrier);
+}
+
+void eddy_barrier_reset(eddy_barrier *barrier)
+{
+    barrier->broken = false;
+    send_away(barrier);
+}

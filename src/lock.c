@@ -1,0 +1,144 @@
+#include "lock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void make_holder(eddy_lock *lock, struct eddy_task_record *task)
+{
+    lock->holder.record = task;
+    lock->holder.generation = task->timed.ready.generation;
+}
+
+/* The number too: the record of a task that has ended may be another's by now. */
+bool eddy_lock_held_by(const eddy_lock *lock, const struct eddy_task_record *task)
+{
+    return lock->holder.record == task && lock->holder.generation == task->timed.ready.generation;
+}
+
+void eddy_lock_hand_over(eddy_lock *lock)
+{
+    struct eddy_task_record *next = eddy_line_first(&lock->waiters);
+
+    if (next == NULL) {
+        lock->holder.record = NULL;
+        lock->holder.generation = 0;
+        return;
+    }
+    make_holder(lock, next);
+    eddy_wake(next, next->with.outcome);
+}
+
+/* ---- waiting */
+
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const eddy_lock *lock = task->in.object;
+    unsigned number = lock->holder.generation;
+
+    if (eddy_task_done(lock->holder)) {
+        snprintf(text, size, "held by task %u, which has ended", number);
+    } else {
+        snprintf(text, size, "held by task %u, spawned at %s", number, lock->holder.record->site);
+    }
+}
+
+static struct eddy_task_record *blocker(const struct eddy_task_record *task)
+{
+    const eddy_lock *lock = task->in.object;
+
+    return eddy_task_done(lock->holder) ? NULL : lock->holder.record;
+}
+
+/* The outcome of a wait on a condition stands already, and its lock is held on every return. */
+static int wait_on(struct eddy_task_record *task)
+{
+    (void)task;
+    return 0;
+}
+
+static const struct eddy_wait lock_kind = {
+    .name = "lock",
+    .describe = describe,
+    .blocker = blocker,
+};
+
+static const struct eddy_wait lock_again_kind = {
+    .name = "lock of a condition",
+    .abort = wait_on,
+    .describe = describe,
+    .blocker = blocker,
+};
+
+bool eddy_lock_give_back(eddy_lock *lock, struct eddy_task_record *task, int64_t outcome)
+{
+    if (!eddy_lock_locked(lock)) {
+        make_holder(lock, task);
+        return true;
+    }
+    eddy_repark(task, &lock_again_kind, lock, &lock->waiters);
+    task->with.outcome = outcome;
+    return false;
+}
+
+/* ---- what users call */
+
+void eddy_lock_init(eddy_lock *lock)
+{
+    memset(lock, 0, sizeof *lock);
+}
+
+int eddy_lock_fini(const eddy_lock *lock)
+{
+    return eddy_lock_locked(lock) ? -EBUSY : 0;
+}
+
+int64_t eddy_lock_acquire(eddy_coro *co, eddy_lock *lock)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!eddy_lock_locked(lock)) {
+        make_holder(lock, co->task);
+        return eddy_done(co, 0);
+    }
+    if (eddy_lock_held_by(lock, co->task)) {
+        return -EDEADLK;
+    }
+    result = eddy_park(co, &lock_kind, lock, &lock->waiters);
+    co->task->with.outcome = 0;
+    return result;
+}
+
+int eddy_lock_try_acquire(eddy_coro *co, eddy_lock *lock)
+{
+    if (eddy_lock_locked(lock)) {
+        return -EAGAIN;
+    }
+    make_holder(lock, co->task);
+    return 0;
+}
+
+int eddy_lock_release(eddy_coro *co, eddy_lock *lock)
+{
+    if (!eddy_lock_held_by(lock, co->task)) {
+        return -EPERM;
+    }
+    eddy_lock_hand_over(lock);
+    return 0;
+}
+
+/* ---- eddy_with_lock, and eddy_with_cond, whose condition may have no lock */
+
+int64_t eddy_lock_enter_(eddy_coro *co)
+{
+    eddy_lock *lock = co->scope->object;
+
+    return lock == NULL ? -EINVAL : eddy_lock_acquire(co, lock);
+}
+
+int64_t eddy_lock_leave_(eddy_coro *co, struct eddy_scope *scope)
+{
+    return eddy_lock_release(co, scope->object);
+}

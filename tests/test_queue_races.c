@@ -4,7 +4,7 @@
 
 #define count_of(array) (sizeof(array) / sizeof *(array))
 
-/* The result of the wait is the first event's; a cancel that comes second stays for the next await. */
+/* The first event gives the result; a cancel that comes second stays for the next await. */
 static const struct race races[] = {
     {"wake", "time-out", "ok"},
     {"wake", "cancel", "ok then ECANCELED"},

@@ -7,10 +7,10 @@
  *     eddy_await(eddy_queue_get(co, &self->jobs, &self->job));     // waits while it is empty
  *
  * Items are copied in and out as bytes; the queue never looks into them. An item that is put while
- * tasks wait for one goes straight to the one that has waited longest; while tasks wait to put, each
- * item that is taken lets the next one's in. So nobody barges in, and no item is lost to a cancel
- * or a time-out: one that was handed to a task is its result, one that was not taken is still its
- * putter's.
+ * tasks wait for one goes straight to the task that has waited longest; while tasks wait to put,
+ * each item that is taken lets the next one's in. So nobody barges in, and no item is lost to a
+ * cancel or a time-out: one that was handed to a task is its result, one that was not taken is
+ * still its putter's.
  *
  * The caller owns the struct, zeroed before eddy_queue_init; from then on until eddy_queue_fini it
  * must stay where it is. A coroutine must not end with such a queue in its frame: fini it in
@@ -127,16 +127,16 @@ EDDY_API void eddy_queue_fini(eddy_queue *queue);
  * -EINVAL: it was called more often than items were put. */
 EDDY_API int eddy_queue_task_done(eddy_queue *queue);
 
-/* Waits until eddy_queue_task_done was called for every item that was put (or eddy_queue_shutdown has
- * dropped it). Returns 0; -ESHUTDOWN: the queue is not initialized any more; -ECANCELED. */
+/* Waits until eddy_queue_task_done was called for every item that was put, those left out that
+ * eddy_queue_shutdown has dropped. Returns 0; -ESHUTDOWN: the queue is not initialized any more; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_queue_join(eddy_coro *co, eddy_queue *queue);
 
 /*
- * The queue takes no more items: puts, also those that wait, get -ESHUTDOWN. EDDY_QUEUE_DRAIN: what
- * is in it can still be taken; when it is empty, gets get -ESHUTDOWN. EDDY_QUEUE_DROP: what is in
- * it is dropped and counts as done; gets get -ESHUTDOWN at once. A join goes on until what was taken is
- * done. A queue that is draining may still be dropped. Items that own something: drain, and take
- * them with eddy_queue_try_get.
+ * The queue takes no more items: puts, also those that wait, get -ESHUTDOWN. EDDY_QUEUE_DRAIN:
+ * what is in it can still be taken; when it is empty, gets get -ESHUTDOWN. EDDY_QUEUE_DROP: what
+ * is in it is dropped and counts as done; gets get -ESHUTDOWN at once. A join goes on until what
+ * was taken is done. A queue that is draining may still be dropped. Items that own something: drain,
+ * and take them with eddy_queue_try_get.
  */
 EDDY_API void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode);
 

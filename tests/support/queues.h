@@ -49,8 +49,8 @@ static inline const char *result_name(int64_t result)
     }
 }
 
-/* Puts the numbers from `first` on, `count` of them (0: one); logs each, "p+3", or the error, "p:ECANCELED",
- * with which it ends. `limit` is that of each put; 0: none. */
+/* Puts the numbers from `first` on, `count` of them (0: one); logs each, "p+3", or the error with
+ * which it ends, "p:ECANCELED". `limit` is that of each put; 0: none. */
 eddy_frame(putter) {
     eddy_coro co;
     const char *name;

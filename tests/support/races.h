@@ -1,6 +1,6 @@
 /*
- * Races: two things that could end a wait happen before the task runs, in either order. A table says what
- * comes of each pair, and a small language what happens:
+ * Races: two things that could end a wait happen before the task runs, in either order. A table
+ * says what comes of each pair:
  *
  *     static const struct race races[] = {
  *         {"wake", "cancel", "ok then ECANCELED"},
@@ -83,7 +83,7 @@ static inline void happens(eddy_coro *co)
     eddy_end;
 }
 
-/* Time-outs strike at the beginning of a turn; what is to come after one is a task that is ready. */
+/* Time-outs strike at the beginning of a turn; what comes after one is a task that is ready. */
 static inline void run_race(const struct race_operation *operation, const struct race *race)
 {
     racing.operation = operation;

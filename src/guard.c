@@ -38,9 +38,9 @@ void eddy_guard_check(eddy_coro *co)
     }
     for (const struct eddy_link *link = guards->next; link != guards; link = link->next) {
         if ((uintptr_t)link >= low && (uintptr_t)link < high) {
-            eddy_frame_misuse(co,
-                              "the coroutine ends although a stream, server or group in its frame "
-                              "is still open: close it in eddy_finally");
+            eddy_frame_misuse(
+                co, "the coroutine ends although a stream, server, queue or group in its frame "
+                    "is still open: close it in eddy_finally");
         }
     }
 }

@@ -1,0 +1,34 @@
+#include "eddy/future.h"
+
+static const struct eddy_wait future_kind = {.name = "future"};
+
+int64_t eddy_future_wait(eddy_coro *co, eddy_future *future)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (future->done) {
+        return eddy_done(co, future->result);
+    }
+    return eddy_park(co, &future_kind, future, &future->waiting);
+}
+
+int eddy_future_set(eddy_future *future, int64_t result)
+{
+    struct eddy_task_record *task;
+
+    if (result == EDDY_PENDING) {
+        return -EINVAL;
+    }
+    if (future->done) {
+        return -EALREADY;
+    }
+    future->done = true;
+    future->result = result;
+    while ((task = eddy_line_first(&future->waiting)) != NULL) {
+        eddy_wake(task, result);
+    }
+    return 0;
+}

@@ -15,6 +15,7 @@
 #include "eddy/io.h"
 #include "eddy/list.h"
 #include "eddy/loop.h"
+#include "eddy/reader.h"
 #include "eddy/result.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"

@@ -312,6 +312,22 @@ test(a_reader_without_a_buffer_reads_bytes_all_the_same)
     testing_assert_log("abcd ef -EINVAL -EMSGSIZE");
 }
 
+test(the_room_of_what_was_read_is_used_again)
+{
+    eddy_task task;
+
+    net_send(peer, "12345678901\nab");
+    assert_int_equal(ask(LINE(ROOM)), 12);
+    task = start(LINE(4)); /* would fit behind it */
+    testing_turns();
+    testing_forget_calls();
+    net_send(peer, "c\n1234567890");
+    assert_int_equal(finish(task), 4);
+    assert_int_equal(testing_calls(read), 1);
+    assert_int_equal(eddy_reader_buffered(&reader), 10);
+    testing_assert_log("12345678901/ abc/");
+}
+
 /* ---- the end of the file */
 
 test(the_last_line_may_lack_its_end)
@@ -394,6 +410,7 @@ int main(void)
         reader_case(small_reads_share_a_system_call),
         reader_case(a_peek_reads_nothing),
         reader_case(a_reader_without_a_buffer_reads_bytes_all_the_same),
+        reader_case(the_room_of_what_was_read_is_used_again),
         reader_case(the_last_line_may_lack_its_end),
         reader_case(a_line_that_waits_sees_the_end),
         reader_case(an_end_in_the_middle_leaves_what_there_is_unread),

@@ -218,7 +218,7 @@ test(the_stream_cannot_be_read_while_a_reader_waits)
 
 /* ---- what must not lie on the C stack */
 
-enum { NONE, BUFFER, DATA, DELIMITER };
+enum { THE_READER, THE_BUFFER, THE_DATA, THE_DELIMITER };
 
 eddy_frame(uses_the_stack) {
     eddy_coro co;
@@ -228,13 +228,17 @@ eddy_frame(uses_the_stack) {
 
 static void uses_the_stack(eddy_coro *co)
 {
+    eddy_reader local_reader;
     char local[ROOM] = "x";
 
     eddy_begin(uses_the_stack);
-    eddy_reader_init(&self->reader, &stream, self->what == BUFFER ? local : buffer, ROOM);
-    if (self->what == DATA) {
+    eddy_reader_init(&local_reader, &stream, buffer, ROOM);
+    eddy_reader_init(&self->reader, &stream, self->what == THE_BUFFER ? local : buffer, ROOM);
+    if (self->what == THE_READER) {
+        eddy_await(eddy_read_line(co, &local_reader, ROOM));
+    } else if (self->what == THE_DATA) {
         eddy_await(eddy_read_exactly(co, &self->reader, local, 2));
-    } else if (self->what == DELIMITER) {
+    } else if (self->what == THE_DELIMITER) {
         eddy_await(eddy_read_until(co, &self->reader, local, 1, ROOM));
     } else {
         eddy_await(eddy_read_line(co, &self->reader, ROOM));
@@ -250,7 +254,7 @@ static void run_loop(void *argument)
 
 test(buffers_on_the_stack_abort)
 {
-    for (int what = BUFFER; what <= DELIMITER; what++) {
+    for (int what = THE_READER; what <= THE_DELIMITER; what++) {
         eddy_task task = eddy_loop_spawn(testing.loop, uses_the_stack, .what = what);
         testing_expect_abort(run_loop, NULL, "with a pointer to a local variable");
         eddy_cancel(task);

@@ -73,6 +73,9 @@ static int64_t run_batches(eddy_loop *loop, int64_t until)
     int64_t steps = 0;
 
     do {
+        if (loop->shuffle != 0) {
+            eddy_loop_shuffle(loop);
+        }
         eddy_list_splice(&loop->batch, &loop->ready);
         steps += run_batch(loop, until);
     } while (may_go_on(loop, until));

@@ -4,10 +4,12 @@
  */
 #include <eddy.h>
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -267,7 +269,7 @@ static void two_clients_greet_in_whatever_order_they_run(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        print_message("shuffle_seed %d\n", (int)seed);
+        printf("shuffle_seed %d\n", (int)seed);
         world.attempts = 0;
         world.refusals = 5;
         world.options.shuffle_seed = seed;

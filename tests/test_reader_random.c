@@ -151,7 +151,7 @@ static void compare_with_model(uint64_t seed)
 {
     eddy_task reading;
 
-    print_message("seed %llu\n", (unsigned long long)seed);
+    printf("seed %llu\n", (unsigned long long)seed);
     it.random = seed;
     it.position = 0;
     for (size_t i = 0; i < TEXT; i++) {

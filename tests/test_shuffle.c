@@ -24,7 +24,7 @@ static void reopen(uint64_t seed)
 static void with_seeds(void (*body)(uint64_t seed))
 {
     for (uint64_t seed = first_seed(); seed < first_seed() + SEEDS; seed++) {
-        print_message("seed %llu\n", (unsigned long long)seed);
+        printf("seed %llu\n", (unsigned long long)seed);
         reopen(seed);
         body(seed);
     }

@@ -21,6 +21,7 @@
 #include "eddy/lock.h"
 #include "eddy/loop.h"
 #include "eddy/queue.h"
+#include "eddy/reader.h"
 #include "eddy/result.h"
 #include "eddy/semaphore.h"
 #include "eddy/server.h"

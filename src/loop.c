@@ -32,6 +32,7 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->on_error = options->on_error != NULL ? options->on_error : print_error;
     loop->user = options->user;
     loop->flags = options->flags;
+    loop->shuffle = options->shuffle_seed * 0x9E3779B97F4A7C15u; /* odd: 0 stays the only 0 */
     loop->shutdown_limit =
         options->shutdown_limit > 0 ? options->shutdown_limit : DEFAULT_SHUTDOWN_LIMIT;
     loop->ask_interval = 1;

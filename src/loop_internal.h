@@ -68,6 +68,7 @@ struct eddy_loop {
     bool closing;   /* eddy_loop_free is at work */
     bool no_pwait2; /* the kernel has no epoll_pwait2 */
     unsigned flags;
+    uint64_t shuffle; /* the state of the random numbers; 0: nothing is shuffled */
     /* of the outermost poll: what lies between it and a step is gone after it */
     const char *stack_base;
 
@@ -189,6 +190,11 @@ static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
 /* Waits for events, at most `max_wait`, reads the clock, and makes ready what has come. 0, or an
  * error of the kernel. */
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait);
+
+/* ---- shuffle.c */
+
+/* Puts what is ready in a random order; only if loop->shuffle is not 0. */
+void eddy_loop_shuffle(eddy_loop *loop);
 
 /* ---- turn.c */
 

@@ -63,7 +63,7 @@ static bool is_seen(const eddy_loop *loop, int64_t until)
 {
     return loop->stop || loop->awaited_ended || loop->one_turn || until != EDDY_FOREVER ||
            loop->clock->kind == EDDY_CLOCK_MANUAL || (loop->flags & EDDY_LOOP_CHECK) != 0 ||
-           !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
+           loop->shuffle != 0 || !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
            !eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]);
 }
 
@@ -73,6 +73,9 @@ static int64_t run_batches(eddy_loop *loop, int64_t until)
     int64_t steps = 0;
 
     loop->turn_seen = is_seen(loop, until);
+    if (loop->shuffle != 0) {
+        eddy_loop_shuffle(loop);
+    }
     eddy_list_splice(&loop->batch, &loop->ready);
     do {
         steps += run_batch(loop, until);

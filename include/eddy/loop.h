@@ -61,6 +61,10 @@ struct eddy_loop_options {
     void *user;                 /* the caller's: eddy_loop_user returns it */
     int64_t shutdown_limit;     /* how long cleanups may take when the loop ends; 0: ten seconds */
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
+    /* For tests. Not 0: those that are ready in the same turn run in an order that depends on
+     * this number alone, and not first come, first served, to find out what relies on that
+     * without meaning to. Deferred callbacks and messages keep their order among themselves. */
+    uint64_t shuffle_seed;
 };
 
 /* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative

@@ -1,0 +1,121 @@
+/*
+ * A chat by lines, on 127.0.0.1: `line_chat [PORT]`, and talk to it with `nc 127.0.0.1 8888`.
+ *
+ * The first line that a client sends is its name; every further one goes to all others. Each client
+ * is a coroutine, a loop around eddy_read_line; all of them run in one thread, so the list of the
+ * members needs no lock. Who does not read what he is sent is thrown out, so that nobody waits for
+ * him and nothing piles up.
+ */
+#include <eddy.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_NAME = 32, MOST_LINE = 1024 };
+
+/* What the others see of a client. */
+struct member {
+    struct eddy_link link; /* first: a link of the list is a member */
+    eddy_stream *stream;
+    eddy_task task;
+};
+
+static struct eddy_link members; /* the list; valid when zeroed */
+
+/* Sends a text to everybody but one. It is no coroutine: it never waits. */
+static void tell_others(const struct member *from, const char *text, int length)
+{
+    for (struct eddy_link *link = members.next; link != &members; link = link->next) {
+        struct member *to = (struct member *)(void *)link;
+        if (to != from && eddy_try_write(to->stream, text, (size_t)length) != length) {
+            eddy_cancel(to->task); /* too slow, or gone: his next await ends him */
+        }
+    }
+}
+
+static void say(const struct member *from, const char *name, const char *line, size_t length)
+{
+    char text[MOST_NAME + MOST_LINE + 8];
+
+    tell_others(from, text, snprintf(text, sizeof text, "%s: %.*s\n", name, (int)length, line));
+}
+
+eddy_frame(chat) { /* a client */
+    eddy_coro co;
+    eddy_stream *stream; /* set by eddy_serve, which also closes it in the end */
+    struct member member;
+    eddy_reader in;
+    int64_t length;
+    bool too_long; /* it sends a line that is, and has not come to its end */
+    char name[MOST_NAME];
+    char buffer[MOST_LINE];
+};
+
+/* The first line. The frame began as zeros, so the name is terminated. */
+static void come_in(struct chat *self, const char *line, size_t length)
+{
+    memcpy(self->name, line, length < MOST_NAME ? length : MOST_NAME - 1);
+    self->member.stream = self->stream;
+    self->member.task = eddy_task_self(&self->co);
+    eddy_list_append(&members, &self->member.link);
+    say(&self->member, self->name, "(has come)", 10);
+}
+
+static void chat(eddy_coro *co)
+{
+    eddy_begin(chat);
+    eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
+    eddy_await(eddy_write(co, self->stream, "Your name?\n", 11));
+    for (;;) {
+        eddy_catch(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+        if (self->length == -EMSGSIZE) { /* drop what there is of it, and then its end */
+            eddy_reader_skip(&self->in, sizeof self->buffer);
+            self->too_long = true;
+            continue;
+        }
+        if (self->length <= 0) {
+            eddy_return(self->length); /* the end of the file, or an error */
+        }
+        self->length = (int64_t)eddy_line_strip(self->in.line, (size_t)self->length);
+        if (self->too_long) {
+            self->too_long = false;
+            eddy_await(eddy_write(co, self->stream, "Too long.\n", 10));
+        } else if (!eddy_link_used(&self->member.link)) {
+            come_in(self, self->in.line, (size_t)self->length);
+        } else {
+            say(&self->member, self->name, self->in.line, (size_t)self->length);
+        }
+    }
+eddy_finally: /* however it ends: also if another client has thrown it out */
+    if (eddy_link_used(&self->member.link)) {
+        eddy_list_remove(&self->member.link);
+        say(&self->member, self->name, "(has gone)", 10);
+    }
+    eddy_end;
+}
+
+eddy_frame(serve) {
+    eddy_coro co;
+    int port;
+    eddy_server server;
+};
+
+static void serve(eddy_coro *co)
+{
+    eddy_begin(serve);
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", self->port, chat));
+    printf("listening on 127.0.0.1:%d\n", eddy_server_port(&self->server));
+    fflush(stdout);
+    eddy_await(eddy_server_wait_closed(co, &self->server)); /* for ever: nobody closes it */
+    eddy_end;
+}
+
+int main(int argc, char **argv)
+{
+    int64_t result;
+
+    eddy_list_init(&members);
+    result = eddy_run(serve, .port = argc > 1 ? atoi(argv[1]) : 8888);
+    fprintf(stderr, "line_chat: %s\n", eddy_strerror(result));
+    return eddy_exit_status(result);
+}

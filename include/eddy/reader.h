@@ -1,0 +1,133 @@
+/*
+ * Readers: lines, records and other pieces of a stream, through a buffer.
+ *
+ *     eddy_stream *stream;                    // fields of the frame
+ *     eddy_reader in;
+ *     char buffer[1024];
+ *     size_t length;
+ *
+ *     eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
+ *     for (;;) {
+ *         eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+ *         if (self->length == 0) {
+ *             break;                          // the end of the file
+ *         }
+ *         printf("%.*s", (int)self->length, self->in.line);
+ *     }
+ *
+ * The caller owns the struct and the buffer, which lie in a frame or where they stay as long; the
+ * stream is not the reader's, and may be written meanwhile. A reader allocates nothing. What is
+ * buffered is given at once, without a system call, also after the stream was closed.
+ *
+ * Nothing that has arrived is ever lost. An operation that is cancelled, times out or fails has
+ * taken nothing, and the next one begins at the same byte. The one exception is an
+ * eddy_read_exactly of more than the buffer holds: see there.
+ *
+ * One task reads at a time; a second gets -EBUSY. Do not read the stream itself while the reader
+ * has bytes of it buffered: those come before.
+ */
+#ifndef EDDY_READER_H
+#define EDDY_READER_H
+
+#include <stddef.h>
+
+#include "eddy/stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_reader {
+    /* Set by eddy_read_line and eddy_read_until: what they have read, in the buffer; valid until
+     * the next operation of the reader. May be written to. */
+    char *line;
+
+    /* Private. */
+    eddy_stream *stream;
+    char *buffer;
+    size_t size;
+    size_t begin; /* the unread bytes are buffer[begin] to buffer[end - 1] */
+    size_t end;
+    char *data;            /* where the bytes are to go; NULL: they stay in the buffer */
+    size_t wanted;         /* how many the operation needs, or (a line) allows */
+    size_t delivered;      /* how many of them are in `data` */
+    const char *delimiter; /* what ends a line */
+    size_t delimiter_size;
+    size_t searched; /* so many unread bytes are known to begin no delimiter */
+} eddy_reader;
+
+/* Sets up a reader of a stream, which may be opened later, over a buffer of `size` bytes. */
+EDDY_API void eddy_reader_init(eddy_reader *reader, eddy_stream *stream, void *buffer, size_t size);
+
+/* Reads a line, up to and with its '\n'. Returns its length, and reader->line is the line: not
+ * copied, not terminated; eddy_line_strip takes the '\n' or "\r\n" off. The last line of a file
+ * may lack its '\n'. 0: the end of the file.
+ *
+ * -EMSGSIZE: the line, with its '\n', has more than `limit` bytes (or than the buffer holds, if
+ * that is less), however they arrive. It is left unread, for eddy_reader_read or eddy_reader_skip.
+ * -EINVAL: the limit is 0. Else as eddy_read. */
+EDDY_API EDDY_MUST_USE int64_t eddy_read_line(eddy_coro *co, eddy_reader *reader, size_t limit);
+
+/* Likewise up to and with a delimiter of `length` (> 0) bytes, which must stay until then: not on
+ * the C stack. -ENODATA: the file ends before the delimiter; what there is of the line stays
+ * unread. -EINVAL: a limit below the length. */
+EDDY_API EDDY_MUST_USE int64_t eddy_read_until(eddy_coro *co, eddy_reader *reader,
+                                               const void *delimiter, size_t length, size_t limit);
+
+/* Reads exactly `size` bytes into `data`, which must stay until then: not on the C stack. Returns
+ * `size`. -ENODATA: the file ends before that; eddy_reader_buffered tells how many bytes there
+ * are: none, if it ends between two records. Else as eddy_read.
+ *
+ * If `size` is more than the buffer holds, the bytes go to `data` as they come, and after an error
+ * eddy_reader_delivered tells how many are there: those are read, and to go on is to ask for the
+ * rest behind them. */
+EDDY_API EDDY_MUST_USE int64_t eddy_read_exactly(eddy_coro *co, eddy_reader *reader, void *data,
+                                                 size_t size);
+
+/* As eddy_read, through the buffer: at most `size` bytes, first those that are buffered. */
+EDDY_API EDDY_MUST_USE int64_t eddy_reader_read(eddy_coro *co, eddy_reader *reader, void *data,
+                                                size_t size);
+
+/* Waits until `size` bytes are buffered, or the end of the file. Returns how many there are, at
+ * eddy_reader_unread; fewer than `size` (0: none) are the last of the file. Reads none of them.
+ * -EMSGSIZE: `size` is more than the buffer holds. Else as eddy_read. */
+EDDY_API EDDY_MUST_USE int64_t eddy_reader_peek(eddy_coro *co, eddy_reader *reader, size_t size);
+
+/* Reads and drops `size` bytes of the buffered ones, or all, if they are fewer; how many. Never
+ * waits. */
+EDDY_API size_t eddy_reader_skip(eddy_reader *reader, size_t size);
+
+/* How many bytes are buffered and unread, and where; valid until the next operation. */
+static inline size_t eddy_reader_buffered(const eddy_reader *reader)
+{
+    return reader->end - reader->begin;
+}
+
+static inline char *eddy_reader_unread(const eddy_reader *reader)
+{
+    return reader->buffer + reader->begin;
+}
+
+/* After an eddy_read_exactly that failed, but not with -EBUSY: how many bytes are in its `data`. */
+static inline size_t eddy_reader_delivered(const eddy_reader *reader)
+{
+    return reader->delivered;
+}
+
+/* The length of a line without the '\n' or "\r\n" at its end, if there is one. */
+static inline size_t eddy_line_strip(const char *line, size_t length)
+{
+    if (length > 0 && line[length - 1] == '\n') {
+        length--;
+        if (length > 0 && line[length - 1] == '\r') {
+            length--;
+        }
+    }
+    return length;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -198,6 +198,42 @@ test(a_machine_without_fds_or_memory_is_treated_alike)
     }
 }
 
+test(a_system_that_refuses_every_connection_is_asked_ever_more_seldom)
+{
+    int fd;
+
+    assert_int_equal(testing_run_task(serves), 0);
+    testing_fail_from(accept4, 1, -EPERM);
+    fd = waiting_client();
+    let_pass(EDDY_SECOND);
+    assert_int_equal(testing_calls(accept4), 64 * 7); /* at 0, 10, 30, 70, 150, 310, 630 ms */
+    close(fd);
+    eddy_server_close(&server);
+}
+
+test(a_client_that_goes_ends_the_pause_for_the_next)
+{
+    int first;
+    int second;
+
+    testing.sys.table.accept4 = accept4_and_log;
+    assert_int_equal(testing_run_task(serves), 0);
+    first = waiting_client();
+    testing_turns();
+    testing_fail_from(accept4, 1, -EMFILE);
+    second = waiting_client();
+    let_pass(2 * EDDY_SECOND);
+    testing_assert_log("0 0 0 10 30 70 150 310 630 1270");
+    testing_fail(accept4, 0, 0);
+    close(first);
+    net_send(second, "hello");
+    net_expect(second, "hello"); /* without any time passing */
+    testing_assert_log("2000 2000");
+    close(second);
+    eddy_server_close(&server);
+    testing_turns();
+}
+
 test(a_server_that_has_fds_again_accepts_who_waited_and_forgets_the_delay)
 {
     int first = serve_without_fds(-EMFILE);
@@ -363,6 +399,8 @@ int main(void)
         server_case(an_error_of_one_connection_does_not_stop_the_server),
         server_case(a_server_without_fds_neither_spins_nor_dies_and_tries_again_ever_more_seldom),
         server_case(a_machine_without_fds_or_memory_is_treated_alike),
+        server_case(a_system_that_refuses_every_connection_is_asked_ever_more_seldom),
+        server_case(a_client_that_goes_ends_the_pause_for_the_next),
         server_case(a_server_that_has_fds_again_accepts_who_waited_and_forgets_the_delay),
         server_case(a_server_may_be_closed_while_it_pauses),
         server_case(a_loop_may_be_freed_while_its_server_pauses),

@@ -14,7 +14,7 @@ clean_up() {
     rm -rf "$work"
 }
 trap clean_up EXIT
-ulimit -n 4096 2>/dev/null || true
+ulimit -S -n 4096 2>/dev/null || true
 
 fail() {
     echo "FAILED: $*"

@@ -225,7 +225,7 @@ fi
 if has python3 python3; then
     part "a thousand asyncio clients at once, a hundred messages each"
     start_server
-    timeout 30 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
+    timeout 120 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
     kill -s TERM "$server"
     rest=$(timeout 10 cat <&3) || fail "the server does not end"
     exec 3<&-

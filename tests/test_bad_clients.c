@@ -13,12 +13,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eddy/copy.h"
 #include "eddy/server.h"
 
 enum { ROUNDS = 20, AT_ONCE = 8 };
 
 static eddy_server server;
-static int good; /* a client that behaves, and is there all the time */
+static bool by_copy; /* the handler uses eddy_copy */
+static int good;     /* a client that behaves, and is there all the time */
 static unsigned said;
 
 /* ---- the server */
@@ -40,6 +42,18 @@ static void echo(eddy_coro *co)
     eddy_end;
 }
 
+eddy_frame(copies) {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+static void copies(eddy_coro *co)
+{
+    eddy_begin(copies);
+    eddy_await(eddy_copy(co, self->stream, self->stream, NULL));
+    eddy_end;
+}
+
 eddy_frame(serves) {
     eddy_coro co;
 };
@@ -47,7 +61,11 @@ eddy_frame(serves) {
 static void serves(eddy_coro *co)
 {
     eddy_begin(serves);
-    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
+    if (by_copy) {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, copies));
+    } else {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
+    }
     eddy_end;
 }
 
@@ -71,7 +89,24 @@ static int teardown(void **state)
     return testing_teardown(state);
 }
 
-#define clients_case(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static int setup_copies(void **state)
+{
+    by_copy = true;
+    return setup(state);
+}
+
+static int setup_echo(void **state)
+{
+    by_copy = false;
+    return setup(state);
+}
+
+/* A case for each handler. */
+#define clients_cases(name)                                   \
+    {#name, name, setup_echo, teardown, NULL},                \
+    {                                                         \
+#name "__by_copy", name, setup_copies, teardown, NULL \
+    }
 
 /* The good client is echoed, byte by byte. */
 static void assert_good_is_served(void)
@@ -295,16 +330,16 @@ test(a_client_that_gets_the_fd_of_one_that_was_reset)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        clients_case(clients_that_vanish_in_a_message),
-        clients_case(clients_that_vanish_after_a_message),
-        clients_case(clients_that_reset),
-        clients_case(clients_that_reset_before_they_are_accepted),
-        clients_case(clients_that_say_nothing),
-        clients_case(clients_that_shut_their_side_and_stay),
-        clients_case(clients_that_read_nothing),
-        clients_case(clients_that_send_urgent_data),
-        clients_case(a_client_that_reads_nothing_gets_all_of_it_when_it_reads),
-        clients_case(a_client_that_gets_the_fd_of_one_that_was_reset),
+        clients_cases(clients_that_vanish_in_a_message),
+        clients_cases(clients_that_vanish_after_a_message),
+        clients_cases(clients_that_reset),
+        clients_cases(clients_that_reset_before_they_are_accepted),
+        clients_cases(clients_that_say_nothing),
+        clients_cases(clients_that_shut_their_side_and_stay),
+        clients_cases(clients_that_read_nothing),
+        clients_cases(clients_that_send_urgent_data),
+        clients_cases(a_client_that_reads_nothing_gets_all_of_it_when_it_reads),
+        clients_cases(a_client_that_gets_the_fd_of_one_that_was_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

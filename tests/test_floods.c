@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eddy/copy.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"
 #include "eddy/timer.h"
@@ -135,6 +136,7 @@ test(two_tasks_that_play_ping_pong)
 /* ---- a client that sends all the time */
 
 static eddy_stream stream;
+static eddy_stream sink;
 static int peer;
 
 static void refill(void)
@@ -165,19 +167,66 @@ static void reads(eddy_coro *co)
     eddy_end;
 }
 
-test(a_client_that_sends_all_the_time)
+static ssize_t send_nowhere(const struct eddy_sys *sys, int fd, const void *buffer, size_t size)
 {
-    int fds[2];
+    (void)sys;
+    (void)fd;
+    (void)buffer;
+    return (ssize_t)size;
+}
 
+static void open_flooded_stream(int fds[2])
+{
     net_tcp_pair(fds);
     memset(&stream, 0, sizeof stream);
     assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
     peer = fds[1];
     refill();
     testing.sys.table.read = read_and_cost;
+}
+
+test(a_client_that_sends_all_the_time)
+{
+    int fds[2];
+
+    open_flooded_stream(fds);
     start(reads);
     assert_int_equal(fires_at(), AFTER_SHARES);
     eddy_stream_close(&stream);
+    close(peer);
+    testing_free();
+}
+
+eddy_frame(copies) {
+    eddy_coro co;
+};
+
+static void copies(eddy_coro *co)
+{
+    eddy_begin(copies);
+    eddy_await(eddy_copy(co, &stream, &sink, NULL));
+    eddy_end;
+}
+
+test(a_client_that_sends_all_the_time_to_another)
+{
+    int fds[2];
+    int null_fds[2];
+    eddy_task task;
+
+    open_flooded_stream(fds);
+    testing_socketpair(null_fds);
+    memset(&sink, 0, sizeof sink);
+    assert_int_equal(eddy_stream_open(testing.loop, &sink, null_fds[0]), 0);
+    testing.sys.table.send = send_nowhere;
+    task = start(copies);
+    /* Sixteen pieces are a copy's share, and it has one more. */
+    assert_in_range(fires_at(), 20000, 20000 + 1000 + 2 * 16 * COST);
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+    eddy_stream_close(&sink);
+    eddy_stream_close(&stream);
+    close(null_fds[1]);
     close(peer);
     testing_free();
 }
@@ -248,6 +297,7 @@ int main(void)
         flood_case(an_await_that_is_always_ready),
         flood_case(two_tasks_that_play_ping_pong),
         flood_case(a_client_that_sends_all_the_time),
+        flood_case(a_client_that_sends_all_the_time_to_another),
         flood_case(clients_without_end),
     };
 

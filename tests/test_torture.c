@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "eddy/connect.h"
+#include "eddy/copy.h"
 #include "eddy/deadline.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
@@ -16,6 +17,7 @@
 enum { MOST_FAILURES = 1000 /* of one call: a conversation makes far fewer */ };
 
 static eddy_server server;
+static bool by_copy;         /* the handler uses eddy_copy */
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
 /* The case has its own loop for every conversation. */
@@ -28,7 +30,24 @@ static int setup(void **state)
     return result;
 }
 
-#define torture_case(name) cmocka_unit_test_setup_teardown(name, setup, testing_teardown)
+static int setup_copies(void **state)
+{
+    by_copy = true;
+    return setup(state);
+}
+
+static int setup_echo(void **state)
+{
+    by_copy = false;
+    return setup(state);
+}
+
+/* A case for each handler. */
+#define torture_cases(name)                                           \
+    {#name, name, setup_echo, testing_teardown, NULL},                \
+    {                                                                 \
+#name "__by_copy", name, setup_copies, testing_teardown, NULL \
+    }
 
 /* ---- the conversation */
 
@@ -46,6 +65,18 @@ static void echo(eddy_coro *co)
         eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
         eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
     } while (self->count > 0);
+    eddy_end;
+}
+
+eddy_frame(copies) {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+static void copies(eddy_coro *co)
+{
+    eddy_begin(copies);
+    eddy_await(eddy_copy(co, self->stream, self->stream, NULL));
     eddy_end;
 }
 
@@ -114,7 +145,11 @@ static void converses(eddy_coro *co)
     eddy_begin(converses);
     server.idle_timeout = EDDY_SECOND;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), EDDY_SIGNAL(SIGUSR1)));
-    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
+    if (by_copy) {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, copies));
+    } else {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
+    }
     eddy_await(eddy_wait_for(co, 5 * EDDY_SECOND, eddy_call(co, talks)));
 eddy_finally:
     eddy_server_close(&server);
@@ -379,14 +414,14 @@ test(a_kernel_without_epoll_pwait2)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        torture_case(the_conversation_is_held),
-        torture_case(each_allocation_may_fail),
-        torture_case(each_allocation_and_all_after_it_may_fail),
-        torture_case(each_call_may_fail_with_each_error),
-        torture_case(each_call_and_all_after_it_may_fail_with_each_error),
-        torture_case(a_call_that_is_interrupted_changes_nothing),
-        torture_case(interrupted_every_other_time_one_byte_and_one_event_at_a_time),
-        torture_case(a_kernel_without_epoll_pwait2),
+        torture_cases(the_conversation_is_held),
+        torture_cases(each_allocation_may_fail),
+        torture_cases(each_allocation_and_all_after_it_may_fail),
+        torture_cases(each_call_may_fail_with_each_error),
+        torture_cases(each_call_and_all_after_it_may_fail_with_each_error),
+        torture_cases(a_call_that_is_interrupted_changes_nothing),
+        torture_cases(interrupted_every_other_time_one_byte_and_one_event_at_a_time),
+        torture_cases(a_kernel_without_epoll_pwait2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

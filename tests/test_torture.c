@@ -140,9 +140,13 @@ eddy_frame(converses) {
     int64_t rc;
 };
 
+static int begun;
+static int cleaned_up;
+
 static void converses(eddy_coro *co)
 {
     eddy_begin(converses);
+    begun++;
     server.idle_timeout = EDDY_SECOND;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), EDDY_SIGNAL(SIGUSR1)));
     if (by_copy) {
@@ -154,6 +158,7 @@ static void converses(eddy_coro *co)
 eddy_finally:
     eddy_server_close(&server);
     eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &server)));
+    cleaned_up++;
     eddy_end;
 }
 
@@ -212,8 +217,8 @@ static void assert_clean(const char *what, unsigned k, bool on, int error, int64
         fail_msg("%s %u%s failed with %d: %zu bytes and %d fds leaked", what, k, from, error,
                  testing.memory.bytes, count_open_fds() - fds);
     }
-    if (eddy_io_started(&server.io) || server.active != 0) {
-        fail_msg("%s %u%s failed with %d: the server is not closed", what, k, from, error);
+    if (eddy_io_started(&server.io) || server.active != 0 || begun != cleaned_up) {
+        fail_msg("%s %u%s failed with %d: not all was closed", what, k, from, error);
     }
 }
 

@@ -11,20 +11,6 @@ bench=$EDDY_BUILD_DIR/tests/bench
 plain=yes
 grep -q '^EDDY_SANITIZE:[A-Z]*=$' "$EDDY_BUILD_DIR/CMakeCache.txt" || plain=
 
-# The server ends with so many clients served, whatever the bytes.
-stop_server_after() { # CLIENTS
-    kill -s TERM "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
-    exec 3<&-
-    wait "$server" || fail "the server failed"
-    server=
-    case $rest in
-    "served $1 connections, "*) ;;
-    *) fail "the server said '$rest'" ;;
-    esac
-    expect "the server's standard error" "" "$(cat "$work/err")"
-}
-
 if has python3 python3; then
     part "200 clients, and 64 files"
     runner="prlimit --nofile=64:64"

@@ -226,15 +226,7 @@ if has python3 python3; then
     part "a thousand asyncio clients at once, a hundred messages each"
     start_server
     timeout 120 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
-    kill -s TERM "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
-    exec 3<&-
-    wait "$server" || fail "the server failed"
-    server=
-    case $rest in
-    "served 1000 connections, "*) ;;
-    *) fail "the server said '$rest'" ;;
-    esac
+    stop_server_after 1000
 fi
 
 echo "$parts parts"

@@ -1,5 +1,6 @@
 /* server.h: clients that misbehave. None takes a byte, a turn, memory or an fd from another. */
 #include "support/children.h"
+#include "support/echo.h"
 #include "support/loop.h"
 #include "support/net.h"
 
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/copy.h"
 #include "eddy/server.h"
 
 enum { ROUNDS = 20, AT_ONCE = 8 };
@@ -25,35 +25,6 @@ static unsigned said;
 
 /* ---- the server */
 
-eddy_frame(echo) {
-    eddy_coro co;
-    eddy_stream *stream;
-    size_t count;
-    char buffer[1000];
-};
-
-static void echo(eddy_coro *co)
-{
-    eddy_begin(echo);
-    do {
-        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
-    } while (self->count > 0);
-    eddy_end;
-}
-
-eddy_frame(copies) {
-    eddy_coro co;
-    eddy_stream *stream;
-};
-
-static void copies(eddy_coro *co)
-{
-    eddy_begin(copies);
-    eddy_await(eddy_copy(co, self->stream, self->stream, NULL));
-    eddy_end;
-}
-
 eddy_frame(serves) {
     eddy_coro co;
 };
@@ -62,7 +33,7 @@ static void serves(eddy_coro *co)
 {
     eddy_begin(serves);
     if (by_copy) {
-        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, copies));
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_copy));
     } else {
         eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
     }

@@ -1,5 +1,6 @@
 /* server.h: system calls and memory that fail. */
 #include "support/children.h"
+#include "support/echo.h"
 #include "support/net.h"
 
 #include <string.h>
@@ -24,23 +25,6 @@ static int setup(void **state)
 #define server_case(name) cmocka_unit_test_setup_teardown(name, setup, testing_teardown)
 
 /* ---- a conversation: a server, a client, a message and its echo */
-
-eddy_frame(echo) {
-    eddy_coro co;
-    eddy_stream *stream;
-    size_t count;
-    char buffer[64];
-};
-
-static void echo(eddy_coro *co)
-{
-    eddy_begin(echo);
-    do {
-        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
-    } while (self->count > 0);
-    eddy_end;
-}
 
 eddy_frame(talks) {
     eddy_coro co;

@@ -1,6 +1,7 @@
 /* A whole echo conversation, server and client in one loop, from making the loop to freeing it,
  * while memory and system calls fail, are interrupted, or do less than they are asked for. */
 #include "support/children.h"
+#include "support/echo.h"
 #include "support/net.h"
 
 #include <dirent.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 
 #include "eddy/connect.h"
-#include "eddy/copy.h"
 #include "eddy/deadline.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
@@ -50,35 +50,6 @@ static int setup_echo(void **state)
     }
 
 /* ---- the conversation */
-
-eddy_frame(echo) {
-    eddy_coro co;
-    eddy_stream *stream;
-    size_t count;
-    char buffer[3]; /* so that a message takes several reads */
-};
-
-static void echo(eddy_coro *co)
-{
-    eddy_begin(echo);
-    do {
-        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
-    } while (self->count > 0);
-    eddy_end;
-}
-
-eddy_frame(copies) {
-    eddy_coro co;
-    eddy_stream *stream;
-};
-
-static void copies(eddy_coro *co)
-{
-    eddy_begin(copies);
-    eddy_await(eddy_copy(co, self->stream, self->stream, NULL));
-    eddy_end;
-}
 
 /* Reads until the text has come: 0, or -EPROTO if something else has. */
 eddy_frame(expects) {
@@ -150,9 +121,9 @@ static void converses(eddy_coro *co)
     server.idle_timeout = EDDY_SECOND;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), EDDY_SIGNAL(SIGUSR1)));
     if (by_copy) {
-        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, copies));
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_copy));
     } else {
-        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo));
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo, .most = 3));
     }
     eddy_await(eddy_wait_for(co, 5 * EDDY_SECOND, eddy_call(co, talks)));
 eddy_finally:

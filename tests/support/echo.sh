@@ -91,3 +91,17 @@ await_text() { # WHAT WANTED FILE
         sleep 0.05
     done
 }
+
+# Stops the server, which has served so many clients, whatever the bytes. Nothing was said on standard error.
+stop_server_after() { # CLIENTS
+    kill -s TERM "$server"
+    rest=$(timeout 10 cat <&3) || fail "the server does not end"
+    exec 3<&-
+    wait "$server" || fail "the server failed"
+    server=
+    case $rest in
+    "served $1 connections, "*) ;;
+    *) fail "the server said '$rest'" ;;
+    esac
+    expect "the server's standard error" "" "$(cat "$work/err")"
+}

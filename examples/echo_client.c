@@ -106,7 +106,7 @@ static int parse_port(const char *text)
     char *end;
     long port = strtol(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || port < 1 || port > 65535) {
+    if (*text < '0' || *text > '9' || *end != '\0' || port < 1 || port > 65535) {
         usage_error("not a port between 1 and 65535", text);
     }
     return (int)port;

@@ -5,7 +5,7 @@
  *
  * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening,
  * gives its clients a second to finish, and prints what it has served. With --workers, N
- * processes share the port.
+ * processes share the port and its clients; --max-clients is for each of them.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,8 +43,7 @@ static void echo(eddy_coro *co)
     eddy_end;
 }
 
-/* What a server has done; a worker sends it to its parent: zeroes when it listens, the totals at
- * its end. */
+/* What a server has done. */
 struct totals {
     uint64_t connections;
     uint64_t bytes;
@@ -52,13 +53,13 @@ eddy_frame(serve) {
     eddy_coro co;
     const struct options *options;
     struct totals *totals;
-    int parent; /* a pipe to it, or -1: there is none */
+    int parent; /* a worker's: a pipe to its parent, who waits for a byte; else -1 */
     eddy_server server;
 };
 
 static const uint64_t STOP = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM);
 
-static void report_ready(const struct serve *self);
+static int report_ready(const struct serve *self);
 
 static void serve(eddy_coro *co)
 {
@@ -69,7 +70,7 @@ static void serve(eddy_coro *co)
     eddy_await(eddy_signal_watch(eddy_loop_of(co), STOP)); /* before anybody knows of us */
     eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
                           .bytes = &self->totals->bytes));
-    report_ready(self);
+    eddy_await(report_ready(self));
     eddy_await(eddy_signal_wait(co, STOP));
 
     eddy_server_close(&self->server);
@@ -86,68 +87,54 @@ eddy_finally:
 
 /* ---- processes */
 
-static void say_listening(const char *host, int port)
-{
-    printf("listening on %s:%d\n", host, port);
-    fflush(stdout);
-}
-
-static void say_served(const struct totals *totals)
-{
-    printf("served %" PRIu64 " connections, %" PRIu64 " bytes\n", totals->connections,
-           totals->bytes);
-}
-
+/* One line on standard error, and the exit status. */
 static int fail(const struct options *options, int64_t error)
 {
     fprintf(stderr, "echo_server: %s:%d: %s\n", options->host, options->port, eddy_strerror(error));
     return 1;
 }
 
-static void send_totals(int parent, const struct totals *totals)
+static int say_listening(const char *host, int port)
 {
-    if (write(parent, totals, sizeof *totals) != (ssize_t)sizeof *totals) {
-        fprintf(stderr, "echo_server: a worker cannot reach its parent\n");
-    }
+    return printf("listening on %s:%d\n", host, port) < 0 || fflush(stdout) != 0 ? -errno : 0;
 }
 
-static void report_ready(const struct serve *self)
+static int say_served(const struct options *options, const struct totals *totals)
 {
-    static const struct totals none;
-
-    if (self->parent >= 0) {
-        send_totals(self->parent, &none);
-    } else {
-        say_listening(self->options->host, eddy_server_port(&self->server));
+    if (printf("served %" PRIu64 " connections, %" PRIu64 " bytes\n", totals->connections,
+               totals->bytes) < 0 ||
+        fflush(stdout) != 0) {
+        return fail(options, -errno);
     }
+    return 0;
+}
+
+static int report_ready(const struct serve *self)
+{
+    if (self->parent < 0) {
+        return say_listening(self->options->host, eddy_server_port(&self->server));
+    }
+    return write(self->parent, "", 1) == 1 ? 0 : -errno;
+}
+
+/* Serves in this process; the exit status. */
+static int run_server(const struct options *options, struct totals *totals, int parent)
+{
+    int64_t result = eddy_run(serve, .options = options, .totals = totals, .parent = parent);
+
+    return result < 0 ? fail(options, result) : 0;
 }
 
 static int run_alone(const struct options *options)
 {
     struct totals totals = {0, 0};
-    int64_t result = eddy_run(serve, .options = options, .totals = &totals, .parent = -1);
+    int status = run_server(options, &totals, -1);
 
-    if (result < 0) {
-        return fail(options, result);
-    }
-    say_served(&totals);
-    return 0;
-}
-
-static int run_worker(const struct options *options, int parent)
-{
-    struct totals totals = {0, 0};
-    int64_t result = eddy_run(serve, .options = options, .totals = &totals, .parent = parent);
-
-    if (result < 0) {
-        return fail(options, result);
-    }
-    send_totals(parent, &totals);
-    return 0;
+    return status == 0 ? say_served(options, &totals) : status;
 }
 
 /* A socket that is bound to the address, or a negated errno; *port is its port. */
-static int bind_to(const struct options *options, int option, int *port)
+static int bind_to(const struct options *options, bool share, int *port)
 {
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)*port)};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
@@ -158,7 +145,8 @@ static int bind_to(const struct options *options, int option, int *port)
     const int on = 1;
 
     (void)inet_pton(AF_INET, options->host, &in.sin_addr);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) < 0 ||
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) ||
         bind(fd, address, size) < 0 || getsockname(fd, address, &size) < 0) {
         int error = -errno;
         if (fd >= 0) {
@@ -174,125 +162,137 @@ static int bind_to(const struct options *options, int option, int *port)
  * share. */
 static int reserve_port(struct options *options)
 {
-    int fd = bind_to(options, SO_REUSEADDR, &options->port);
+    int fd = bind_to(options, false, &options->port);
 
     if (fd < 0) {
         return fd;
     }
     close(fd);
-    return bind_to(options, SO_REUSEPORT, &options->port);
+    return bind_to(options, true, &options->port);
 }
 
-static void stop_workers(const pid_t *workers, int count)
+struct worker {
+    pid_t pid;
+    struct totals totals; /* shared with the worker, who sets them at its end */
+};
+
+static int run_worker(const struct options *options, struct worker *worker, int parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* a parent that is killed leaves none behind */
+    return run_server(options, &worker->totals, parent);
+}
+
+/* Starts a worker, and waits until it listens: false, and that is told, if it does not. */
+static bool start_worker(const struct options *options, struct worker *worker)
+{
+    int fds[2];
+    char byte;
+    bool ready;
+    pid_t pid; /* in the worker it is 0: not to be seen by the parent */
+
+    if (pipe(fds) < 0) {
+        fail(options, -errno);
+        return false;
+    }
+    pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        exit(run_worker(options, worker, fds[1]));
+    }
+    if (pid < 0) {
+        fail(options, -errno);
+    }
+    worker->pid = pid;
+    close(fds[1]);
+    ready = pid > 0 && read(fds[0], &byte, 1) == 1; /* a worker that ends, ends the pipe */
+    close(fds[0]);
+    return ready;
+}
+
+static void stop_workers(const struct worker *workers, int count)
 {
     for (int i = 0; i < count; i++) {
-        kill(workers[i], SIGTERM);
+        if (workers[i].pid > 0) {
+            kill(workers[i].pid, SIGTERM);
+        }
     }
 }
 
-/* Passes SIGINT and SIGTERM on until all workers have ended; the number of those that failed. */
-static int tend_workers(const pid_t *workers, int count, const sigset_t *signals)
+/* Passes SIGINT and SIGTERM on until all workers have ended; whether all have ended well. */
+static bool tend_workers(const struct worker *workers, int count, const sigset_t *signals)
 {
-    int failed = 0;
-    int left = count;
-    int number = SIGCHLD;
+    bool good = true;
+    int number;
+    int status;
 
-    while (left > 0 && sigwait(signals, &number) == 0) {
+    for (;;) {
         pid_t ended;
-        int status;
-        if (number != SIGCHLD) {
-            stop_workers(workers, count);
-        }
         while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-            left--;
             if (status != 0) { /* one has failed: the others end too */
-                failed++;
+                good = false;
                 stop_workers(workers, count);
             }
         }
-    }
-    return failed + left;
-}
-
-/* Starts the workers; they write to the pipe. Returns how many run. */
-static int start_workers(const struct options *options, pid_t *workers, const int pipe_fds[2])
-{
-    for (int i = 0; i < options->workers; i++) {
-        workers[i] = fork();
-        if (workers[i] == 0) {
-            close(pipe_fds[0]);
-            exit(run_worker(options, pipe_fds[1]));
+        if (ended < 0) {
+            return good; /* there is none any more */
         }
-        if (workers[i] < 0) {
-            return i;
+        if (sigwait(signals, &number) == 0 && number != SIGCHLD) {
+            stop_workers(workers, count);
         }
     }
-    return options->workers;
 }
 
-static bool read_totals(int fd, struct totals *sum)
-{
-    struct totals totals;
-
-    if (read(fd, &totals, sizeof totals) != (ssize_t)sizeof totals) {
-        return false;
-    }
-    sum->connections += totals.connections;
-    sum->bytes += totals.bytes;
-    return true;
-}
-
-/* The parent's part: tells that the workers are ready, tends them, and adds up what they have done. */
-static int lead_workers(const struct options *options, pid_t *workers, int fds[2])
+/* The parent's part: tells that the workers are ready, tends them, and adds up what they did. */
+static int lead_workers(const struct options *options, struct worker *workers)
 {
     struct totals sum = {0, 0};
     sigset_t signals;
-    int ready = 0;
-    int started;
-    int failed;
+    int started = 0;
+    int error;
 
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    started = start_workers(options, workers, fds);
-    close(fds[1]);
-    while (ready < started && read_totals(fds[0], &sum)) {
-        ready++;
+    while (started < options->workers && start_worker(options, &workers[started])) {
+        started++;
     }
-    if (ready == options->workers) {
-        say_listening(options->host, options->port);
-    } else {
-        stop_workers(workers, started);
+    error = started == options->workers ? say_listening(options->host, options->port) : 0;
+    if (error < 0) {
+        fail(options, error);
     }
-    failed = tend_workers(workers, started, &signals);
-    while (read_totals(fds[0], &sum)) {}
-    close(fds[0]);
-    if (failed > 0 || ready < options->workers) {
+    if (error < 0 || started < options->workers) {
+        stop_workers(workers, options->workers);
+    }
+    if (!tend_workers(workers, options->workers, &signals) || error < 0 ||
+        started < options->workers) {
         return 1;
     }
-    say_served(&sum);
-    return 0;
+    for (int i = 0; i < started; i++) {
+        sum.connections += workers[i].totals.connections;
+        sum.bytes += workers[i].totals.bytes;
+    }
+    return say_served(options, &sum);
 }
 
 static int run_workers(struct options *options)
 {
+    size_t size = (size_t)options->workers * sizeof(struct worker);
     int port = reserve_port(options);
-    pid_t *workers;
-    int fds[2];
+    struct worker *workers;
     int status;
 
     if (port < 0) {
         return fail(options, port);
     }
-    workers = calloc((size_t)options->workers, sizeof *workers);
-    if (workers == NULL || pipe(fds) < 0) {
-        status = fail(options, workers == NULL ? -ENOMEM : -errno);
+    workers = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (workers == MAP_FAILED) {
+        status = fail(options, -errno);
     } else {
-        status = lead_workers(options, workers, fds);
+        status = lead_workers(options, workers);
+        munmap(workers, size);
     }
-    free(workers);
     close(port);
     return status;
 }
@@ -313,7 +313,7 @@ static long parse_number(const char *text, long least, long most, const char *wh
     char *end;
     long number = strtol(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || number < least || number > most) {
+    if (*text < '0' || *text > '9' || *end != '\0' || number < least || number > most) {
         usage_error(what, text);
     }
     return number;
@@ -371,6 +371,7 @@ static struct options parse(int argc, char **argv)
 /* As many open files as the system allows; says so if that is not enough. */
 static void raise_file_limit(uint32_t max_clients)
 {
+    enum { OTHERS = 8 }; /* standard streams, listener, what the loop has for itself */
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
@@ -378,9 +379,11 @@ static void raise_file_limit(uint32_t max_clients)
     }
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (max_clients > limit.rlim_max) {
-        fprintf(stderr, "echo_server: only %llu open files are allowed: some clients will wait\n",
-                (unsigned long long)limit.rlim_max);
+    if (max_clients > 0 && (uint64_t)max_clients + OTHERS > limit.rlim_max) {
+        fprintf(stderr,
+                "echo_server: --max-clients %" PRIu32
+                ": only %llu open files are allowed, further clients will wait\n",
+                max_clients, (unsigned long long)limit.rlim_max);
     }
 }
 

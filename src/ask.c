@@ -15,7 +15,7 @@ static int wait_for_events(eddy_loop *loop, int64_t timeout)
 
     if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
         int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
-        if (result != -ENOSYS) {
+        if (result != -ENOSYS && result != -EPERM) { /* -EPERM: a filter that knows less calls */
             return result;
         }
         loop->no_pwait2 = true;
@@ -55,15 +55,12 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 
 static int fetch_events(eddy_loop *loop, int64_t timeout)
 {
-    int count;
-
     /* With no fd to ask about, a look that does not wait can bring nothing but a wake-up. */
     if (timeout == 0 && loop->watched == 0 &&
         __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
         return 0;
     }
-    count = wait_for_events(loop, timeout);
-    return count == -EINTR ? 0 : count;
+    return wait_for_events(loop, timeout);
 }
 
 /* Nothing came and nothing is ready: virtual time jumps to the next deadline. */
@@ -101,10 +98,11 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     int64_t before = loop->asked_at;
     int count = fetch_events(loop, kernel_timeout(loop, max_wait));
 
-    if (count < 0) {
+    if (count == -EINTR) {
+        count = 0;
+    } else if (count < 0) {
         return count;
-    }
-    if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
+    } else if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
         jump(loop, max_wait);
     }
     eddy_loop_update(loop);

@@ -212,7 +212,7 @@ void eddy_copy_at_event(struct eddy_task_record *task)
         task->timed.ready.state == EDDY_TASK_WAITING_) {
         int64_t result = copy_piece(copy, task);
         if (result == EDDY_PENDING ||
-            (result == 1 && (copy->rest != NULL || (copy->from->state & EDDY_READ) == 0))) {
+            (result == 1 && copy->rest == NULL && (copy->from->state & EDDY_READ) == 0)) {
             return;
         }
         if (result != 1) {

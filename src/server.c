@@ -6,6 +6,7 @@
 #include "stream_internal.h"
 
 static void pause_accepting(eddy_server *server);
+static void set_retry(eddy_server *server, int64_t delay);
 
 enum { MOST_ACCEPTS = 64 }; /* in one turn: the clients that are there get their share too */
 
@@ -46,7 +47,7 @@ static bool is_full(const eddy_server *server)
     return server->max_clients > 0 && server->active >= server->max_clients;
 }
 
-/* A client has gone: a full server listens again, unless it pauses for another reason. */
+/* A full server listens again when a client has gone, unless it pauses for another reason. */
 static void accept_if_room(eddy_server *server)
 {
     if (eddy_io_started(&server->io) && server->io.interest == 0 && !is_full(server) &&
@@ -88,7 +89,11 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
     client_free(client);
     server->active--;
     wake_if_finished(server);
-    accept_if_room(server);
+    if (eddy_io_started(&server->io) && server->retry.deadline != EDDY_FOREVER) {
+        set_retry(server, 0); /* its fd or memory may be what is missing */
+    } else {
+        accept_if_room(server);
+    }
 }
 
 static int open_client(struct client *client, int fd)
@@ -185,10 +190,6 @@ static bool is_about_one_connection(int error)
     }
 }
 
-/* The retry timer is always started, for EDDY_FOREVER while nothing is to be retried: so
- * starting it when memory is out cannot fail, for its entry in the heap is there. */
-static void set_retry(eddy_server *server, int64_t delay);
-
 static void on_retry(eddy_timer *timer)
 {
     eddy_server *server = timer->user;
@@ -197,6 +198,8 @@ static void on_retry(eddy_timer *timer)
     accept_if_room(server);
 }
 
+/* The retry timer is always started, for EDDY_FOREVER while nothing is to be retried: so
+ * starting it when memory is out cannot fail, for its entry in the heap is there. */
 static void set_retry(eddy_server *server, int64_t delay)
 {
     (void)eddy_timer_start(server->loop, &server->retry, delay, on_retry);
@@ -233,6 +236,7 @@ static int accept_one(eddy_server *server)
 static void on_listener(eddy_io *io, unsigned events)
 {
     eddy_server *server = io->user;
+    int failed = 0; /* a system that refuses one after the other might do so for ever */
 
     (void)events;
     if (io->loop->closing) {
@@ -251,7 +255,7 @@ static void on_listener(eddy_io *io, unsigned events)
         }
         if (result == 0) {
             server->retry_delay = FIRST_RETRY;
-        } else if (!is_about_one_connection(result)) {
+        } else if (!is_about_one_connection(result) || ++failed == MOST_ACCEPTS) {
             pause_accepting(server);
             return;
         }

@@ -223,7 +223,9 @@ static int end_tasks(eddy_loop *loop)
     deadline = eddy_deadline_after(loop->now, loop->shutdown_limit);
     real_deadline =
         eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), loop->shutdown_limit);
-    while (result == 0 && loop->tasks->live > 0 && !time_is_up(loop, deadline, real_deadline)) {
+    /* Although the kernel cannot be asked any more, the cleanups that need not wait run. */
+    while ((result == 0 || eddy_loop_has_ready(loop)) && loop->tasks->live > 0 &&
+           !time_is_up(loop, deadline, real_deadline)) {
         if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
             eddy_task_each(loop, cancel_visitor, NULL);
         }

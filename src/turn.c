@@ -87,6 +87,7 @@ static int64_t run_batches(eddy_loop *loop, int64_t until)
 static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *until)
 {
     int64_t result = 0;
+    int64_t steps;
 
     eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
     if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop) ||
@@ -98,12 +99,10 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
     if (budget > 0 && *until == EDDY_FOREVER) {
         *until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
     }
-    if (result == 0) {
-        result = run_batches(loop, *until);
-    }
+    steps = run_batches(loop, *until); /* what is ready needs nothing of the kernel */
     eddy_hooks_run(loop, EDDY_HOOK_CHECK);
     check_or_abort(loop);
-    return result;
+    return result < 0 ? result : steps;
 }
 
 int eddy_loop_enter(eddy_loop *loop, const char *stack_base)

@@ -3,99 +3,53 @@
 # files, pipes, signals and mistakes on the command line.
 set -eu
 
-programs=$EDDY_BUILD_DIR/examples
-here=$EDDY_SOURCE_DIR/tests/e2e
-work=$(mktemp -d)
-server=
-host=127.0.0.1
-parts=0
-
-clean_up() {
-    [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap clean_up EXIT
-ulimit -n 4096 2>/dev/null || true
-
-fail() {
-    echo "FAILED: $*"
-    exit 1
-}
-
-part() {
-    echo "- $*"
-    parts=$((parts + 1))
-}
-
-has() {
-    command -v "$1" >/dev/null && return
-    echo "skipped: needs $1 (Debian: apt-get install $2)"
-    return 1
-}
-
-expect() { # WHAT WANTED GOT
-    [ "$2" = "$3" ] || fail "$1: wanted '$2', got '$3'"
-}
-
-milliseconds() {
-    echo $(($(date +%s%N) / 1000000))
-}
-
-# Starts a server on a port of the system's choice and reads its first line: sets $server and $port.
-start_server() { # ARGUMENTS
-    rm -f "$work/out"
-    mkfifo "$work/out"
-    "$programs/echo_server" --port 0 --host "$host" "$@" >"$work/out" 2>"$work/err" &
-    server=$!
-    exec 3<"$work/out"
-    read -r line <&3 || fail "the server printed nothing: $(cat "$work/err")"
-    port=${line##*:}
-    expect "the first line" "listening on $host:$port" "$line"
-}
-
-# Sends a signal to the server and expects it to exit 0, with that as the rest of its output.
-stop_server() { # SIGNAL REST
-    kill -s "$1" "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
-    exec 3<&-
-    status=0
-    wait "$server" || status=$?
-    server=
-    expect "the last line" "$2" "$rest"
-    expect "the exit status" 0 "$status"
-}
-
-# One line on standard error, nothing on standard output.
-expect_mistake() { # STATUS PROGRAM ARGUMENTS
-    wanted=$1
-    program=$2
-    shift 2
-    status=0
-    "$programs/$program" "$@" >"$work/mistake.out" 2>"$work/mistake.err" </dev/null || status=$?
-    expect "$program $*: exit status" "$wanted" "$status"
-    expect "$program $*: standard output" "" "$(cat "$work/mistake.out")"
-    expect "$program $*: lines on standard error" 1 "$(wc -l <"$work/mistake.err")"
-}
+# shellcheck source-path=SCRIPTDIR source=support/echo.sh
+. "$EDDY_SOURCE_DIR/tests/support/echo.sh"
 
 # ---- the command line
 
 part "mistakes on the command line are one line and exit 2"
 for program in echo_server echo_client; do
-    for mistake in "--port 70000" "--port -1" "--port" "--port 80x" "--host" "--host xyz" \
-        "--unknown 1"; do
+    for mistake in "--port 70000" "--port -1" "--port" "--port 80x" "--port +80" "--host" \
+        "--host xyz" "--host 127.0.0" "--host ::g" "--unknown 1"; do
         # shellcheck disable=SC2086  # two words
         expect_mistake 2 "$program" $mistake
     done
     expect_mistake 2 "$program" --port ""
+    expect_mistake 2 "$program" --port " 80"
     expect_mistake 2 "$program" --host ""
 done
 expect_mistake 2 echo_client --port 0
+for mistake in "--workers 0" "--workers 1025" "--workers -1" "--workers two" "--workers" \
+    "--max-clients 0" "--max-clients -1" "--max-clients 99999999999999999999" "--max-clients" \
+    "--idle-timeout 0" "--idle-timeout 1e3" "--idle-timeout 99999999999" "--idle-timeout" \
+    "--port 0 --workers 2 extra" "extra" "--"; do
+    # shellcheck disable=SC2086  # several words
+    expect_mistake 2 echo_server $mistake
+done
 
 part "what the system refuses is one line and exit 1"
 start_server
 expect_mistake 1 echo_server --port "$port"
 stop_server TERM "served 0 connections, 0 bytes"
 expect_mistake 1 echo_client --port "$port" hello
+expect_mistake 1 echo_server --port 0 --host 192.0.2.1 # an address of nobody's
+for few in "4 1" "5 1" "6 1" "4 3" "5 3" "6 3" "7 3" "8 3"; do # files, workers: too few at each step
+    most_files=${few% *}
+    expect_mistake 1 echo_server --port 0 --workers "${few#* }"
+done
+most_files=
+if [ -w /dev/full ]; then
+    status=0
+    "$programs/echo_server" --port 0 >/dev/full 2>"$work/full.err" || status=$?
+    expect "a full disk: exit status" 1 "$status"
+    expect "a full disk: lines on standard error" 1 "$(wc -l <"$work/full.err")"
+fi
+
+part "both coroutines of echo_server take 60 lines at most"
+lines=$(awk '/^eddy_frame\(/,/^};/ { n++ } /^static void [a-z]+\(eddy_coro \*co\)$/,/^}/ { n++ }
+    END { print n }' "$EDDY_SOURCE_DIR/examples/echo_server.c")
+[ "$lines" -gt 20 ] && [ "$lines" -le 60 ] || fail "they take $lines lines"
 
 # ---- our own client
 
@@ -137,6 +91,14 @@ stop_server TERM "served 1 connections, 0 bytes"
 took=$(($(milliseconds) - before))
 [ "$took" -ge 990 ] && [ "$took" -lt 2500 ] || fail "the server waited $took ms for its clients"
 
+part "--workers: a port that was just left, with a connection that the server has ended"
+"$programs/echo_server" --port "$port" --workers 2 >"$work/again" 2>&1 &
+server=$!
+await_text "the server on the same port" "listening on 127.0.0.1:$port" "$work/again"
+kill -TERM "$server"
+wait "$server" || fail "the server on the same port failed"
+server=
+
 if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
     part "IPv6"
     host=::1
@@ -156,16 +118,6 @@ open_client() { # N
     "$programs/echo_client" --port "$port" <"$work/in.$1" >"$work/echo.$1" 2>&1 4>&- 5>&- &
 }
 
-# Waits up to five seconds for a file to have that text.
-await_text() { # WHAT WANTED FILE
-    tries=0
-    while [ "$(cat "$3")" != "$2" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "$1: wanted '$2', got '$(cat "$3")'"
-        sleep 0.05
-    done
-}
-
 part "--workers: processes share the port and its clients"
 start_server --workers 2
 for i in 1 2 3 4 5 6 7 8; do
@@ -175,6 +127,40 @@ expect_mistake 1 echo_server --port "$port" --workers 2
 expect_mistake 1 echo_server --port "$port"
 stop_server TERM "served 8 connections, $((8 * 8)) bytes"
 expect "the workers' standard error" "" "$(cat "$work/err")"
+start_server --workers 2
+stop_server INT "served 0 connections, 0 bytes"
+
+part "--workers: one that is killed ends all, and so does the parent"
+start_server --workers 3
+# shellcheck disable=SC2046 # one word each
+set -- $(cat "/proc/$server/task/$server/children")
+expect "workers" 3 "$#"
+kill -KILL "$2"
+status=0
+wait "$server" || status=$?
+exec 3<&-
+server=
+expect "the exit status when a worker was killed" 1 "$status"
+for pid in "$@"; do
+    kill -0 "$pid" 2>/dev/null && fail "worker $pid lives on"
+done
+start_server --workers 2
+kill -KILL "$server"
+timeout 10 cat <&3 >/dev/null || fail "the workers of a killed parent live on"
+exec 3<&-
+server=
+
+part "--max-clients beyond the limit of open files is told"
+# shellcheck disable=SC3045
+told=$( (ulimit -n 64 && timeout -s TERM 0.2 "$programs/echo_server" --port 0 --max-clients 57) \
+    2>&1 >/dev/null || true)
+case $told in
+"echo_server: --max-clients 57: only 64 open files are allowed"*) ;;
+*) fail "it said '$told'" ;;
+esac
+told=$( (ulimit -n 64 && timeout -s TERM 0.2 "$programs/echo_server" --port 0 --max-clients 56) \
+    2>&1 >/dev/null || true)
+expect "what it says of a limit that it can keep" "" "$told"
 
 part "--max-clients: the next one waits until one has gone"
 start_server --max-clients 1
@@ -239,16 +225,8 @@ fi
 if has python3 python3; then
     part "a thousand asyncio clients at once, a hundred messages each"
     start_server
-    timeout 30 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
-    kill -s TERM "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
-    exec 3<&-
-    wait "$server" || fail "the server failed"
-    server=
-    case $rest in
-    "served 1000 connections, "*) ;;
-    *) fail "the server said '$rest'" ;;
-    esac
+    timeout 120 python3 "$here/echo_clients.py" "$host" "$port" 1000 100
+    stop_server_after 1000
 fi
 
 echo "$parts parts"

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -308,6 +309,43 @@ test(a_time_out_while_connecting_closes_the_fd)
     close(far_end);
 }
 
+/* Connects until the kernel drops what asks for the connection. */
+static int fill_backlog(const struct sockaddr_in *address, int *fds, int most)
+{
+    int count = 0;
+    struct pollfd wait = {.events = POLLOUT, .revents = POLLOUT};
+
+    while (wait.revents != 0) {
+        assert_true(count < most);
+        fds[count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fds[count], (const struct sockaddr *)address, sizeof *address);
+        wait.fd = fds[count++];
+        assert_true(poll(&wait, 1, 100) >= 0);
+    }
+    return count;
+}
+
+test(a_server_whose_backlog_is_full_is_timed_out)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    int fds[16];
+    int count;
+
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    count = fill_backlog(&address, fds, 16);
+    assert_int_equal(
+        testing_run_task(connects, .host = "127.0.0.1", .port = port, .limit = EDDY_SECOND),
+        -ETIMEDOUT);
+    testing_assert_log("connect=-ETIMEDOUT");
+    assert_int_equal(testing.clock.now, EDDY_SECOND);
+    assert_false(eddy_stream_is_open(&stream));
+    while (count > 0) {
+        close(fds[--count]);
+    }
+}
+
 test(closing_the_stream_while_connecting_wakes_the_task)
 {
     eddy_task task = start_slowly(0);
@@ -388,6 +426,7 @@ int main(void)
         connect_case(a_connection_that_fails_late_closes_the_fd),
         connect_case(a_cancel_while_connecting_closes_the_fd),
         connect_case(a_time_out_while_connecting_closes_the_fd),
+        connect_case(a_server_whose_backlog_is_full_is_timed_out),
         connect_case(closing_the_stream_while_connecting_wakes_the_task),
         connect_case(every_system_call_that_fails_is_the_result_and_leaks_no_fd),
         connect_case(a_socket_without_the_no_delay_option_is_good_enough),

@@ -8,6 +8,7 @@
 
 #include "eddy/server.h"
 #include "eddy/stream.h"
+#include "loop_internal.h"
 
 /* One end is the loop's stream, the other a plain fd of the test's. */
 static eddy_stream stream;
@@ -351,6 +352,35 @@ test(bytes_that_move_between_polls_count)
     assert_int_equal(eddy_try_write(&stream, "x", 1), -ETIMEDOUT);
 }
 
+test(a_busy_stream_pays_nothing_for_it)
+{
+    const struct eddy_heap *heap;
+    unsigned allocations;
+    uint32_t sequence;
+    eddy_task task;
+
+    reopen_with(EDDY_CLOCK_MANUAL);
+    set_idle_timeout(EDDY_SECOND);
+    task = eddy_loop_spawn(testing.loop, reads, .times = 900);
+    testing_turns();
+    heap = &testing.loop->heap;
+    sequence = heap->sequence;
+    allocations = testing.memory.calls;
+    testing_forget_calls();
+    for (int i = 0; i < 900; i++) {
+        eddy_clock_advance(&testing.clock, MS);
+        testing_poke(peer);
+        testing_turns();
+        testing.log[0] = '\0';
+    }
+    assert_int_equal(idle.timer.deadline, 1900 * MS); /* put off with every byte */
+    assert_int_equal(eddy_heap_entry_of(heap, &idle.timer.timed.alarm)->deadline, 1000 * MS);
+    assert_int_equal(heap->sequence, sequence); /* and the heap was never told */
+    assert_int_equal(testing.memory.calls, allocations);
+    assert_int_equal(testing_calls(epoll_ctl), 0);
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), 0);
+}
+
 /* ---- the time-out of a server */
 
 /* Reads until the client is gone or silent; logs the error. */
@@ -538,6 +568,7 @@ int main(void)
         idle_case(a_time_out_that_is_refused_leaves_the_one_before),
         idle_case(a_byte_that_is_read_in_the_turn_in_which_the_time_is_up_counts),
         idle_case(bytes_that_move_between_polls_count),
+        idle_case(a_busy_stream_pays_nothing_for_it),
         idle_case(a_silent_client_is_closed),
         idle_case(every_client_has_its_own_time),
         idle_case(a_handler_that_comes_back_to_a_closed_client_learns_why),

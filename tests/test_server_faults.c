@@ -1,5 +1,6 @@
 /* server.h: system calls and memory that fail. */
 #include "support/children.h"
+#include "support/echo.h"
 #include "support/net.h"
 
 #include <string.h>
@@ -24,23 +25,6 @@ static int setup(void **state)
 #define server_case(name) cmocka_unit_test_setup_teardown(name, setup, testing_teardown)
 
 /* ---- a conversation: a server, a client, a message and its echo */
-
-eddy_frame(echo) {
-    eddy_coro co;
-    eddy_stream *stream;
-    size_t count;
-    char buffer[64];
-};
-
-static void echo(eddy_coro *co)
-{
-    eddy_begin(echo);
-    do {
-        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
-    } while (self->count > 0);
-    eddy_end;
-}
 
 eddy_frame(talks) {
     eddy_coro co;
@@ -196,6 +180,42 @@ test(a_machine_without_fds_or_memory_is_treated_alike)
         testing_reopen();
         testing.clock.now = 0;
     }
+}
+
+test(a_system_that_refuses_every_connection_is_asked_ever_more_seldom)
+{
+    int fd;
+
+    assert_int_equal(testing_run_task(serves), 0);
+    testing_fail_from(accept4, 1, -EPERM);
+    fd = waiting_client();
+    let_pass(EDDY_SECOND);
+    assert_int_equal(testing_calls(accept4), 64 * 7); /* at 0, 10, 30, 70, 150, 310, 630 ms */
+    close(fd);
+    eddy_server_close(&server);
+}
+
+test(a_client_that_goes_ends_the_pause_for_the_next)
+{
+    int first;
+    int second;
+
+    testing.sys.table.accept4 = accept4_and_log;
+    assert_int_equal(testing_run_task(serves), 0);
+    first = waiting_client();
+    testing_turns();
+    testing_fail_from(accept4, 1, -EMFILE);
+    second = waiting_client();
+    let_pass(2 * EDDY_SECOND);
+    testing_assert_log("0 0 0 10 30 70 150 310 630 1270");
+    testing_fail(accept4, 0, 0);
+    close(first);
+    net_send(second, "hello");
+    net_expect(second, "hello"); /* without any time passing */
+    testing_assert_log("2000 2000");
+    close(second);
+    eddy_server_close(&server);
+    testing_turns();
 }
 
 test(a_server_that_has_fds_again_accepts_who_waited_and_forgets_the_delay)
@@ -363,6 +383,8 @@ int main(void)
         server_case(an_error_of_one_connection_does_not_stop_the_server),
         server_case(a_server_without_fds_neither_spins_nor_dies_and_tries_again_ever_more_seldom),
         server_case(a_machine_without_fds_or_memory_is_treated_alike),
+        server_case(a_system_that_refuses_every_connection_is_asked_ever_more_seldom),
+        server_case(a_client_that_goes_ends_the_pause_for_the_next),
         server_case(a_server_that_has_fds_again_accepts_who_waited_and_forgets_the_delay),
         server_case(a_server_may_be_closed_while_it_pauses),
         server_case(a_loop_may_be_freed_while_its_server_pauses),

@@ -371,12 +371,27 @@ int64_t testing_turns(void)
 
 /* ---- misuse */
 
+/* What a process has run is written when it exits; one that aborts has to do it itself. */
+#ifdef TESTING_COVERAGE
+extern void __gcov_dump(void);
+
+static void write_coverage(int number)
+{
+    __gcov_dump();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+#define ON_ABORT write_coverage
+#else
+#define ON_ABORT SIG_DFL
+#endif
+
 static void abort_in_child(void (*function)(void *argument), void *argument, int error_fd)
 {
     const struct rlimit no_core = {0, 0};
 
     setrlimit(RLIMIT_CORE, &no_core);
-    signal(SIGABRT, SIG_DFL);
+    signal(SIGABRT, ON_ABORT);
     dup2(error_fd, STDERR_FILENO);
     function(argument);
     _exit(0);

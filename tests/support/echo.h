@@ -1,0 +1,39 @@
+/* Handlers for servers in tests: two ways to echo. */
+#ifndef EDDY_TESTING_ECHO_H
+#define EDDY_TESTING_ECHO_H
+
+#include "eddy/copy.h"
+#include "eddy/server.h"
+
+struct echo {
+    eddy_coro co;
+    eddy_stream *stream;
+    size_t most; /* that is read at once; 0: as much as the buffer holds */
+    size_t count;
+    char buffer[1024];
+};
+
+static inline void echo(eddy_coro *co)
+{
+    eddy_begin(echo);
+    do {
+        eddy_await(self->count, eddy_read(co, self->stream, self->buffer,
+                                          self->most > 0 ? self->most : sizeof self->buffer));
+        eddy_await(eddy_write(co, self->stream, self->buffer, self->count));
+    } while (self->count > 0);
+    eddy_end;
+}
+
+struct echo_by_copy {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+static inline void echo_by_copy(eddy_coro *co)
+{
+    eddy_begin(echo_by_copy);
+    eddy_await(eddy_copy(co, self->stream, self->stream, NULL));
+    eddy_end;
+}
+
+#endif

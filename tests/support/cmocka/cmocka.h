@@ -15,15 +15,16 @@ struct CMUnitTest {
     void (*run)(void **state);
     int (*setup)(void **state);
     int (*teardown)(void **state);
+    void *initial_state; /* not used here */
 };
 
 #define cmocka_unit_test(run) \
     {                         \
-#run, run, NULL, NULL \
+#run, run, NULL, NULL, NULL \
     }
 #define cmocka_unit_test_setup_teardown(run, setup, teardown) \
     {                                                         \
-#run, run, setup, teardown                            \
+#run, run, setup, teardown, NULL                      \
     }
 #define cmocka_run_group_tests(tests, setup, teardown) \
     cmocka_run_group(tests, sizeof(tests) / sizeof(tests)[0], setup, teardown)

@@ -13,8 +13,8 @@ static unsigned random_pile(eddy_loop *loop)
 }
 
 /* Deals the list out on piles at random and gathers them, as one does with cards: after a few
- * passes any order is about as likely as any other. What lies on one pile keeps its order, so callbacks
- * are always dealt together. */
+ * passes any order is about as likely as any other. What lies on one pile keeps its order, so
+ * callbacks are always dealt together. */
 static void deal_and_gather(eddy_loop *loop)
 {
     struct eddy_link piles[PILES];

@@ -179,7 +179,7 @@ test(random_operations_agree_with_a_model)
 /* ---- others have their turn */
 
 /* There is always one more byte. */
-static int64_t read_one(const struct eddy_sys *sys, int fd, void *data, size_t size)
+static ssize_t read_one(const struct eddy_sys *sys, int fd, void *data, size_t size)
 {
     (void)sys;
     (void)fd;

@@ -23,6 +23,10 @@ static bool by_copy; /* the handler uses eddy_copy */
 static int good;     /* a client that behaves, and is there all the time */
 static unsigned said;
 
+/* How much the pool may come to hold after the first round: what the kernel does not take of a copy
+ * is now this long and now that, and each class keeps blocks for all who were there at once. */
+static size_t slack;
+
 /* ---- the server */
 
 eddy_frame(serves) {
@@ -48,6 +52,7 @@ static int setup(void **state)
     assert_int_equal(testing_run_task(serves), 0);
     good = net_connect(eddy_server_port(&server));
     said = 0;
+    slack = 0;
     return result;
 }
 
@@ -208,7 +213,7 @@ static void assert_harms_nobody(int (*misbehave)(void), int rounds)
         assert_int_equal(server.active, 1);
         assert_int_equal(testing.loop->references, references);
         bytes = round == 0 ? testing.memory.bytes : bytes;
-        assert_int_equal(testing.memory.bytes, bytes);
+        assert_true(testing.memory.bytes <= bytes + slack);
     }
 }
 
@@ -244,7 +249,8 @@ test(clients_that_shut_their_side_and_stay)
 
 test(clients_that_read_nothing)
 {
-    assert_harms_nobody(read_nothing, 2);
+    slack = by_copy ? AT_ONCE * 2 * (size_t)65536 : 0;
+    assert_harms_nobody(read_nothing, by_copy ? 6 : 2);
 }
 
 test(clients_that_send_urgent_data)
@@ -273,6 +279,44 @@ test(a_client_that_reads_nothing_gets_all_of_it_when_it_reads)
     close(fd);
     testing_turns();
     assert_good_is_served();
+}
+
+enum { MESSAGE = 1000 };
+
+static ssize_t send_one_byte_of_a_message(const struct eddy_sys *sys, int fd, const void *buffer,
+                                          size_t size)
+{
+    int error = 0;
+    socklen_t error_size = sizeof error;
+
+    (void)sys;
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size), 0);
+    if (error != 0) {
+        return -error;
+    }
+    return size == MESSAGE ? send(fd, buffer, 1, MSG_NOSIGNAL) : -EAGAIN;
+}
+
+/* More of them than the pool has spare memory for. */
+test(what_a_client_has_not_taken_is_freed_with_it)
+{
+    static const char message[MESSAGE];
+    size_t bytes = 0;
+
+    testing.sys.table.send = send_one_byte_of_a_message;
+    for (int i = 0; i < 500; i++) {
+        int fd = open_client();
+        assert_int_equal(send(fd, message, MESSAGE, 0), MESSAGE);
+        testing_turns();
+        net_wait_readable(fd);
+        close(fd);
+        for (int turns = 0; server.active > 1 && turns < 1000; turns++) {
+            testing_turns();
+        }
+        assert_int_equal(server.active, 1);
+        bytes = i == 0 ? testing.memory.bytes : bytes;
+        assert_int_equal(testing.memory.bytes, bytes);
+    }
 }
 
 /* ---- an fd whose number is used again */
@@ -310,6 +354,7 @@ int main(void)
         clients_cases(clients_that_read_nothing),
         clients_cases(clients_that_send_urgent_data),
         clients_cases(a_client_that_reads_nothing_gets_all_of_it_when_it_reads),
+        clients_cases(what_a_client_has_not_taken_is_freed_with_it),
         clients_cases(a_client_that_gets_the_fd_of_one_that_was_reset),
     };
 

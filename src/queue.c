@@ -52,7 +52,7 @@ static void release_slots(eddy_queue *queue)
     queue->head = 0;
 }
 
-/* Moves the items to a block with `room` slots, or more where the block has them. */
+/* Moves the items, which fill their slots, to a block with `room` of them, or more if it has. */
 static int set_room(eddy_queue *queue, size_t room)
 {
     struct eddy_pool *pool = &queue->loop->pool;
@@ -66,9 +66,6 @@ static int set_room(eddy_queue *queue, size_t room)
     slots = eddy_pool_take(pool, round_up(room * queue->stride, 16), &pool_class);
     if (slots == NULL) {
         return -ENOMEM;
-    }
-    if (before_end > queue->count) {
-        before_end = queue->count;
     }
     if (queue->slots != NULL) {
         memcpy(slots, slot(queue, queue->head), before_end * queue->stride);

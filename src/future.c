@@ -17,8 +17,6 @@ int64_t eddy_future_wait(eddy_coro *co, eddy_future *future)
 
 int eddy_future_set(eddy_future *future, int64_t result)
 {
-    struct eddy_task_record *task;
-
     if (result == EDDY_PENDING) {
         return -EINVAL;
     }
@@ -27,8 +25,6 @@ int eddy_future_set(eddy_future *future, int64_t result)
     }
     future->done = true;
     future->result = result;
-    while ((task = eddy_line_first(&future->waiting)) != NULL) {
-        eddy_wake(task, result);
-    }
+    eddy_wake_all(&future->waiting, result);
     return 0;
 }

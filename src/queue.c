@@ -52,7 +52,7 @@ static void release_slots(eddy_queue *queue)
     queue->head = 0;
 }
 
-/* Moves the items to a block with `room` slots, or more where the block has them. */
+/* Moves the items, which fill their slots, to a block with `room` of them, or more if it has. */
 static int set_room(eddy_queue *queue, size_t room)
 {
     struct eddy_pool *pool = &queue->loop->pool;
@@ -66,9 +66,6 @@ static int set_room(eddy_queue *queue, size_t room)
     slots = eddy_pool_take(pool, round_up(room * queue->stride, 16), &pool_class);
     if (slots == NULL) {
         return -ENOMEM;
-    }
-    if (before_end > queue->count) {
-        before_end = queue->count;
     }
     if (queue->slots != NULL) {
         memcpy(slots, slot(queue, queue->head), before_end * queue->stride);
@@ -278,22 +275,13 @@ int64_t eddy_queue_try_get_(eddy_queue *queue, void *item)
     return get_now(queue, item);
 }
 
-static void wake_all(struct eddy_line *line, int64_t result)
-{
-    struct eddy_task_record *task;
-
-    while ((task = eddy_line_first(line)) != NULL) {
-        eddy_wake(task, result);
-    }
-}
-
 int eddy_queue_task_done(eddy_queue *queue)
 {
     if (queue->unfinished == 0) {
         return -EINVAL;
     }
     if (--queue->unfinished == 0) {
-        wake_all(&queue->joining, 0);
+        eddy_wake_all(&queue->joining, 0);
     }
     return 0;
 }
@@ -322,9 +310,9 @@ void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode)
         queue->count = 0;
         queue->head = 0;
     }
-    wake_all(&queue->waiting, -ESHUTDOWN);
+    eddy_wake_all(&queue->waiting, -ESHUTDOWN);
     if (queue->unfinished == 0) {
-        wake_all(&queue->joining, 0);
+        eddy_wake_all(&queue->joining, 0);
     }
 }
 
@@ -427,7 +415,7 @@ void eddy_queue_fini(eddy_queue *queue)
     }
     eddy_queue_shutdown(queue, EDDY_QUEUE_DROP);
     queue->unfinished = 0;
-    wake_all(&queue->joining, -ESHUTDOWN);
+    eddy_wake_all(&queue->joining, -ESHUTDOWN);
     release_slots(queue);
     eddy_list_remove(&queue->of_loop);
     if (eddy_link_used(&queue->guard)) {

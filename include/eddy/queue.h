@@ -127,15 +127,16 @@ EDDY_API void eddy_queue_fini(eddy_queue *queue);
  * -EINVAL: it was called more often than items were put. */
 EDDY_API int eddy_queue_task_done(eddy_queue *queue);
 
-/* Waits until eddy_queue_task_done was called for every item that was put, those left out that
- * eddy_queue_shutdown has dropped. Returns 0; -ESHUTDOWN: the queue is not initialized any more; -ECANCELED. */
+/* Waits until eddy_queue_task_done was called for every item that was put, but for those that
+ * eddy_queue_shutdown has dropped. Returns 0; -ESHUTDOWN: the queue is not initialized any more;
+ * -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_queue_join(eddy_coro *co, eddy_queue *queue);
 
 /*
  * The queue takes no more items: puts, also those that wait, get -ESHUTDOWN. EDDY_QUEUE_DRAIN:
  * what is in it can still be taken; when it is empty, gets get -ESHUTDOWN. EDDY_QUEUE_DROP: what
  * is in it is dropped and counts as done; gets get -ESHUTDOWN at once. A join goes on until what
- * was taken is done. A queue that is draining may still be dropped. Items that own something: drain,
+ * was taken is done. A queue that drains may still be dropped. Items that own something: drain,
  * and take them with eddy_queue_try_get.
  */
 EDDY_API void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode);

@@ -1,6 +1,6 @@
 /*
- * What a hand-over from task to task costs: two tasks wake each other in turn, through queues or
- * futures; beside it a bare pause, which is a switch and nothing else.
+ * What a hand-over from task to task costs: two tasks wake each other in turn, through queues,
+ * futures, events or a lock; beside it a bare pause, which is a switch and nothing else.
  *
  *     bench_sync [HANDOVERS]
  *
@@ -24,6 +24,8 @@ static int64_t now(void)
 struct table {
     eddy_queue queues[2];
     eddy_future futures[2];
+    eddy_event events[2];
+    eddy_lock lock;
 };
 
 /* ---- one of the two */
@@ -80,6 +82,38 @@ static void futures(eddy_coro *co)
     eddy_end;
 }
 
+SIDE(events);
+
+static void events(eddy_coro *co)
+{
+    eddy_begin(events);
+    if (self->me == 0) {
+        eddy_event_set(&self->table->events[1]);
+    }
+    while (self->rounds-- > 0) {
+        eddy_await(eddy_event_wait(co, &self->table->events[self->me]));
+        eddy_event_clear(&self->table->events[self->me]);
+        eddy_event_set(&self->table->events[!self->me]);
+    }
+    eddy_end;
+}
+
+SIDE(locks);
+
+/* Who has released the lock stands in line for it at once, so that it changes hands each time. */
+static void locks(eddy_coro *co)
+{
+    eddy_begin(locks);
+    while (self->rounds-- > 0) {
+        eddy_await(eddy_lock_acquire(co, &self->table->lock));
+        if (self->value++ == 0) {
+            eddy_await(eddy_pause(co));
+        }
+        eddy_await(eddy_lock_release(co, &self->table->lock));
+    }
+    eddy_end;
+}
+
 /* ---- the games */
 
 #define PLAY(name)                                                                           \
@@ -115,6 +149,8 @@ static void play(eddy_coro *co)
     PLAY(pauses);
     PLAY(queues);
     PLAY(futures);
+    PLAY(events);
+    PLAY(locks);
 eddy_finally:
     eddy_queue_fini(&self->table.queues[0]);
     eddy_queue_fini(&self->table.queues[1]);

@@ -408,6 +408,32 @@ test(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes)
     eddy_timer_stop(&timer);
 }
 
+test(with_a_timerfd_many_starts_between_two_polls_set_it_once)
+{
+    true_time_loop_with_timerfd();
+    (void)testing_turn();
+    testing_forget_calls();
+    start_letters(8, log_callback);
+    assert_int_equal(testing_calls(timerfd_settime), 1);
+    assert_true(loop_fd_becomes_readable());
+    assert_int_equal(testing_turn(), 8);
+    assert_false(loop_fd_is_readable());
+    testing_assert_log("a b c d e f g h");
+}
+
+test(with_a_timerfd_that_could_not_be_set_the_next_change_tries_again)
+{
+    true_time_loop_with_timerfd();
+    (void)testing_turn();
+    testing_fail(timerfd_settime, 1, -EINVAL);
+    start_letters(1, log_callback);
+    assert_false(loop_fd_is_readable());
+    start_letters(1, log_callback);
+    assert_true(loop_fd_becomes_readable());
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +467,8 @@ int main(void)
         testing_case(
             with_a_timerfd_a_regular_file_that_was_started_between_two_polls_makes_the_fd_readable),
         testing_case(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes),
+        testing_case(with_a_timerfd_many_starts_between_two_polls_set_it_once),
+        testing_case(with_a_timerfd_that_could_not_be_set_the_next_change_tries_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

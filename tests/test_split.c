@@ -208,6 +208,43 @@ test(inside_a_step_prepare_is_busy)
     testing_assert_log(expected);
 }
 
+static void run_tests_nested_in_hook(eddy_hook *hook)
+{
+    (void)hook;
+    run_tests_nested(NULL);
+}
+
+test(inside_a_prepare_hook_of_prepare_poll_run_and_free_are_busy)
+{
+    static eddy_hook hook;
+
+    eddy_hook_start(testing.loop, &hook, EDDY_HOOK_PREPARE, run_tests_nested_in_hook);
+    prepare(0);
+    assert_all_busy();
+    eddy_hook_stop(&hook);
+}
+
+struct nests {
+    eddy_coro co;
+};
+
+static void nests(eddy_coro *co)
+{
+    eddy_begin(nests);
+    run_tests_nested(NULL);
+    eddy_return(run(returns, .result = 3));
+    eddy_end;
+}
+
+test(inside_a_task_poll_run_and_free_are_busy)
+{
+    assert_int_equal(run(nests), -EBUSY);
+    assert_all_busy();
+    assert_int_equal(testing_turns(), 1); /* the task that was to be run */
+    testing_free();
+    testing.errors.count = 0;
+}
+
 test(a_prepared_loop_and_one_that_was_waited_for_can_be_freed)
 {
     start_watched();
@@ -473,6 +510,8 @@ int main(void)
         testing_case(an_interrupted_wait_is_no_error),
         testing_case(a_negative_wait_is_refused),
         testing_case(inside_a_step_prepare_is_busy),
+        testing_case(inside_a_prepare_hook_of_prepare_poll_run_and_free_are_busy),
+        testing_case(inside_a_task_poll_run_and_free_are_busy),
         testing_case(a_prepared_loop_and_one_that_was_waited_for_can_be_freed),
         testing_case(an_event_ends_the_wait_of_another_thread),
         testing_case(while_another_thread_waits_the_loop_cannot_be_polled_or_freed),

@@ -102,7 +102,7 @@ static int64_t main_loop(eddy_task task)
             }
         }
     }
-    return result;
+    return result < 0 ? result : 0;
 }
 
 int main(void)

@@ -163,7 +163,7 @@ void eddy_split_changed(eddy_loop *loop)
 {
     int split = __atomic_load_n(&loop->split, __ATOMIC_RELAXED);
 
-    if ((split == EDDY_SPLIT_PREPARED || split == EDDY_SPLIT_WAITING) &&
+    if (loop->timerfd < 0 && (split == EDDY_SPLIT_PREPARED || split == EDDY_SPLIT_WAITING) &&
         eddy_loop_next_deadline(loop) < loop->split_until) {
         loop->split_until = INT64_MIN; /* once is enough */
         eddy_loop_wake(loop);

@@ -193,7 +193,7 @@ static inline bool eddy_loop_has_ready(const eddy_loop *loop)
 /* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
 void eddy_loop_mirror_deadline(eddy_loop *loop);
 
-/* ask.c: wakes the waiter if something is due earlier than it was told. */
+/* ask.c: wakes the waiter if something is due earlier than it was told, and no timerfd does that. */
 void eddy_split_changed(eddy_loop *loop);
 
 /* The next deadline may have changed: outside of a poll the timerfd, and who waits in a split turn,

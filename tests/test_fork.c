@@ -13,6 +13,7 @@
 
 #include "eddy/signal.h"
 #include "eddy/stream.h"
+#include "loop_internal.h"
 
 /* In a child there are no asserts: its function says what is wrong, and returns that line. */
 #define CHECK(truth)                                                             \
@@ -74,12 +75,13 @@ static int call_everything(void *argument)
     eddy_io io = {0};
 
     (void)argument;
+    CHECK(eddy_loop_free(testing.loop) == -ECHILD);
+    CHECK(testing.memory.bytes > 0);
     CHECK(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) == -ECHILD);
     CHECK(eddy_loop_run(testing.loop) == -ECHILD);
     CHECK(run(returns, .result = 1) == -ECHILD);
     CHECK(eddy_loop_prepare(testing.loop, 0) == -ECHILD);
     CHECK(eddy_loop_wait(testing.loop) == -ECHILD);
-    CHECK(eddy_loop_free(testing.loop) == -ECHILD);
     CHECK(eddy_io_start(testing.loop, &io, watched.fds[1], EDDY_WRITE, log_io) == -ECHILD);
     CHECK(eddy_io_change(&watched.io, EDDY_READ | EDDY_PRIORITY) == -ECHILD);
     CHECK(eddy_signal_watch(testing.loop, EDDY_SIGNAL(SIGUSR1)) == -ECHILD);
@@ -343,6 +345,22 @@ test(a_child_that_has_closed_all_fds_loses_its_watchers_and_no_more)
     stop_all();
 }
 
+static int part_without_eventfd(void *argument)
+{
+    (void)argument;
+    close(testing.loop->wake_io.fd); /* its number is free for the new one */
+    CHECK(part());
+    eddy_loop_wake(testing.loop);
+    CHECK(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) == 0);
+    CHECK(!loop_fd_is_readable());
+    return 0;
+}
+
+test(a_new_fd_that_gets_the_old_number_by_itself_stays_there)
+{
+    in_child(part_without_eventfd);
+}
+
 /* ---- streams and signals */
 
 static eddy_stream stream;
@@ -417,15 +435,10 @@ static int use_signals(void *argument)
     return 0;
 }
 
-test(a_child_has_its_own_signals)
+/* A signalfd that a child has widened would tell of it here. */
+static void assert_hangup_is_not_watched(void)
 {
     sigset_t hangup;
-
-    assert_int_equal(eddy_signal_watch(testing.loop, SIGNALS), 0);
-    kill(getpid(), SIGUSR1);
-    (void)testing_turn(); /* it is kept for the next wait */
-    in_child(use_signals);
-    assert_int_equal(run(waits_for_signal, .set = SIGNALS), SIGUSR1);
 
     sigemptyset(&hangup);
     sigaddset(&hangup, SIGHUP);
@@ -435,6 +448,30 @@ test(a_child_has_its_own_signals)
     signal(SIGHUP, SIG_IGN); /* drops it */
     signal(SIGHUP, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &hangup, NULL);
+}
+
+test(a_child_has_its_own_signals)
+{
+    assert_int_equal(eddy_signal_watch(testing.loop, SIGNALS), 0);
+    kill(getpid(), SIGUSR1);
+    (void)testing_turn(); /* it is kept for the next wait */
+    in_child(use_signals);
+    assert_int_equal(run(waits_for_signal, .set = SIGNALS), SIGUSR1);
+    assert_hangup_is_not_watched();
+}
+
+static int watch_more_signals(void *argument)
+{
+    (void)argument;
+    CHECK(eddy_signal_watch(testing.loop, EDDY_SIGNAL(SIGHUP)) == -ECHILD);
+    return 0;
+}
+
+test(a_child_cannot_widen_what_its_parent_watches)
+{
+    assert_int_equal(eddy_signal_watch(testing.loop, SIGNALS), 0);
+    in_child(watch_more_signals);
+    assert_hangup_is_not_watched();
 }
 
 /* ---- inside of a step */
@@ -603,8 +640,10 @@ int main(void)
         testing_case(in_the_process_that_made_the_loop_parting_does_nothing),
         testing_case(a_grandchild_parts_from_its_parent_too),
         testing_case(a_child_that_has_closed_all_fds_loses_its_watchers_and_no_more),
+        testing_case(a_new_fd_that_gets_the_old_number_by_itself_stays_there),
         testing_case(a_task_that_waits_for_a_stream_waits_in_both),
         testing_case(a_child_has_its_own_signals),
+        testing_case(a_child_cannot_widen_what_its_parent_watches),
         testing_case(a_child_of_a_step_may_have_a_loop_of_its_own),
         testing_case(a_child_that_returns_from_a_step_is_refused_the_next_turn),
         testing_case(parting_that_fails_leaves_the_child_refused_and_can_be_done_again),

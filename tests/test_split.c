@@ -355,6 +355,23 @@ static void start_ready_watcher(void)
     poke_watched();
 }
 
+static int part_and_poll(void *argument)
+{
+    (void)argument;
+    return eddy_loop_after_fork(testing.loop) == 0 && eddy_loop_poll_once(testing.loop, 0, 0) == 0
+               ? 0
+               : 1;
+}
+
+test(a_child_need_not_wait_for_the_waiter_of_its_parent)
+{
+    start_waiting(EDDY_FOREVER);
+    testing_expect_in_child(part_and_poll, NULL, 0);
+    eddy_loop_wake(testing.loop);
+    end_waiting();
+    assert_int_equal(testing_turn(), 0);
+}
+
 /* What becomes due while another thread waits for an hour wakes that. */
 static void assert_wakes_the_waiter(unsigned flags, void (*start_it)(void), const char *log,
                                     unsigned writes)
@@ -526,6 +543,7 @@ int main(void)
         testing_case(a_prepared_loop_and_one_that_was_waited_for_can_be_freed),
         testing_case(an_event_ends_the_wait_of_another_thread),
         testing_case(while_another_thread_waits_the_loop_cannot_be_polled_or_freed),
+        testing_case(a_child_need_not_wait_for_the_waiter_of_its_parent),
         testing_case(what_is_started_while_another_thread_waits_wakes_it),
         testing_case(with_a_timerfd_it_wakes_the_waiter_too),
         testing_case(a_later_timer_does_not_wake_it),

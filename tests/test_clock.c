@@ -253,7 +253,8 @@ static eddy_loop *second_loop_on_the_same_clock(void)
     return loop;
 }
 
-test(one_manual_clock_serves_two_loops)
+/* Two loops on one manual clock, each with a timer that is due at 10; the other one. */
+static eddy_loop *start_here_and_there(void)
 {
     static eddy_timer here = {.user = "here"}, there = {.user = "there"};
     eddy_loop *other;
@@ -262,6 +263,13 @@ test(one_manual_clock_serves_two_loops)
     other = second_loop_on_the_same_clock();
     eddy_timer_start(testing.loop, &here, 10, log_now);
     eddy_timer_start(other, &there, 10, log_now);
+    return other;
+}
+
+test(one_manual_clock_serves_two_loops)
+{
+    eddy_loop *other = start_here_and_there();
+
     eddy_clock_advance(&testing.clock, 10);
     assert_int_equal(testing_turn(), 1);
     assert_int_equal(eddy_loop_poll_once(other, 0, 0), 1);
@@ -272,13 +280,8 @@ test(one_manual_clock_serves_two_loops)
 /* A game and its slow motion: each loop is polled at its own pace, on the one clock. */
 test(two_loops_on_one_clock_are_paused_and_slowed_down_together)
 {
-    static eddy_timer here = {.user = "here"}, there = {.user = "there"};
-    eddy_loop *other;
+    eddy_loop *other = start_here_and_there();
 
-    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
-    other = second_loop_on_the_same_clock();
-    eddy_timer_start(testing.loop, &here, 10, log_now);
-    eddy_timer_start(other, &there, 10, log_now);
     eddy_clock_scale(&testing.clock, 0.5);
     eddy_clock_advance(&testing.clock, 19);
     assert_int_equal(testing_turn(), 0);

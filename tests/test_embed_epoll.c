@@ -1,12 +1,10 @@
 /* eddy inside an epoll set of somebody else's. */
-#include "support/embed.h"
+#include "support/embed_rounds.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
 
 static int epoll;
-static bool called_soon;
-static bool quit;
 
 static void foreign_open(int fd)
 {
@@ -15,32 +13,13 @@ static void foreign_open(int fd)
     epoll = epoll_create1(EPOLL_CLOEXEC);
     assert_true(epoll >= 0);
     assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
-    quit = false;
 }
 
-static void foreign_call_soon(void)
-{
-    called_soon = true;
-}
-
-static void foreign_quit(void)
-{
-    quit = true;
-}
-
-static void foreign_run(void)
+static bool foreign_sleep(bool may_wait)
 {
     struct epoll_event event;
 
-    while (!quit) {
-        if (epoll_wait(epoll, &event, 1, called_soon ? 0 : -1) == 1) {
-            embed_poll();
-        }
-        if (called_soon) {
-            called_soon = false;
-            embed_called();
-        }
-    }
+    return epoll_wait(epoll, &event, 1, may_wait ? -1 : 0) == 1;
 }
 
 static void foreign_close(void)

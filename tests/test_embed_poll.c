@@ -1,40 +1,20 @@
 /* eddy inside a main loop around poll(2). */
-#include "support/embed.h"
+#include "support/embed_rounds.h"
 
 #include <poll.h>
 
 static int watched_fd;
-static bool called_soon;
-static bool quit;
 
 static void foreign_open(int fd)
 {
     watched_fd = fd;
-    quit = false;
 }
 
-static void foreign_call_soon(void)
+static bool foreign_sleep(bool may_wait)
 {
-    called_soon = true;
-}
+    struct pollfd question = {.fd = watched_fd, .events = POLLIN};
 
-static void foreign_quit(void)
-{
-    quit = true;
-}
-
-static void foreign_run(void)
-{
-    while (!quit) {
-        struct pollfd question = {.fd = watched_fd, .events = POLLIN};
-        if (poll(&question, 1, called_soon ? 0 : -1) == 1) {
-            embed_poll();
-        }
-        if (called_soon) {
-            called_soon = false;
-            embed_called();
-        }
-    }
+    return poll(&question, 1, may_wait ? -1 : 0) == 1;
 }
 
 static void foreign_close(void) {}

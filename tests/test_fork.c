@@ -3,8 +3,6 @@
 #include "support/loop.h"
 #include "support/tasks.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -197,34 +195,21 @@ test(an_event_of_the_parent_is_not_lost_to_the_child)
     stop_all();
 }
 
-static void log_timer_only(eddy_timer *timer)
-{
-    testing_log("%s", (const char *)timer->user);
-}
-
-/* Sleeps until the loop's fd is readable; twenty seconds (see the kit) are for ever. */
-static bool fd_becomes_readable(void)
-{
-    struct pollfd question = {.fd = eddy_loop_fd(testing.loop), .events = POLLIN};
-
-    return poll(&question, 1, -1) == 1;
-}
-
 static int use_timerfd(void *argument)
 {
     static eddy_timer timer = {.user = "timer"}, late = {.user = "late"};
     int fd = eddy_loop_fd(testing.loop);
 
     (void)argument;
-    CHECK(eddy_timer_start(testing.loop, &timer, 1, log_timer_only) == 0);
+    CHECK(eddy_timer_start(testing.loop, &timer, 1, log_timer) == 0);
     CHECK(part());
     CHECK(eddy_loop_fd(testing.loop) == fd);
-    CHECK(fd_becomes_readable());
+    CHECK(loop_fd_becomes_readable());
     CHECK(testing_turn() == 1);
     CHECK_LOG("timer");
     CHECK(!loop_fd_is_readable());
-    CHECK(eddy_timer_start(testing.loop, &late, 1, log_timer_only) == 0);
-    CHECK(fd_becomes_readable());
+    CHECK(eddy_timer_start(testing.loop, &late, 1, log_timer) == 0);
+    CHECK(loop_fd_becomes_readable());
     CHECK(testing_turn() == 1);
     CHECK_LOG("late");
     return 0;

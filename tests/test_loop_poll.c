@@ -2,7 +2,6 @@
 #include "support/loop.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -290,14 +289,6 @@ test(the_fd_of_the_loop_is_readable_after_a_wake_up)
     assert_true(loop_fd_is_readable());
     assert_int_equal(testing_turn(), 0);
     assert_false(loop_fd_is_readable());
-}
-
-/* Sleeps in poll(2) until the loop's fd is readable, on the real clock; a second is for ever. */
-static bool loop_fd_becomes_readable(void)
-{
-    struct pollfd question = {.fd = eddy_loop_fd(testing.loop), .events = POLLIN};
-
-    return poll(&question, 1, 1000) == 1;
 }
 
 static void log_timer_only_name(eddy_timer *timer)

@@ -92,11 +92,93 @@ static void adapt_interval(eddy_loop *loop, int64_t before)
     }
 }
 
+/* ---- turns that are cut in two */
+
+int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
+{
+    int result;
+
+    if (max_wait < 0) {
+        return -EINVAL;
+    }
+    result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    if (result < 0) {
+        return result;
+    }
+    if (!loop->waited) {
+        eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
+    }
+    loop->split_wait = max_wait;
+    loop->split_timeout = kernel_timeout(loop, max_wait);
+    loop->split_until = loop->split_timeout == 0 ? INT64_MIN : eddy_timers_next(loop);
+    eddy_loop_leave(loop);
+    __atomic_store_n(&loop->split, EDDY_SPLIT_PREPARED, __ATOMIC_RELEASE);
+    return 0;
+}
+
+int eddy_loop_wait(eddy_loop *loop)
+{
+    int prepared = EDDY_SPLIT_PREPARED;
+    int error;
+
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
+    }
+    if (!__atomic_compare_exchange_n(&loop->split, &prepared, EDDY_SPLIT_WAITING, false,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        return -EINVAL;
+    }
+    if (!loop->waited) { /* what is there already would be overwritten */
+        loop->waited_count = wait_for_events(loop, loop->split_timeout);
+        loop->waited = true;
+    }
+    error = loop->waited_count < 0 && loop->waited_count != -EINTR ? loop->waited_count : 0;
+    __atomic_store_n(&loop->split, EDDY_SPLIT_WAITED, __ATOMIC_RELEASE);
+    return error; /* from here on the loop may be gone */
+}
+
+int eddy_split_end(eddy_loop *loop)
+{
+    int split = __atomic_load_n(&loop->split, __ATOMIC_ACQUIRE);
+
+    if (split == EDDY_SPLIT_PREPARED) { /* nobody has waited, and nobody will */
+        (void)__atomic_compare_exchange_n(&loop->split, &split, EDDY_SPLIT_NONE, false,
+                                          __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
+    }
+    if (split == EDDY_SPLIT_WAITING) {
+        return -EBUSY;
+    }
+    __atomic_store_n(&loop->split, EDDY_SPLIT_NONE, __ATOMIC_RELAXED);
+    return 0;
+}
+
+void eddy_split_changed(eddy_loop *loop)
+{
+    int split = __atomic_load_n(&loop->split, __ATOMIC_RELAXED);
+
+    if (loop->timerfd < 0 && (split == EDDY_SPLIT_PREPARED || split == EDDY_SPLIT_WAITING) &&
+        eddy_loop_next_deadline(loop) < loop->split_until) {
+        loop->split_until = INT64_MIN; /* once is enough */
+        eddy_loop_wake(loop);
+    }
+}
+
+/* The outcome of a wait that was cut off from its turn. It waited as long as it was allowed to. */
+static int take_waited(eddy_loop *loop, int64_t *max_wait)
+{
+    loop->waited = false;
+    *max_wait = loop->split_wait;
+    return loop->waited_count;
+}
+
+/* ---- asking */
+
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
     bool busy = eddy_loop_has_ready(loop);
     int64_t before = loop->asked_at;
-    int count = fetch_events(loop, kernel_timeout(loop, max_wait));
+    int count = loop->waited ? take_waited(loop, &max_wait)
+                             : fetch_events(loop, kernel_timeout(loop, max_wait));
 
     if (count == -EINTR) {
         count = 0;

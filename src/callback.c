@@ -75,7 +75,8 @@ void eddy_loop_wake(eddy_loop *loop)
     static const uint64_t one = 1;
     int saved = errno; /* a signal handler must not change it */
 
-    if (__atomic_exchange_n(&loop->woken, 1, __ATOMIC_ACQ_REL) == 0) {
+    /* The eventfd of a forked child is its parent's; eddy_loop_after_fork makes up for it. */
+    if (__atomic_exchange_n(&loop->woken, 1, __ATOMIC_ACQ_REL) == 0 && !eddy_loop_forked(loop)) {
         /* It cannot fail: the counter is 0 or 1, so there is room. EINTR does not occur either,
          * for the write does not block. */
         (void)loop->sys->write(loop->sys, loop->wake_io.fd, &one, sizeof one);

@@ -36,6 +36,9 @@ static int control(eddy_loop *loop, const eddy_io *io, int operation)
 {
     struct epoll_event event = {0};
 
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
+    }
     event.events = to_epoll(io);
     event.data.u64 = (uint64_t)loop->slots[io->fd].generation << 32 | (uint32_t)io->fd;
     return loop->sys->epoll_ctl(loop->sys, loop->epoll, operation, io->fd, &event);
@@ -231,26 +234,29 @@ static int register_all(eddy_loop *loop)
     return 0;
 }
 
-/* An event for a watcher that is gone: its fd was closed while a duplicate of it lives on, and
- * epoll goes on about it for ever. There is no way to take it out but to make the set anew. The
- * new set takes over the number of the old, which a foreign poller may know. If that fails, the
- * next stale event tries again. */
-static void rebuild(eddy_loop *loop)
+/* The new set takes over the number of the old, which a foreign poller may know. */
+int eddy_io_rebuild(eddy_loop *loop)
 {
     const struct eddy_sys *sys = loop->sys;
     int old = loop->epoll;
     int epoll = sys->epoll_create(sys);
+    int result;
 
     if (epoll < 0) {
-        return;
+        return epoll;
     }
     loop->epoll = epoll;
-    if (register_all(loop) == 0 && sys->dup3(sys, epoll, old) < 0) {
+    result = register_all(loop);
+    if (epoll == old) { /* a child that has closed all fds may get it anew */
+        return result;
+    }
+    if (result == 0 && sys->dup3(sys, epoll, old) < 0) {
         (void)sys->close(sys, old); /* better another number than the old set */
-        return;
+        return 0;
     }
     loop->epoll = old;
     (void)sys->close(sys, epoll);
+    return result;
 }
 
 static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
@@ -279,7 +285,10 @@ void eddy_io_dispatch(eddy_loop *loop, int count)
         if (slot->generation == (uint32_t)(data >> 32)) {
             tell(loop, slot->io, loop->events[i].events);
         } else {
-            rebuild(loop);
+            /* An event for a watcher that is gone: its fd was closed while a duplicate of it
+             * lives on, and epoll goes on about it for ever. There is no way to take it out but
+             * to make the set anew. If that fails, the next stale event tries again. */
+            (void)eddy_io_rebuild(loop);
         }
     }
 }

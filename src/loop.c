@@ -85,8 +85,11 @@ static int open_timerfd(eddy_loop *loop)
 
 static int open_kernel_side(eddy_loop *loop)
 {
-    int result;
+    int result = eddy_fork_open(loop);
 
+    if (result < 0) {
+        return result;
+    }
     loop->epoll = eddy_above_stdio(loop, loop->sys->epoll_create(loop->sys));
     if (loop->epoll < 0) {
         return loop->epoll;
@@ -112,6 +115,7 @@ static void fini(eddy_loop *loop)
     close_fd(loop, wake_fd);
     close_fd(loop, loop->timerfd);
     close_fd(loop, loop->epoll);
+    eddy_fork_close(loop);
     eddy_timers_fini(loop);
     eddy_pool_fini(&loop->pool);
     pool = loop->pool;
@@ -199,6 +203,10 @@ int eddy_loop_free(eddy_loop *loop)
     if (loop->running || loop->closing || loop->reporting) {
         return -EBUSY;
     }
+    result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
+    if (result < 0) {
+        return result;
+    }
     loop->closing = true;
     loop->stop = false;
     if (loop->task_class != NULL) {
@@ -270,21 +278,25 @@ int64_t eddy_loop_next_deadline(eddy_loop *loop)
     return eddy_timers_next(loop);
 }
 
-/* Keeps the timerfd at the next deadline; a deadline that is past is the next nanosecond. */
+/* A deadline that is past is the next nanosecond; one that the timerfd stands at already, or has
+ * told and was not read since, needs no call. If the call fails, the next change tries again. */
 void eddy_loop_mirror_deadline(eddy_loop *loop)
 {
     int64_t deadline;
 
-    if (loop->timerfd < 0) {
+    if (loop->timerfd < 0 || eddy_loop_forked(loop)) {
         return;
     }
     deadline = eddy_loop_next_deadline(loop);
-    if (deadline != loop->timerfd_deadline || eddy_loop_has_ready(loop)) {
+    if (deadline == loop->timerfd_deadline ||
+        (deadline <= loop->now && loop->timerfd_deadline <= loop->now)) {
+        return;
+    }
+    if (loop->sys->timerfd_settime(loop->sys, loop->timerfd,
+                                   deadline == EDDY_FOREVER ? 0
+                                   : deadline > 0           ? deadline
+                                                            : 1) == 0) {
         loop->timerfd_deadline = deadline;
-        (void)loop->sys->timerfd_settime(loop->sys, loop->timerfd,
-                                         deadline == EDDY_FOREVER ? 0
-                                         : deadline > 0           ? deadline
-                                                                  : 1);
     }
 }
 

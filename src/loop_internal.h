@@ -39,6 +39,17 @@ struct eddy_attachment {
     struct eddy_link link;
     const void *key; /* names the kind of attachment: the address of something static */
     void (*close)(eddy_loop *loop, struct eddy_attachment *attachment);
+    /* Parts from what a forked child shares with its parent; 0 or an error, after which it may be
+     * called again. NULL: there is nothing such. */
+    int (*after_fork)(eddy_loop *loop, struct eddy_attachment *attachment);
+};
+
+/* Who may use the loop, while its turns are cut in two (eddy_loop_prepare). */
+enum eddy_loop_split {
+    EDDY_SPLIT_NONE,     /* the loop's thread alone */
+    EDDY_SPLIT_PREPARED, /* likewise, until somebody begins to wait */
+    EDDY_SPLIT_WAITING,  /* `events` and what `waited` says of them are the waiter's */
+    EDDY_SPLIT_WAITED    /* the loop's thread, which finds the events there */
 };
 
 /* A slot of the table of watchers, one an fd. */
@@ -93,6 +104,18 @@ struct eddy_loop {
     eddy_io timer_io;        /* the timerfd */
     int woken;               /* atomic: the eventfd is written, or about to be */
     eddy_callback *messages; /* atomic: from other threads, newest first */
+
+    /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
+    int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */
+    pid_t pid;       /* then: of the process that made the loop */
+
+    /* A turn that is cut in two (ask.c). */
+    int split;             /* atomic: enum eddy_loop_split */
+    bool waited;           /* `waited_count` is the outcome of a wait that no turn has seen yet */
+    int waited_count;      /* events, or the error of the kernel */
+    int64_t split_wait;    /* how long the turn may wait, as eddy_loop_prepare was told */
+    int64_t split_timeout; /* how long the kernel is to be asked */
+    int64_t split_until;   /* the loop's thread's: what is due earlier must wake the waiter */
 
     /* Why the loop goes on: watchers with an interest, holds, tasks that wait for an fd. */
     int references;
@@ -171,11 +194,16 @@ static inline bool eddy_loop_has_ready(const eddy_loop *loop)
 /* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
 void eddy_loop_mirror_deadline(eddy_loop *loop);
 
-/* The next deadline may have changed: outside of a poll the timerfd has to be told. */
+/* ask.c: wakes the waiter if something is due earlier than it was told, and no timerfd does that. */
+void eddy_split_changed(eddy_loop *loop);
+
+/* The next deadline may have changed: outside of a poll the timerfd, and who waits in a split turn,
+ * have to be told. */
 static inline void eddy_loop_changed(eddy_loop *loop)
 {
     if (!loop->running) {
         eddy_loop_mirror_deadline(loop);
+        eddy_split_changed(loop);
     }
 }
 
@@ -185,7 +213,27 @@ static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
     return loop->in_turn ? loop->now : eddy_loop_update(loop);
 }
 
+/* ---- fork.c */
+
+int eddy_fork_open(eddy_loop *loop);
+void eddy_fork_close(eddy_loop *loop);
+
+/* This process is a child of the one that the loop belongs to: what the kernel has of the loop is
+ * the parent's, and must not be touched. From any thread, and from a signal handler. */
+static inline bool eddy_loop_forked(const eddy_loop *loop)
+{
+    return loop->not_forked != NULL ? *loop->not_forked == 0
+                                    : loop->sys->getpid(loop->sys) != loop->pid;
+}
+
+/* Puts a new fd, or the error of making it, in the place and under the number of an old one. 0 or
+ * the error. */
+int eddy_fd_replace(eddy_loop *loop, int old, int made);
+
 /* ---- ask.c */
+
+/* Takes the loop back from a split turn: -EBUSY if somebody waits just now. */
+int eddy_split_end(eddy_loop *loop);
 
 /* Waits for events, at most `max_wait`, reads the clock, and makes ready what has come. 0, or an
  * error of the kernel. */
@@ -205,7 +253,7 @@ int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
  * number, or closes it and returns the error. An error is passed through. */
 int eddy_above_stdio(eddy_loop *loop, int fd);
 
-/* Marks the loop as running, or says -EBUSY; the base is the caller's own stack. */
+/* Marks the loop as running, or says -EBUSY or -ECHILD; the base is the caller's own stack. */
 int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
 void eddy_loop_leave(eddy_loop *loop);
 
@@ -231,6 +279,9 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
 void eddy_io_dispatch(eddy_loop *loop, int count);
 void eddy_io_dispatch_always(eddy_loop *loop);
 void eddy_io_run(struct eddy_ready *ready);
+/* Makes the epoll set anew, under the old number, with all watchers. 0; or an error, and then the
+ * old one stays. */
+int eddy_io_rebuild(eddy_loop *loop);
 void eddy_io_fini(eddy_loop *loop);
 int eddy_io_check(eddy_loop *loop);
 

@@ -100,6 +100,18 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     eddy_pool_give(&loop->pool, signals, signals->pool_class);
 }
 
+/* A signalfd may be widened by all who share it. What came before the fork is the parent's. */
+static int part_signals(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    struct signals *signals = (struct signals *)(void *)attachment;
+    sigset_t watched = to_sigset(signals->watched);
+
+    signals->pending = 0;
+    return eddy_io_started(&signals->io)
+               ? eddy_fd_replace(loop, signals->io.fd, loop->sys->signalfd(loop->sys, -1, &watched))
+               : 0;
+}
+
 static struct signals *signals_of(eddy_loop *loop)
 {
     struct signals *signals = (struct signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
@@ -115,6 +127,7 @@ static struct signals *signals_of(eddy_loop *loop)
     memset(signals, 0, sizeof *signals);
     signals->attachment.key = &attachment_key;
     signals->attachment.close = close_signals;
+    signals->attachment.after_fork = part_signals;
     signals->pool_class = pool_class;
     signals->io.user = signals;
     eddy_list_append(&loop->attachments, &signals->attachment.link);
@@ -220,6 +233,9 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 
     if (!can_be_watched(set)) {
         return -EINVAL;
+    }
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
     }
     signals = signals_of(loop);
     return signals == NULL ? -ENOMEM : watch_new(loop, signals, set);

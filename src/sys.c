@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -207,6 +208,45 @@ static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argume
     return checked(fcntl(fd, command, argument));
 }
 
+static pid_t sys_getpid(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return getpid();
+}
+
+static int sys_mmap(const struct eddy_sys *sys, size_t size, void **memory)
+{
+    void *mapped =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, (off_t)0);
+
+    (void)sys;
+    if (mapped == MAP_FAILED) {
+        return -errno;
+    }
+    *memory = mapped;
+    return 0;
+}
+
+static int sys_munmap(const struct eddy_sys *sys, void *memory, size_t size)
+{
+    (void)sys;
+    return checked(munmap(memory, size));
+}
+
+/* Linux 4.14; libc's headers may be older. */
+static int sys_madvise_wipe_on_fork(const struct eddy_sys *sys, void *memory, size_t size)
+{
+#ifdef MADV_WIPEONFORK
+    (void)sys;
+    return checked(madvise(memory, size, MADV_WIPEONFORK));
+#else
+    (void)sys;
+    (void)memory;
+    (void)size;
+    return -EINVAL;
+#endif
+}
+
 static int sys_dup3(const struct eddy_sys *sys, int from, int to)
 {
     (void)sys;
@@ -246,6 +286,10 @@ const struct eddy_sys *eddy_sys_default(void)
         .send = sys_send,
         .sendv = sys_sendv,
         .fcntl = sys_fcntl,
+        .getpid = sys_getpid,
+        .mmap = sys_mmap,
+        .munmap = sys_munmap,
+        .madvise_wipe_on_fork = sys_madvise_wipe_on_fork,
         .dup3 = sys_dup3,
         .close = sys_close,
     };

@@ -89,7 +89,12 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
     int64_t result = 0;
     int64_t steps;
 
-    eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
+    if (eddy_loop_forked(loop)) { /* a child has returned from a step of its parent */
+        return -ECHILD;
+    }
+    if (!loop->waited) { /* or they ran before that */
+        eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
+    }
     if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop) ||
         was_advanced(loop)) {
         loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
@@ -107,8 +112,14 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
 
 int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
 {
+    int result;
+
     if (loop->running || loop->reporting) {
         return -EBUSY;
+    }
+    result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
+    if (result < 0) {
+        return result;
     }
     loop->running = true;
     loop->stack_base = stack_base;

@@ -253,7 +253,8 @@ static eddy_loop *second_loop_on_the_same_clock(void)
     return loop;
 }
 
-test(one_manual_clock_serves_two_loops)
+/* Two loops on one manual clock, each with a timer that is due at 10; the other one. */
+static eddy_loop *start_here_and_there(void)
 {
     static eddy_timer here = {.user = "here"}, there = {.user = "there"};
     eddy_loop *other;
@@ -262,11 +263,60 @@ test(one_manual_clock_serves_two_loops)
     other = second_loop_on_the_same_clock();
     eddy_timer_start(testing.loop, &here, 10, log_now);
     eddy_timer_start(other, &there, 10, log_now);
+    return other;
+}
+
+test(one_manual_clock_serves_two_loops)
+{
+    eddy_loop *other = start_here_and_there();
+
     eddy_clock_advance(&testing.clock, 10);
     assert_int_equal(testing_turn(), 1);
     assert_int_equal(eddy_loop_poll_once(other, 0, 0), 1);
     testing_assert_log("here@10 there@10");
     assert_int_equal(eddy_loop_free(other), 0);
+}
+
+/* A game and its slow motion: each loop is polled at its own pace, on the one clock. */
+test(two_loops_on_one_clock_are_paused_and_slowed_down_together)
+{
+    eddy_loop *other = start_here_and_there();
+
+    eddy_clock_scale(&testing.clock, 0.5);
+    eddy_clock_advance(&testing.clock, 19);
+    assert_int_equal(testing_turn(), 0);
+    eddy_clock_pause(&testing.clock);
+    eddy_clock_advance(&testing.clock, 100);
+    assert_int_equal(eddy_loop_poll_once(other, 0, 0), 0);
+    eddy_clock_resume(&testing.clock);
+    eddy_clock_advance(&testing.clock, 2);
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("here@10");
+    eddy_clock_advance(&testing.clock, 20); /* the other loop is late, and sees that */
+    assert_int_equal(eddy_loop_poll_once(other, 0, 0), 1);
+    testing_assert_log("there@20");
+    assert_int_equal(eddy_loop_free(other), 0);
+}
+
+/* One loop's timer cannot be moved on by the other's turns. */
+static void advance_the_clock(eddy_timer *timer)
+{
+    log_now(timer);
+    eddy_clock_advance(&testing.clock, 5);
+}
+
+test(a_clock_that_is_advanced_in_a_step_moves_the_turn_after)
+{
+    static eddy_timer first = {.user = "first"}, second = {.user = "second"};
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    eddy_timer_start(testing.loop, &first, 10, advance_the_clock);
+    eddy_timer_start(testing.loop, &second, 15, log_now);
+    eddy_clock_advance(&testing.clock, 10);
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("first@10");
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("second@15");
 }
 
 int main(void)
@@ -295,6 +345,8 @@ int main(void)
         testing_case(a_manual_clock_does_not_move_by_itself),
         testing_case(a_paused_game_fires_no_timer),
         testing_case(one_manual_clock_serves_two_loops),
+        testing_case(two_loops_on_one_clock_are_paused_and_slowed_down_together),
+        testing_case(a_clock_that_is_advanced_in_a_step_moves_the_turn_after),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

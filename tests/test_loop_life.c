@@ -304,6 +304,7 @@ static struct eddy_loop_options full_options(void)
 
 test(a_failure_of_any_system_call_is_returned_and_cleaned_up)
 {
+    assert_new_fails_with(mmap, 1, -ENOMEM);
     assert_new_fails_with(epoll_create, 1, -EMFILE);
     assert_new_fails_with(eventfd, 1, -ENFILE);
     assert_new_fails_with(epoll_ctl, 1, -ENOMEM);

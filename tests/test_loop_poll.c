@@ -2,7 +2,6 @@
 #include "support/loop.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -292,14 +291,6 @@ test(the_fd_of_the_loop_is_readable_after_a_wake_up)
     assert_false(loop_fd_is_readable());
 }
 
-/* Sleeps in poll(2) until the loop's fd is readable, on the real clock; a second is for ever. */
-static bool loop_fd_becomes_readable(void)
-{
-    struct pollfd question = {.fd = eddy_loop_fd(testing.loop), .events = POLLIN};
-
-    return poll(&question, 1, 1000) == 1;
-}
-
 static void log_timer_only_name(eddy_timer *timer)
 {
     testing_log("%s", (const char *)timer->user);
@@ -408,6 +399,36 @@ test(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes)
     eddy_timer_stop(&timer);
 }
 
+test(with_a_timerfd_many_starts_between_two_polls_set_it_once)
+{
+    static eddy_callback first = {.user = "first"}, second = {.user = "second"};
+
+    true_time_loop_with_timerfd();
+    (void)testing_turn();
+    testing_forget_calls();
+    eddy_callback_start(testing.loop, &first, log_callback);
+    (void)eddy_loop_now(testing.loop); /* "now" is another time by then */
+    eddy_callback_start(testing.loop, &second, log_callback);
+    assert_int_equal(testing_calls(timerfd_settime), 1);
+    assert_true(loop_fd_becomes_readable());
+    assert_int_equal(testing_turn(), 2);
+    assert_false(loop_fd_is_readable());
+    testing_assert_log("first second");
+}
+
+test(with_a_timerfd_that_could_not_be_set_the_next_change_tries_again)
+{
+    true_time_loop_with_timerfd();
+    (void)testing_turn();
+    testing_fail(timerfd_settime, 1, -EINVAL);
+    start_letters(1, log_callback);
+    assert_false(loop_fd_is_readable());
+    start_letters(1, log_callback);
+    assert_true(loop_fd_becomes_readable());
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +462,8 @@ int main(void)
         testing_case(
             with_a_timerfd_a_regular_file_that_was_started_between_two_polls_makes_the_fd_readable),
         testing_case(with_a_timerfd_the_deadline_is_set_in_the_kernel_only_when_it_changes),
+        testing_case(with_a_timerfd_many_starts_between_two_polls_set_it_once),
+        testing_case(with_a_timerfd_that_could_not_be_set_the_next_change_tries_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* signal.h: signals, waited for like anything else. */
 #include "support/children.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eddy/deadline.h"
 #include "eddy/signal.h"
@@ -318,6 +320,63 @@ test(memory_that_fails_anywhere_is_enomem)
     set_blocked(SIGUSR1, false);
 }
 
+test(a_second_loop_watches_other_signals_and_leaves_the_first_alone)
+{
+    eddy_loop *other;
+
+    assert_int_equal(eddy_loop_new(&other, &testing.options), 0);
+    assert_int_equal(eddy_signal_watch(testing.loop, ONE), 0);
+    assert_int_equal(eddy_signal_watch(other, TWO), 0);
+    raise(SIGUSR1);
+    raise(SIGUSR2);
+    assert_int_equal(eddy_loop_run_until(other, eddy_loop_spawn(other, waits_for_signal,
+                                                                .name = "other", .set = ONE)),
+                     SIGUSR1); /* any loop that waits for it gets it: the documented caveat */
+    assert_int_equal(eddy_loop_free(other), 0);
+    assert_true(is_blocked(SIGUSR1));
+    assert_false(is_blocked(SIGUSR2));
+    testing.log[0] = '\0';
+    raise(SIGUSR1);
+    assert_int_equal(wait_for(ONE), SIGUSR1);
+    testing_free();
+    assert_false(is_blocked(SIGUSR1));
+    assert_int_equal(handled, 0);
+}
+
+/* Blocking is the thread's business, and a signal to the process goes to one that does not block. */
+static void *watch_in_thread(void *argument)
+{
+    *(bool *)argument = eddy_signal_watch(testing.loop, ONE) == 0 && is_blocked(SIGUSR1);
+    return NULL;
+}
+
+test(a_signal_is_blocked_in_the_thread_that_watches_it_and_in_no_other)
+{
+    bool watched = false;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, watch_in_thread, &watched), 0);
+    pthread_join(thread, NULL);
+    assert_true(watched);
+    assert_false(is_blocked(SIGUSR1));
+    raise(SIGUSR1);
+    assert_int_equal(handled, SIGUSR1);
+}
+
+test(a_thread_that_is_started_after_the_watch_blocks_the_signal_too)
+{
+    bool blocked = false;
+    pthread_t thread;
+
+    assert_int_equal(eddy_signal_watch(testing.loop, ONE), 0);
+    assert_int_equal(pthread_create(&thread, NULL, watch_in_thread, &blocked), 0);
+    pthread_join(thread, NULL);
+    assert_true(blocked); /* it is watched already: the thread has inherited the mask */
+    kill(getpid(), SIGUSR1);
+    assert_int_equal(wait_for(ONE), SIGUSR1);
+    assert_int_equal(handled, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +396,9 @@ int main(void)
         signal_case(a_call_that_fails_leaves_the_mask_as_it_was),
         signal_case(a_set_that_cannot_be_widened_goes_on_with_the_old_one),
         signal_case(memory_that_fails_anywhere_is_enomem),
+        signal_case(a_second_loop_watches_other_signals_and_leaves_the_first_alone),
+        signal_case(a_signal_is_blocked_in_the_thread_that_watches_it_and_in_no_other),
+        signal_case(a_thread_that_is_started_after_the_watch_blocks_the_signal_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

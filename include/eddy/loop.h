@@ -17,7 +17,12 @@
  * steps are slow, so that about a millisecond passes at most. A poll begins by asking.
  *
  * A loop belongs to the thread that polls it. Other threads may call eddy_loop_wake and
- * eddy_loop_call_threadsafe, a signal handler eddy_loop_wake; nothing else.
+ * eddy_loop_call_threadsafe, one of them eddy_loop_wait, a signal handler eddy_loop_wake; nothing
+ * else. Loops share nothing: a process may have one a thread.
+ *
+ * A loop belongs to the process that made it, too. In a child of fork(2), what touches the kernel's
+ * side of it (polls, runs, freeing, starting a watcher or a signal) is refused with -ECHILD until
+ * eddy_loop_after_fork, and whatever else the child does to it, the parent never notices.
  */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
@@ -42,7 +47,9 @@ typedef void eddy_error_fn(eddy_loop *loop, eddy_task task, int64_t code, const 
 
 enum eddy_loop_flag {
     /* Mirror the next deadline to a timerfd in the epoll set, so that "eddy_loop_fd is readable"
-     * is the whole truth for a foreign poller. Only with a monotonic or boot-time clock. */
+     * is the whole truth for a foreign poller, also for what is started between two polls: as long
+     * as it is not readable there is nothing to do. (For something that was stopped meanwhile it
+     * may be readable once, for nothing.) Only with a monotonic or boot-time clock. */
     EDDY_LOOP_TIMERFD = 1 << 0,
     /* Run eddy_loop_check after every turn and abort with a message if it fails. For tests. */
     EDDY_LOOP_CHECK = 1 << 1,
@@ -68,8 +75,8 @@ struct eddy_loop_options {
 };
 
 /* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative
- * limit; a header that is not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2) or
- * timerfd_create(2) say, and then *loop is NULL. `options` NULL: the defaults. The caller owns
+ * limit; a header that is not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2),
+ * timerfd_create(2) or mmap(2) say, and then *loop is NULL. `options` NULL: the defaults. The caller owns
  * the loop and frees it. */
 #define eddy_loop_new(loop, options) \
     eddy_loop_new_versioned(loop, options, EDDY_VERSION, sizeof(struct eddy_loop_options))
@@ -81,7 +88,8 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
  * passed, stops all watchers, timers and callbacks, closes its own fds and frees all memory. The
  * structs of the caller may be freed or used again afterwards. Returns 0; -ETIMEDOUT if a task
  * had to be cut off (told to the error hook); -EBUSY, and does nothing, inside a step or
- * callback of this loop. NULL is 0. */
+ * callback of this loop, or while a thread is in eddy_loop_wait; -ECHILD, likewise, in a child of
+ * fork(2) before eddy_loop_after_fork. NULL is 0. */
 EDDY_API int eddy_loop_free(eddy_loop *loop);
 
 /* The user pointer of the options. */
@@ -90,7 +98,8 @@ EDDY_API void *eddy_loop_user(const eddy_loop *loop);
 /* Runs turns until nothing is left that could happen, or eddy_loop_stop. Left over are started
  * watchers and timers, deferred callbacks, tasks and holds. Returns 0; -EDEADLK if tasks wait
  * and nothing could ever wake any of them (told to the error hook; the tasks still wait); -EBUSY
- * if the loop is running already; or the error of epoll_wait(2). */
+ * if the loop is running already, or a thread is in eddy_loop_wait; -ECHILD in a child of fork(2);
+ * or the error of epoll_wait(2). */
 EDDY_API int eddy_loop_run(eddy_loop *loop);
 
 /* Makes eddy_loop_run, eddy_loop_run_until or eddy_loop_poll_once return after the turn that is
@@ -101,12 +110,34 @@ EDDY_API void eddy_loop_stop(eddy_loop *loop);
  * for something to happen, then runs turns until nothing is ready or `budget` nanoseconds of
  * real time are used up, which is looked at after each step (0: exactly one turn). What is left
  * runs at the next call. Returns the number of steps (tasks and callbacks) run; -EINVAL for a
- * negative argument; -EBUSY inside a step; or the error of epoll_wait(2). */
+ * negative argument; -EBUSY inside a step, or while a thread is in eddy_loop_wait; -ECHILD in a
+ * child of fork(2); or the error of epoll_wait(2). */
 EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget);
 
+/* Cuts a turn in two, for a program that waits in a thread of its own while the loop's thread does
+ * other things:
+ *
+ *   1. eddy_loop_prepare, on the loop's thread: prepare hooks run; the wait may take max_wait
+ *      nanoseconds (0, EDDY_FOREVER) and ends at the next deadline. 0; -EINVAL if that is negative;
+ *      -EBUSY inside a step, or while a thread is in eddy_loop_wait; -ECHILD in a child of fork(2).
+ *   2. eddy_loop_wait, on any thread, once: sleeps until something happens, and runs nothing. 0;
+ *      -EINVAL unless eddy_loop_prepare came before (or if a poll came in between); -ECHILD; or
+ *      the error of epoll_wait(2), which the next poll returns, too. When it has returned, the
+ *      thread tells the loop's thread, by whatever way.
+ *   3. eddy_loop_poll_once(loop, 0, budget), or a run, on the loop's thread: takes what the wait has
+ *      brought and goes on with step 3 of the turn. It is -EBUSY as long as the wait goes on, so
+ *      it may be tried at any time: eddy_loop_wake ends the wait early.
+ *
+ * Meanwhile the loop's thread may use the loop as between any two polls: start, stop and spawn.
+ * What is due earlier than the wait would have ended wakes it by itself. (A manual clock that is
+ * moved on does not: it knows no loops.) */
+EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait);
+EDDY_API int eddy_loop_wait(eddy_loop *loop);
+
 /* The epoll fd, for a foreign poller to sleep on: readable means that eddy_loop_poll_once has
- * work. Deadlines are not in it unless EDDY_LOOP_TIMERFD is set: wait until
- * eddy_loop_next_deadline at most. */
+ * work. Level-triggered: a poll may leave work, which no new edge tells of. Deadlines are not in it
+ * unless EDDY_LOOP_TIMERFD is set: wait until eddy_loop_next_deadline at most. It is the same
+ * number as long as the loop lives. */
 EDDY_API int eddy_loop_fd(const eddy_loop *loop);
 
 /* When the loop wants to be polled next, by its clock: now (eddy_loop_now or earlier) while
@@ -124,6 +155,20 @@ EDDY_API int64_t eddy_loop_update(eddy_loop *loop);
 /* Makes the poll that is sleeping, or the next one, return at once. From any thread, and from a
  * signal handler (async-signal-safe; errno is kept). Many calls may be seen as one. */
 EDDY_API void eddy_loop_wake(eddy_loop *loop);
+
+/* In a child of fork(2): parts from the parent. The child gets an epoll set, an eventfd, a timerfd
+ * and a signalfd of its own, under the old numbers, with all watchers whose fds it still has; the
+ * parent's are not touched, and no event of its is lost. 0, also in a process that is no such
+ * child, where it does nothing; -EBUSY inside a step; or the error of the system call that failed,
+ * and then it may be called again.
+ *
+ * The fork happens on the loop's thread, between polls. (Inside of a step, the child must not
+ * return from it: exec, _exit, or a new loop of its own.) Afterwards both processes have all tasks,
+ * timers and messages, and share the fds of their streams, so that a child mostly cancels most of
+ * them, or frees the loop: that runs their cleanups, in the child. What came of signals before the
+ * fork is the parent's. Holds (eddy_loop_hold) of threads that the child does not have are its own
+ * to release. A child that only wants to exec or to leave need not call this. */
+EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* While holds are taken, eddy_loop_run goes on and a virtual clock stands still, although the
  * loop sees nothing that could happen: another thread is about to call. Each hold is released

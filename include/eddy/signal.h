@@ -2,9 +2,11 @@
  * Signals, waited for like anything else (signalfd(2)).
  *
  * A signal that is watched is blocked in the calling thread until the loop is freed, so that it
- * is never lost between two waits; freeing the loop drops what came meanwhile and restores the
- * mask. A signal belongs to one loop of a process. Threads that are started before must block it
- * themselves, or they take it with its default action: watch it first, or start them afterwards.
+ * is never lost between two waits; freeing the loop, on that thread, drops what came meanwhile and
+ * restores the mask. A signal belongs to one loop of a process: of several that wait for it, any
+ * gets it, and the first that is freed unblocks it. Threads that are started before must block it
+ * themselves, or they take it with its default action: watch it first, or start them afterwards. A
+ * child of fork(2) or exec inherits the mask.
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H
@@ -23,7 +25,7 @@ extern "C" {
 
 /* Watches the signals of the set from now on: one that comes is kept for eddy_signal_wait. For a
  * program that tells others that it is ready before it waits. 0, or the errors of eddy_signal_wait
- * but for -ECANCELED. Never suspends. */
+ * but for -ECANCELED; -ECHILD in a child of fork(2) before eddy_loop_after_fork. Never suspends. */
 EDDY_API int eddy_signal_watch(eddy_loop *loop, uint64_t set);
 
 /* Watches the signals, and waits for one of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM),

@@ -66,6 +66,12 @@ struct eddy_sys {
     /* Likewise, several pieces: sendmsg(2). */
     ssize_t (*sendv)(const struct eddy_sys *sys, int fd, struct iovec *pieces, int count);
     int (*fcntl)(const struct eddy_sys *sys, int fd, int command, int argument);
+    pid_t (*getpid)(const struct eddy_sys *sys);
+    /* Private, readable and writable zeroed memory in *memory: MAP_PRIVATE | MAP_ANONYMOUS. */
+    int (*mmap)(const struct eddy_sys *sys, size_t size, void **memory);
+    int (*munmap)(const struct eddy_sys *sys, void *memory, size_t size);
+    /* MADV_WIPEONFORK: a child process sees the memory zeroed. */
+    int (*madvise_wipe_on_fork)(const struct eddy_sys *sys, void *memory, size_t size);
     int (*dup3)(const struct eddy_sys *sys, int from, int to); /* with O_CLOEXEC */
     int (*close)(const struct eddy_sys *sys, int fd);
 };

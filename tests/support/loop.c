@@ -124,9 +124,19 @@ void true_time_loop_with_timerfd(void)
     testing_reopen_with(EDDY_CLOCK_MONOTONIC, EDDY_LOOP_TIMERFD);
 }
 
-bool loop_fd_is_readable(void)
+static bool wait_for_loop_fd(int milliseconds)
 {
     struct pollfd question = {.fd = eddy_loop_fd(testing.loop), .events = POLLIN};
 
-    return poll(&question, 1, 0) == 1;
+    return poll(&question, 1, milliseconds) == 1;
+}
+
+bool loop_fd_is_readable(void)
+{
+    return wait_for_loop_fd(0);
+}
+
+bool loop_fd_becomes_readable(void)
+{
+    return wait_for_loop_fd(10 * 1000);
 }

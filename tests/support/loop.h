@@ -71,4 +71,7 @@ void true_time_loop_with_timerfd(void);
 
 bool loop_fd_is_readable(void);
 
+/* Sleeps in poll(2) until the loop's fd is readable, on the true clock; ten seconds are for ever. */
+bool loop_fd_becomes_readable(void);
+
 #endif

@@ -132,6 +132,10 @@ WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, 
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
+WRAP(pid_t, getpid, (), )
+WRAP(int, mmap, (, size_t size, void **memory), , size, memory)
+WRAP(int, munmap, (, void *memory, size_t size), , memory, size)
+WRAP(int, madvise_wipe_on_fork, (, void *memory, size_t size), , memory, size)
 WRAP(int, dup3, (, int from, int to), , from, to)
 
 /* One that fails has closed the fd all the same, as close(2) does. */
@@ -225,6 +229,10 @@ static void init_sys(struct testing_sys *sys)
         .send = send_,
         .sendv = sendv_,
         .fcntl = fcntl_,
+        .getpid = getpid_,
+        .mmap = mmap_,
+        .munmap = munmap_,
+        .madvise_wipe_on_fork = madvise_wipe_on_fork_,
         .dup3 = dup3_,
         .close = close_,
     };
@@ -386,6 +394,14 @@ static void write_coverage(int number)
 #define ON_ABORT SIG_DFL
 #endif
 
+/* A child process goes on with the loop of the fixture. */
+static void part_from_parent(void)
+{
+    if (testing.loop != NULL && eddy_loop_after_fork(testing.loop) < 0) {
+        _exit(1);
+    }
+}
+
 static void abort_in_child(void (*function)(void *argument), void *argument, int error_fd)
 {
     const struct rlimit no_core = {0, 0};
@@ -393,6 +409,7 @@ static void abort_in_child(void (*function)(void *argument), void *argument, int
     setrlimit(RLIMIT_CORE, &no_core);
     signal(SIGABRT, ON_ABORT);
     dup2(error_fd, STDERR_FILENO);
+    part_from_parent();
     function(argument);
     _exit(0);
 }
@@ -436,7 +453,7 @@ void testing_expect_abort(void (*function)(void *argument), void *argument, cons
 
 enum { OTHER_VALUE = 3 };
 
-void testing_expect_return(int (*function)(void *argument), void *argument, int value)
+static void expect_in_child(int (*function)(void *argument), void *argument, int value, bool part)
 {
     int status;
     pid_t child;
@@ -446,6 +463,9 @@ void testing_expect_return(int (*function)(void *argument), void *argument, int 
     assert_true(child >= 0);
     if (child == 0) {
         alarm(20);
+        if (part) {
+            part_from_parent();
+        }
         _exit(function(argument) == value ? 0 : OTHER_VALUE);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -456,6 +476,16 @@ void testing_expect_return(int (*function)(void *argument), void *argument, int 
     if (WEXITSTATUS(status) == OTHER_VALUE) { /* valgrind has a status of its own for leaks */
         fail_msg("it did not return %d", value);
     }
+}
+
+void testing_expect_return(int (*function)(void *argument), void *argument, int value)
+{
+    expect_in_child(function, argument, value, true);
+}
+
+void testing_expect_in_child(int (*function)(void *argument), void *argument, int value)
+{
+    expect_in_child(function, argument, value, false);
 }
 
 /* ---- fds and random numbers */

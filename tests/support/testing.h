@@ -183,12 +183,16 @@ void testing_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* ---- misuse */
 
 /* Asserts that function(argument) ends the process by abort, after it has written that text, among
- * others, to standard error. It runs in a forked child, where no cmocka assert may be used. */
+ * others, to standard error. It runs in a forked child, where no cmocka assert may be used, and
+ * where the loop of the fixture works. */
 void testing_expect_abort(void (*function)(void *argument), void *argument, const char *text);
 
 /* Asserts that function(argument) returns that value, and within twenty seconds: for what might hang.
  * It runs in a forked child too. */
 void testing_expect_return(int (*function)(void *argument), void *argument, int value);
+
+/* Likewise, but the loop of the fixture is still the parent's (eddy_loop_after_fork). */
+void testing_expect_in_child(int (*function)(void *argument), void *argument, int value);
 
 /* ---- fds and random numbers */
 

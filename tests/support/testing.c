@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,38 @@ WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, s
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
 WRAP(int, dup3, (, int from, int to), , from, to)
+WRAP(int, open, (, const char *path, int flags, mode_t mode), , path, flags, mode)
+WRAP(int, fstat, (, int fd, int64_t *size, mode_t *mode), , fd, size, mode)
+WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
+WRAP(int, fsync, (, int fd), , fd)
+WRAP(int, rename, (, const char *from, const char *to), , from, to)
+WRAP(int, unlink, (, const char *path), , path)
+
+/* The default table leaves these to the modules that need them. */
+static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
+                          void *argument)
+{
+    int error = enter(sys, TESTING_CALL(thread_create));
+
+    return error < 0 ? error : -pthread_create(thread, NULL, function, argument);
+}
+
+/* The error with which it is to fail is one of EAI_. */
+static int getaddrinfo_(const struct eddy_sys *sys, const char *host, const struct addrinfo *hints,
+                        struct addrinfo **results, int *error)
+{
+    int code = enter(sys, TESTING_CALL(getaddrinfo));
+
+    code = code != 0 ? code : getaddrinfo(host, NULL, hints, results);
+    *error = errno;
+    return code;
+}
+
+static void freeaddrinfo_(const struct eddy_sys *sys, struct addrinfo *results)
+{
+    (void)enter(sys, TESTING_CALL(freeaddrinfo));
+    freeaddrinfo(results);
+}
 
 /* One that fails has closed the fd all the same, as close(2) does. */
 static int close_(const struct eddy_sys *sys, int fd)
@@ -227,6 +260,15 @@ static void init_sys(struct testing_sys *sys)
         .fcntl = fcntl_,
         .dup3 = dup3_,
         .close = close_,
+        .open = open_,
+        .fstat = fstat_,
+        .fchmod = fchmod_,
+        .fsync = fsync_,
+        .rename = rename_,
+        .unlink = unlink_,
+        .thread_create = thread_create_,
+        .getaddrinfo = getaddrinfo_,
+        .freeaddrinfo = freeaddrinfo_,
     };
 }
 

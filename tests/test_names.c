@@ -164,7 +164,7 @@ static eddy_task start_slowly(int limit)
     testing.sys.table.socket = full_socket;
     task = start(connects, "example", port, limit);
     while (!eddy_stream_is_open(&stream)) {
-        assert_true(eddy_loop_poll_once(testing.loop, EDDY_SECOND, 0) >= 0);
+        assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) >= 0);
     }
     return task;
 }
@@ -253,7 +253,7 @@ static void assert_served_and_closed(eddy_task task)
     int client;
 
     while (testing.log[0] == '\0') {
-        assert_true(eddy_loop_poll_once(testing.loop, EDDY_SECOND, 0) >= 0);
+        assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) >= 0);
     }
     testing_assert_log("serve=0");
     client = net_connect(eddy_server_port(&server));
@@ -338,7 +338,7 @@ static bool serves_in_spite_of(unsigned k, bool on)
     (on ? testing_fail_allocations_from : testing_fail_allocation)(k);
     task = start(serves, "example", 0);
     while (testing.log[0] == '\0' && !eddy_task_done(task)) {
-        assert_true(eddy_loop_poll_once(testing.loop, EDDY_SECOND, 0) >= 0);
+        assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) >= 0);
     }
     testing_fail_allocation(0);
     eddy_server_close(&server);

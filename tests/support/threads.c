@@ -21,9 +21,10 @@ static int answer(const struct eddy_sys *sys, const char *host, const struct add
     struct addrinfo **end = results;
 
     (void)sys;
-    snprintf(resolver.host, sizeof resolver.host, "%s", host);
-    resolver.family = hints->ai_family;
-    __atomic_add_fetch(&resolver.asked, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_add_fetch(&resolver.asked, 1, __ATOMIC_SEQ_CST) == 1) {
+        snprintf(resolver.host, sizeof resolver.host, "%s", host);
+        resolver.family = hints->ai_family;
+    }
     if (resolver.gate != NULL) {
         gate_pass(resolver.gate);
     }

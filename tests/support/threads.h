@@ -49,7 +49,7 @@ struct resolver {
     int error;              /* and its errno, if that is EAI_SYSTEM */
     struct gate *gate;      /* that it passes before it answers; or NULL */
     int asked, freed;       /* atomic: how often it was called, and how many answers were freed */
-    char host[256];         /* whom it was asked for last */
+    char host[256];         /* whom it was asked for first */
     int family;
 };
 

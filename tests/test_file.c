@@ -320,6 +320,25 @@ test(a_file_is_replaced_as_one_and_keeps_its_mode)
     assert_text("new");
 }
 
+static mode_t mode_at_first;
+
+static int note_mode(const struct eddy_sys *sys, const char *name, int flags, mode_t mode)
+{
+    if ((flags & O_EXCL) != 0) {
+        mode_at_first = mode;
+    }
+    return eddy_sys_default()->open(sys, name, flags, mode);
+}
+
+test(what_replaces_a_file_is_the_owners_alone_until_it_has_its_mode)
+{
+    put(path, "secret", 6);
+    assert_int_equal(chmod(path, 0600), 0);
+    testing.sys.table.open = note_mode;
+    assert_int_equal(write_text("new", 0), 3);
+    assert_int_equal(mode_at_first, 0600);
+}
+
 test(a_file_is_written_in_place_or_appended_to)
 {
     char other[80];
@@ -685,6 +704,7 @@ int main(void)
         file_case(a_file_is_read_into_the_callers_memory_if_it_fits),
         file_case(a_new_file_is_written_with_the_mode_that_the_umask_leaves),
         file_case(a_file_is_replaced_as_one_and_keeps_its_mode),
+        file_case(what_replaces_a_file_is_the_owners_alone_until_it_has_its_mode),
         file_case(a_file_is_written_in_place_or_appended_to),
         file_case(a_large_file_is_written),
         file_case(files_are_synced_only_if_asked_and_then_their_names_too),

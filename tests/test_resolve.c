@@ -21,6 +21,8 @@ static int setup(void **state)
 
 enum { MOST = 3 };
 
+static struct eddy_address addresses[MOST]; /* where the answers of all go */
+
 eddy_frame(resolves) {
     eddy_coro co;
     const char *host;
@@ -30,7 +32,6 @@ eddy_frame(resolves) {
     int limit;
     bool silent;
     int64_t rc;
-    struct eddy_address addresses[MOST];
 };
 
 /* "127.0.0.1:80" */
@@ -54,13 +55,13 @@ static void log_address(const struct eddy_address *address)
 static void resolves(eddy_coro *co)
 {
     eddy_begin(resolves);
-    memset(self->addresses, 0x5A, sizeof self->addresses);
+    memset(addresses, 0x5A, sizeof addresses);
     eddy_catch(self->rc,
                eddy_wait_for(co, self->limit > 0 ? self->limit * EDDY_SECOND : EDDY_FOREVER,
-                             eddy_resolve(co, self->host, self->port, self->family, self->addresses,
+                             eddy_resolve(co, self->host, self->port, self->family, addresses,
                                           self->most != 0 ? self->most : MOST)));
     for (int i = 0; !self->silent && i < self->rc; i++) {
-        log_address(&self->addresses[i]);
+        log_address(&addresses[i]);
     }
     if (self->rc < 0 && !self->silent) {
         log_end(self->host, self->rc);
@@ -282,6 +283,9 @@ static void assert_abandoned(void)
         assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) >= 0);
     }
     testing_assert_log("");
+    for (size_t i = 0; i < sizeof addresses; i++) { /* which may be gone by then */
+        assert_int_equal(((const unsigned char *)addresses)[i], 0x5A);
+    }
 }
 
 test(a_time_out_ends_the_wait_at_once)

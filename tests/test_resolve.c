@@ -276,6 +276,7 @@ static eddy_task start_hanging(int limit)
 /* Its thread goes on, but keeps no loop running; the answer is freed when it comes. */
 static void assert_abandoned(void)
 {
+    memset(addresses, 0x5A, sizeof addresses);
     testing_run();
     assert_int_equal(resolver_count(&resolver.freed), 0);
     gate_open(&gate);

@@ -2,6 +2,7 @@
 #ifndef EDDY_H
 #define EDDY_H
 
+#include "eddy/address.h"
 #include "eddy/barrier.h"
 #include "eddy/callback.h"
 #include "eddy/clock.h"
@@ -12,6 +13,7 @@
 #include "eddy/deadline.h"
 #include "eddy/event.h"
 #include "eddy/fd.h"
+#include "eddy/file.h"
 #include "eddy/future.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
@@ -20,8 +22,10 @@
 #include "eddy/list.h"
 #include "eddy/lock.h"
 #include "eddy/loop.h"
+#include "eddy/offload.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
+#include "eddy/resolve.h"
 #include "eddy/result.h"
 #include "eddy/semaphore.h"
 #include "eddy/server.h"

@@ -1,21 +1,9 @@
-/* Numeric addresses, and sockets for them. */
+/* Sockets for addresses. */
 #ifndef EDDY_SRC_ADDRESS_H
 #define EDDY_SRC_ADDRESS_H
 
-#include <stdbool.h>
-#include <sys/socket.h>
-
+#include "eddy/address.h"
 #include "eddy/loop.h"
-
-struct eddy_address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
-/* Reads a numeric IPv4 or IPv6 address; -EINVAL if it is none, or the port is not 0..65535. */
-int eddy_address_parse(struct eddy_address *address, const char *host, int port);
-
-int eddy_address_port(const struct eddy_address *address);
 
 /* A nonblocking, close-on-exec stream socket, never one of the numbers 0 to 2, which programs
  * print to. */

@@ -47,8 +47,11 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
         next = next > now ? next - now : 0;
         return next < max_wait ? next : max_wait;
     }
+    if (next <= loop->clock->now) {
+        return 0;
+    }
     if (loop->clock->kind == EDDY_CLOCK_MANUAL) {
-        return next <= loop->clock->now ? 0 : max_wait;
+        return max_wait;
     }
     return loop->holds == 0 && (next != EDDY_FOREVER || max_wait != EDDY_FOREVER) ? 0 : max_wait;
 }

@@ -1,6 +1,7 @@
 #include "eddy/connect.h"
 
 #include "address.h"
+#include "resolve_internal.h"
 #include "stream_internal.h"
 
 /* While it connects, a task is the stream's writer: a socket that has connected, or failed to,
@@ -77,9 +78,9 @@ static int open_stream(eddy_coro *co, eddy_stream *stream, int fd)
     return result;
 }
 
-int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int port)
+static int64_t connect_to_address(eddy_coro *co, eddy_stream *stream,
+                                  const struct eddy_address *address)
 {
-    struct eddy_address address;
     bool connecting = false;
     int64_t result = eddy_check(co);
     int fd;
@@ -87,10 +88,10 @@ int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int p
     if (result < 0) {
         return result;
     }
-    if (eddy_stream_is_open(stream) || port == 0 || eddy_address_parse(&address, host, port) < 0) {
+    if (eddy_stream_is_open(stream)) {
         return -EINVAL;
     }
-    fd = begin_connect(eddy_task_loop(co->task), &address, &connecting);
+    fd = begin_connect(eddy_task_loop(co->task), address, &connecting);
     result = fd < 0 ? fd : open_stream(co, stream, fd);
     if (result < 0) {
         return result;
@@ -101,4 +102,52 @@ int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int p
     stream->state &= ~(uint32_t)EDDY_WRITE;
     eddy_stream_write_begins(stream, co->task);
     return eddy_park(co, &connect_kind, stream, NULL);
+}
+
+eddy_frame(connect_to_name) {
+    eddy_coro co;
+    eddy_stream *stream;
+    int port;
+    struct eddy_name name;
+    int i, count;
+    int64_t rc;
+    int64_t first_error;
+    struct eddy_address addresses[MOST_ADDRESSES];
+};
+
+static void connect_to_name(eddy_coro *co)
+{
+    eddy_begin(connect_to_name);
+    eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
+                                         self->addresses, MOST_ADDRESSES));
+    for (self->i = 0; self->i < self->count; self->i++) {
+        eddy_catch(self->rc, connect_to_address(co, self->stream, &self->addresses[self->i]));
+        if (self->rc == 0 || self->rc == -ECANCELED || self->rc == -EBADF) {
+            eddy_return(self->rc); /* -EBADF: another has closed the stream meanwhile */
+        }
+        self->first_error = self->first_error < 0 ? self->first_error : self->rc;
+    }
+    eddy_return(self->first_error);
+    eddy_end;
+}
+
+int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int port)
+{
+    struct eddy_address address;
+    struct eddy_name name;
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (eddy_stream_is_open(stream) || port < 1 || port > 65535) {
+        return -EINVAL;
+    }
+    if (eddy_address_parse(&address, host, port) == 0) {
+        return connect_to_address(co, stream, &address);
+    }
+    result = eddy_name_copy(&name, host);
+    return result < 0
+               ? result
+               : eddy_call(co, connect_to_name, .stream = stream, .port = port, .name = name);
 }

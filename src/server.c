@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "resolve_internal.h"
 #include "stream_internal.h"
 
 static void pause_accepting(eddy_server *server);
@@ -327,20 +328,45 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
     return 0;
 }
 
-int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
-                    const char *site, const void *handler, size_t handler_size,
-                    size_t stream_offset)
+static void forget_handler(eddy_server *server)
 {
-    struct eddy_address address;
-    int64_t result = eddy_check(co);
+    wake_if_finished(server); /* frees it */
+    server->loop = NULL;
+}
 
-    if (result < 0) {
-        return result;
+eddy_frame(serve_name) {
+    eddy_coro co;
+    eddy_server *server;
+    int port;
+    struct eddy_name name;
+    int i, count;
+    int64_t rc;
+    struct eddy_address addresses[MOST_ADDRESSES];
+};
+
+static void serve_name(eddy_coro *co)
+{
+    eddy_begin(serve_name);
+    eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
+                                         self->addresses, MOST_ADDRESSES));
+    self->rc = start_listening(co, self->server, &self->addresses[0]);
+    for (self->i = 1; self->rc < 0 && self->i < self->count; self->i++) {
+        if (start_listening(co, self->server, &self->addresses[self->i]) == 0) {
+            self->rc = 0;
+        }
     }
-    if (eddy_io_started(&server->io) || server->active > 0 ||
-        eddy_address_parse(&address, host, port) < 0) {
-        return -EINVAL;
+    eddy_return(self->rc); /* an error is that of the first address */
+eddy_finally:
+    if (!eddy_io_started(&self->server->io)) {
+        forget_handler(self->server);
     }
+    eddy_end;
+}
+
+/* Sets what eddy_serve_ is given, and keeps a copy of the handler: 0 or -ENOMEM. */
+static int64_t begin_to_serve(eddy_coro *co, eddy_server *server, const char *site,
+                              const void *handler, size_t handler_size, size_t stream_offset)
+{
     server->loop = eddy_task_loop(co->task);
     server->retry_delay = FIRST_RETRY;
     server->retry.user = server;
@@ -349,16 +375,35 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->site = site;
-    result = keep_handler(server, handler, handler_size);
-    if (result == 0) {
-        result = start_listening(co, server, &address);
-    }
+    return keep_handler(server, handler, handler_size);
+}
+
+int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
+                    const char *site, const void *handler, size_t handler_size,
+                    size_t stream_offset)
+{
+    struct eddy_address address;
+    struct eddy_name name;
+    bool numeric;
+    int64_t result = eddy_check(co);
+
     if (result < 0) {
-        wake_if_finished(server); /* frees the handler */
-        server->loop = NULL;
         return result;
     }
-    return eddy_done(co, 0);
+    numeric = eddy_address_parse(&address, host, port) == 0;
+    if (eddy_io_started(&server->io) || server->active > 0 || server->handler != NULL || port < 0 ||
+        port > 65535 || (!numeric && eddy_name_copy(&name, host) < 0)) {
+        return -EINVAL;
+    }
+    result = begin_to_serve(co, server, site, handler, handler_size, stream_offset);
+    if (result == 0) {
+        result = numeric ? start_listening(co, server, &address)
+                         : eddy_call(co, serve_name, .server = server, .port = port, .name = name);
+    }
+    if (result < 0 && result != EDDY_PENDING) {
+        forget_handler(server);
+    }
+    return result == 0 ? eddy_done(co, 0) : result;
 }
 
 int eddy_server_port(const eddy_server *server)

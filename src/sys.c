@@ -1,10 +1,12 @@
 #include "eddy/sys.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -259,6 +261,49 @@ static int sys_close(const struct eddy_sys *sys, int fd)
     return checked(close(fd));
 }
 
+static int sys_open(const struct eddy_sys *sys, const char *path, int flags, mode_t mode)
+{
+    (void)sys;
+    return checked(open(path, flags, mode));
+}
+
+static int sys_fstat(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode)
+{
+    struct stat status;
+    int result = checked(fstat(fd, &status));
+
+    (void)sys;
+    if (result == 0) {
+        *size = status.st_size;
+        *mode = status.st_mode;
+    }
+    return result;
+}
+
+static int sys_fchmod(const struct eddy_sys *sys, int fd, mode_t mode)
+{
+    (void)sys;
+    return checked(fchmod(fd, mode));
+}
+
+static int sys_fsync(const struct eddy_sys *sys, int fd)
+{
+    (void)sys;
+    return checked(fsync(fd));
+}
+
+static int sys_rename(const struct eddy_sys *sys, const char *from, const char *to)
+{
+    (void)sys;
+    return checked(rename(from, to));
+}
+
+static int sys_unlink(const struct eddy_sys *sys, const char *path)
+{
+    (void)sys;
+    return checked(unlink(path));
+}
+
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -292,6 +337,12 @@ const struct eddy_sys *eddy_sys_default(void)
         .madvise_wipe_on_fork = sys_madvise_wipe_on_fork,
         .dup3 = sys_dup3,
         .close = sys_close,
+        .open = sys_open,
+        .fstat = sys_fstat,
+        .fchmod = sys_fchmod,
+        .fsync = sys_fsync,
+        .rename = sys_rename,
+        .unlink = sys_unlink,
     };
 
     return &table;

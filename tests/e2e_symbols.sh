@@ -19,16 +19,30 @@ awk '$3 != "UND" { print $1 }' "$scratch/symbols" | sort -u >"$scratch/defined"
 awk '$3 == "UND" { print $1 }' "$scratch/symbols" | sort -u | comm -23 - "$scratch/defined" >"$scratch/needed"
 [ -s "$scratch/defined" ] || fail "$archive defines nothing"
 
-# ---- what it needs is in libc: the whole archive links with no other library
+# ---- what it needs is in libc: the whole archive links with no other library; -lpthread is libc's too
 
 echo "needed from libc: $(tr "\n" " " <"$scratch/needed")"
 echo 'int main(void) { return 0; }' >"$scratch/main.c"
 quietly "$CC" "$scratch/main.c" -o "$scratch/main" -nodefaultlibs \
-    -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -lc -lgcc
+    -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -lpthread -lc -lgcc
 quietly "$scratch/main"
 # The C library of today also has what was in libraries of its own: not there before glibc 2.34.
-if grep -E '^(pthread_|sem_|thrd_|mtx_|cnd_|tss_|call_once|dl[a-z]+$|timer_|mq_|aio_|shm_)' "$scratch/needed"; then
+if grep -E '^(sem_|thrd_|mtx_|cnd_|tss_|call_once|dl[a-z]+$|timer_|mq_|aio_|shm_)' "$scratch/needed"; then
     fail "that is not in the libc of every glibc"
+fi
+
+# ---- threads and names are only where they are used
+
+readelf -sW "$archive" |
+    awk '/^File: / { file = $2 } $7 == "UND" && $8 ~ /^(pthread_|getaddrinfo$)/ { print file, $8 }' |
+    sed 's/.*(\(.*\)) /\1 /; s/^\([a-z_]*\)[^ ]*/\1/' | sort -u >"$scratch/threads"
+if grep -vE '^(workers pthread_.*|resolve getaddrinfo)$' "$scratch/threads"; then
+    fail "threads are for workers.c, getaddrinfo is for resolve.c"
+fi
+grep -qx 'workers pthread_create' "$scratch/threads" || fail "workers.c starts no threads"
+quietly "$CC" -I"$EDDY_SOURCE_DIR/include" "$EDDY_SOURCE_DIR/tests/package/app.c" "$archive" -o "$scratch/app"
+if readelf -sW "$scratch/app" | grep -E 'pthread_|getaddrinfo|eddy_(offload|resolve|file|workers)'; then
+    fail "that is linked into a program that offloads nothing, asks for no name and opens no file"
 fi
 
 # ---- what it defines is eddy_*, and it shows what the headers declare with EDDY_API, no more, no less

@@ -7,14 +7,19 @@
 #include "eddy/connect.h"
 #include "eddy/copy.h"
 #include "eddy/fd.h"
+#include "eddy/file.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
+#include "eddy/offload.h"
+#include "eddy/resolve.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
 
 static eddy_stream stream; /* has a byte to be read */
 static eddy_stream closed;
+static struct eddy_address address;
+static struct eddy_file_data data;
 static eddy_server server;
 static int peer;
 static char buffer[8];
@@ -53,6 +58,13 @@ static void serves_client(eddy_coro *co)
 {
     eddy_begin(serves_client);
     eddy_end;
+}
+
+static int64_t three(eddy_job *job, void *argument)
+{
+    (void)job;
+    (void)argument;
+    return 3;
 }
 
 /* An operation that is begun with a cancel pending returns that, and has done nothing: done again it
@@ -95,7 +107,7 @@ POINT(writing, 1, eddy_write(co, &stream, buffer, 1))
 POINT(writing_nothing, 0, eddy_write(co, &stream, buffer, 0))
 POINT(writing_pieces, 1, eddy_writev(co, &stream, &piece, 1))
 POINT(copying, -ETIMEDOUT, AT_ONCE(eddy_copy(co, &stream, &stream, NULL)))
-POINT(connecting, -EINVAL, eddy_connect(co, &closed, "nowhere", 1))
+POINT(connecting, -EINVAL, eddy_connect(co, &closed, "no where", 1))
 POINT(serving, 0, eddy_serve(co, &server, "127.0.0.1", 0, serves_client))
 POINT(waiting_for_a_server, 0, eddy_server_wait_closed(co, &server))
 POINT(waiting_for_a_signal, -ETIMEDOUT, AT_ONCE(eddy_signal_wait(co, EDDY_SIGNAL(SIGUSR1))))
@@ -105,6 +117,11 @@ POINT(waiting_for_a_group, 0, eddy_group_wait(co, &self->group))
 POINT(joining, 0, eddy_join(co, self->tasks[0]))
 POINT(shielding, 0, eddy_shield(co, self->tasks[0]))
 POINT(giving, 0, give(co, 0))
+POINT(offloading, 3, eddy_offload(co, three, NULL))
+POINT(resolving, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &address, 1))
+POINT(reading_a_file, -ENOENT, eddy_file_read(co, "/nowhere/at/all", &data, 1))
+POINT(reading_a_file_into, -ENOENT, eddy_file_read_into(co, "/nowhere/at/all", buffer, 1))
+POINT(writing_a_file, -ENOENT, eddy_file_write(co, "/nowhere/at/all", buffer, 1, 0))
 
 int main(void)
 {
@@ -129,6 +146,11 @@ int main(void)
         point_case(joining_is_a_cancel_point),
         point_case(shielding_is_a_cancel_point),
         point_case(giving_is_a_cancel_point),
+        point_case(offloading_is_a_cancel_point),
+        point_case(resolving_is_a_cancel_point),
+        point_case(reading_a_file_is_a_cancel_point),
+        point_case(reading_a_file_into_is_a_cancel_point),
+        point_case(writing_a_file_is_a_cancel_point),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,9 +147,9 @@ test(a_port_on_which_nobody_listens_refuses)
     assert_fails("127.0.0.1", net_unused_port(), -ECONNREFUSED);
 }
 
-test(what_is_no_numeric_address_or_no_port_is_invalid)
+test(what_is_no_address_no_name_or_no_port_is_invalid)
 {
-    assert_fails("localhost", port, -EINVAL);
+    assert_fails("local host", port, -EINVAL);
     assert_fails("", port, -EINVAL);
     assert_fails("127.0.0.1 ", port, -EINVAL);
     assert_fails("127.0.0", port, -EINVAL);
@@ -418,7 +418,7 @@ int main(void)
         connect_case(a_stream_can_be_connected_again_after_its_close),
         connect_case(ipv6_addresses_are_connected_to),
         connect_case(a_port_on_which_nobody_listens_refuses),
-        connect_case(what_is_no_numeric_address_or_no_port_is_invalid),
+        connect_case(what_is_no_address_no_name_or_no_port_is_invalid),
         connect_case(a_stream_that_is_open_is_not_connected_again),
         connect_case(a_task_that_is_cancelled_already_connects_nowhere),
         connect_case(a_connection_that_takes_long_is_waited_for),

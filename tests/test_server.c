@@ -205,9 +205,9 @@ test(a_port_that_is_in_use_is_refused)
     close(fd);
 }
 
-test(what_is_no_numeric_address_or_no_port_is_invalid)
+test(what_is_no_address_no_name_or_no_port_is_invalid)
 {
-    assert_int_equal(testing_run_task(serves_echo, .host = "localhost"), -EINVAL);
+    assert_int_equal(testing_run_task(serves_echo, .host = "local host"), -EINVAL);
     assert_int_equal(serve_echo(.port = -1), -EINVAL);
     assert_int_equal(serve_echo(.port = 65536), -EINVAL);
     assert_int_equal(testing_calls(socket), 0);
@@ -539,7 +539,7 @@ int main(void)
         server_case(a_server_listens_on_the_port_it_is_told),
         server_case(a_port_that_was_just_left_can_be_bound_again),
         server_case(a_port_that_is_in_use_is_refused),
-        server_case(what_is_no_numeric_address_or_no_port_is_invalid),
+        server_case(what_is_no_address_no_name_or_no_port_is_invalid),
         server_case(a_server_that_is_open_is_not_opened_again),
         server_case(ipv6_is_served),
         server_case(the_backlog_is_somaxconn_or_what_was_set),

@@ -52,18 +52,20 @@ typedef struct eddy_server {
 } eddy_server;
 
 /*
- * eddy_serve(co, &server, host, port, handler, .argument = value, ...): listens on a numeric
- * address ("127.0.0.1", "::1"; "0.0.0.0": all) and port (0: the system picks, eddy_server_port
- * tells), and runs the coroutine `handler` as a task for every client, with its field
- * `eddy_stream *stream` set to the client's open stream. The stream belongs to the server, which
+ * eddy_serve(co, &server, host, port, handler, .argument = value, ...): listens on an address and
+ * port (0: the system picks, eddy_server_port tells), and runs the coroutine `handler` as a task
+ * for every client, with its field `eddy_stream *stream` set to the client's open stream. `host`
+ * is numeric ("127.0.0.1", "::1"; "0.0.0.0": all), or a name, which is copied: then it listens on
+ * the first of its addresses that can be bound. The stream belongs to the server, which
  * closes it when the handler has ended. An error of a handler goes to the error hook, unless it
  * is the client's doing (-ECONNRESET, -EPIPE, -ETIMEDOUT) or -ECANCELED. Out of fds or memory
  * the server pauses, longer each time up to a second, and goes on; clients wait in the backlog
  * meanwhile.
  *
- * The server is bound when this returns 0. -EINVAL: no such address or port, or the server is
- * open; -ENOMEM; -EADDRINUSE, -EACCES and the like of bind(2); -EMFILE and the like of
- * socket(2); -ECANCELED. SO_REUSEADDR is set, so that a port that was just left can be bound
+ * The server is bound when this returns 0. -EINVAL: neither an address nor a name, no such port,
+ * or the server is open; that of eddy_resolve (-ENOENT: no such host); of a name that of its first
+ * address: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL and the like of bind(2), -EMFILE and the like of
+ * socket(2); -ENOMEM; -ECANCELED. SO_REUSEADDR is set, so that a port that was just left can be bound
  * again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )

@@ -5,11 +5,13 @@
  * short reads or a whole simulated network. Every function gets the table itself first, so that
  * a replacement can keep its state around it (make the table the first member of a struct), and
  * returns the call's result or a negated errno; none ever sets errno for its caller to read. The
- * man page of the same name (section 2) says what each does.
+ * man page of the same name (section 2) says what each does. Those of files, and getaddrinfo, are
+ * called from several threads, by work that is offloaded.
  */
 #ifndef EDDY_SYS_H
 #define EDDY_SYS_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -23,6 +25,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct addrinfo;
 
 struct eddy_sys {
     /* Nanoseconds of a clock (clock_gettime(2)). */
@@ -74,6 +78,23 @@ struct eddy_sys {
     int (*madvise_wipe_on_fork)(const struct eddy_sys *sys, void *memory, size_t size);
     int (*dup3)(const struct eddy_sys *sys, int from, int to); /* with O_CLOEXEC */
     int (*close)(const struct eddy_sys *sys, int fd);
+
+    int (*open)(const struct eddy_sys *sys, const char *path, int flags, mode_t mode);
+    /* st_size and st_mode */
+    int (*fstat)(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode);
+    int (*fchmod)(const struct eddy_sys *sys, int fd, mode_t mode);
+    int (*fsync)(const struct eddy_sys *sys, int fd);
+    int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
+    int (*unlink)(const struct eddy_sys *sys, const char *path);
+
+    /* NULL, as in the default table: the module that needs them calls libc itself, so that no
+     * program is linked with threads or the resolver because of this table. */
+    int (*thread_create)(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
+                         void *argument);
+    /* Returns what getaddrinfo(3) does, which is no errno; *error is that of EAI_SYSTEM. */
+    int (*getaddrinfo)(const struct eddy_sys *sys, const char *host, const struct addrinfo *hints,
+                       struct addrinfo **results, int *error);
+    void (*freeaddrinfo)(const struct eddy_sys *sys, struct addrinfo *results);
 };
 
 /* The table that calls libc. */

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,38 @@ WRAP(int, mmap, (, size_t size, void **memory), , size, memory)
 WRAP(int, munmap, (, void *memory, size_t size), , memory, size)
 WRAP(int, madvise_wipe_on_fork, (, void *memory, size_t size), , memory, size)
 WRAP(int, dup3, (, int from, int to), , from, to)
+WRAP(int, open, (, const char *path, int flags, mode_t mode), , path, flags, mode)
+WRAP(int, fstat, (, int fd, int64_t *size, mode_t *mode), , fd, size, mode)
+WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
+WRAP(int, fsync, (, int fd), , fd)
+WRAP(int, rename, (, const char *from, const char *to), , from, to)
+WRAP(int, unlink, (, const char *path), , path)
+
+/* The default table leaves these to the modules that need them. */
+static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
+                          void *argument)
+{
+    int error = enter(sys, TESTING_CALL(thread_create));
+
+    return error < 0 ? error : -pthread_create(thread, NULL, function, argument);
+}
+
+/* The error with which it is to fail is one of EAI_. */
+static int getaddrinfo_(const struct eddy_sys *sys, const char *host, const struct addrinfo *hints,
+                        struct addrinfo **results, int *error)
+{
+    int code = enter(sys, TESTING_CALL(getaddrinfo));
+
+    code = code != 0 ? code : getaddrinfo(host, NULL, hints, results);
+    *error = errno;
+    return code;
+}
+
+static void freeaddrinfo_(const struct eddy_sys *sys, struct addrinfo *results)
+{
+    (void)enter(sys, TESTING_CALL(freeaddrinfo));
+    freeaddrinfo(results);
+}
 
 /* One that fails has closed the fd all the same, as close(2) does. */
 static int close_(const struct eddy_sys *sys, int fd)
@@ -158,6 +191,20 @@ static int64_t clock_now_(const struct eddy_sys *table, clockid_t clock)
     return clock == CLOCK_BOOTTIME ? sys->now + sys->suspended : sys->now;
 }
 
+/* Valgrind, too, may not know the newer call. */
+static int wait_really(int epoll, struct epoll_event *events, int most, int64_t timeout)
+{
+    const struct eddy_sys *real = eddy_sys_default();
+    int result = timeout > 0 ? real->epoll_pwait2(real, epoll, events, most, timeout) : -ENOSYS;
+
+    if (result != -ENOSYS) {
+        return result;
+    }
+    return real->epoll_wait(real, epoll, events, most,
+                            timeout <= 0 ? (int)timeout
+                                         : (int)((timeout - 1) / EDDY_MILLISECOND + 1));
+}
+
 /* Asks the kernel. Under a fake clock a time-out passes in no time. */
 static int wait_for_events(struct testing_sys *sys, int epoll, struct epoll_event *events, int most,
                            int64_t timeout)
@@ -169,8 +216,7 @@ static int wait_for_events(struct testing_sys *sys, int epoll, struct epoll_even
         sys->on_wait();
     }
     if (!sys->fake_clock || timeout <= 0) {
-        return timeout > 0 ? real->epoll_pwait2(real, epoll, events, most, timeout)
-                           : real->epoll_wait(real, epoll, events, most, timeout < 0 ? -1 : 0);
+        return wait_really(epoll, events, most, timeout);
     }
     count = real->epoll_wait(real, epoll, events, most, 0);
     if (count == 0) {
@@ -235,6 +281,15 @@ static void init_sys(struct testing_sys *sys)
         .madvise_wipe_on_fork = madvise_wipe_on_fork_,
         .dup3 = dup3_,
         .close = close_,
+        .open = open_,
+        .fstat = fstat_,
+        .fchmod = fchmod_,
+        .fsync = fsync_,
+        .rename = rename_,
+        .unlink = unlink_,
+        .thread_create = thread_create_,
+        .getaddrinfo = getaddrinfo_,
+        .freeaddrinfo = freeaddrinfo_,
     };
 }
 

@@ -1,0 +1,43 @@
+/* Names of hosts. */
+#ifndef EDDY_RESOLVE_H
+#define EDDY_RESOLVE_H
+
+#include "eddy/address.h"
+#include "eddy/coro.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Finds the addresses of a host, and returns how many there are: at least 1, at most `most` (>= 1)
+ * of them, in the order in which they should be tried (getaddrinfo(3), gai.conf(5)), each with the
+ * port (0..65535). `family` is AF_INET, AF_INET6, or AF_UNSPEC for both. The host is copied; the
+ * addresses must stay until then: not on the C stack.
+ *
+ * A numeric address is its own answer, at once. A name is up to 253 letters, digits, '-', '_' and
+ * '.'; it is asked for by getaddrinfo(3) on a thread, of which the loop has a few for names alone,
+ * so that neither offloaded work nor files wait for a slow name server, nor it for them.
+ *
+ * A cancel or time-out ends the wait at once. getaddrinfo(3) cannot be interrupted: its thread goes
+ * on until it gives up (resolv.conf(5): as a rule after ten seconds for each name server), keeping
+ * no loop running, and the answer is dropped. eddy_loop_free waits for it, so that no thread
+ * outlives its loop.
+ *
+ * Errors: -EINVAL: neither a numeric address nor a name, or another argument is wrong; -ENOENT:
+ * there is no such name, or it has no address of that family; -EAGAIN: no name server answers for
+ * now; -EIO: a name server fails for good; -EAFNOSUPPORT: the system does not know the family;
+ * -ENOMEM; the system's own errors, such as -EMFILE; those of pthread_create(3); -ECANCELED.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_resolve(eddy_coro *co, const char *host, int port, int family,
+                                            struct eddy_address *addresses, int most);
+
+/* Sets how many threads the loop may have for names: 1 to 1024, else -EINVAL; without it 4. Those
+ * that are there stay: -EBUSY if they are more. -ENOMEM. Starts none. */
+EDDY_API int eddy_resolve_workers(eddy_loop *loop, unsigned count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

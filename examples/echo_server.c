@@ -4,8 +4,9 @@
  *     echo_server [--host H] [--port P] [--max-clients N] [--idle-timeout SECONDS] [--workers N]
  *
  * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening,
- * gives its clients a second to finish, and prints what it has served. With --workers, N
- * processes share the port and its clients; --max-clients is for each of them.
+ * gives its clients a second to finish, and prints what it has served. On SIGUSR1 it prints what
+ * each of its tasks waits for. With --workers, N processes share the port and its clients;
+ * --max-clients is for each of them.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -55,9 +56,10 @@ eddy_frame(serve) {
     struct totals *totals;
     int parent; /* a worker's: a pipe to its parent, who waits for a byte; else -1 */
     eddy_server server;
+    int signal;
 };
 
-static const uint64_t STOP = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM);
+static const uint64_t SIGNALS = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM) | EDDY_SIGNAL(SIGUSR1);
 
 static int report_ready(const struct serve *self);
 
@@ -67,11 +69,15 @@ static void serve(eddy_coro *co)
     self->server.max_clients = self->options->max_clients;
     self->server.idle_timeout = self->options->idle_timeout;
     self->server.reuse_port = self->parent >= 0;
-    eddy_await(eddy_signal_watch(eddy_loop_of(co), STOP)); /* before anybody knows of us */
+    eddy_await(eddy_signal_watch(eddy_loop_of(co), SIGNALS)); /* before anybody knows of us */
     eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
                           .bytes = &self->totals->bytes));
     eddy_await(report_ready(self));
-    eddy_await(eddy_signal_wait(co, STOP));
+    eddy_await(self->signal, eddy_signal_wait(co, SIGNALS));
+    while (self->signal == SIGUSR1) {
+        eddy_loop_dump(eddy_loop_of(co), stderr);
+        eddy_await(self->signal, eddy_signal_wait(co, SIGNALS));
+    }
 
     eddy_server_close(&self->server);
     eddy_except(-ETIMEDOUT,
@@ -209,16 +215,21 @@ static bool start_worker(const struct options *options, struct worker *worker)
     return ready;
 }
 
-static void stop_workers(const struct worker *workers, int count)
+static void signal_workers(const struct worker *workers, int count, int number)
 {
     for (int i = 0; i < count; i++) {
         if (workers[i].pid > 0) {
-            kill(workers[i].pid, SIGTERM);
+            kill(workers[i].pid, number);
         }
     }
 }
 
-/* Passes SIGINT and SIGTERM on until all workers have ended; whether all have ended well. */
+static void stop_workers(const struct worker *workers, int count)
+{
+    signal_workers(workers, count, SIGTERM);
+}
+
+/* Passes SIGINT, SIGTERM and SIGUSR1 on until all workers have ended; whether all have ended well. */
 static bool tend_workers(const struct worker *workers, int count, const sigset_t *signals)
 {
     bool good = true;
@@ -237,7 +248,7 @@ static bool tend_workers(const struct worker *workers, int count, const sigset_t
             return good; /* there is none any more */
         }
         if (sigwait(signals, &number) == 0 && number != SIGCHLD) {
-            stop_workers(workers, count);
+            signal_workers(workers, count, number == SIGUSR1 ? SIGUSR1 : SIGTERM);
         }
     }
 }
@@ -253,6 +264,7 @@ static int lead_workers(const struct options *options, struct worker *workers)
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGUSR1);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     while (started < options->workers && start_worker(options, &workers[started])) {

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "loop_internal.h"
 
@@ -29,6 +31,47 @@ int eddy_address_parse(struct eddy_address *address, const char *host, int port)
         return 0;
     }
     return -EINVAL;
+}
+
+/* An abstract name begins with a zero byte, which is written as @; one end of a socketpair has no
+ * name. */
+static void format_unix(const struct eddy_address *address, char *text, size_t size)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&address->storage;
+    size_t length = address->size > offsetof(struct sockaddr_un, sun_path)
+                        ? address->size - offsetof(struct sockaddr_un, sun_path)
+                        : 0;
+
+    if (length == 0) {
+        snprintf(text, size, "unix");
+    } else if (un->sun_path[0] == '\0') {
+        snprintf(text, size, "unix:@%.*s", (int)length - 1, un->sun_path + 1);
+    } else {
+        snprintf(text, size, "unix:%.*s", (int)length, un->sun_path);
+    }
+}
+
+bool eddy_address_format(const struct eddy_address *address, char *text, size_t size)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address->storage;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
+    char host[INET6_ADDRSTRLEN] = "";
+
+    switch (address->storage.ss_family) {
+    case AF_INET:
+        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(text, size, "%s:%d", host, eddy_address_port(address));
+        return true;
+    case AF_INET6:
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        snprintf(text, size, "[%s]:%d", host, eddy_address_port(address));
+        return true;
+    case AF_UNIX:
+        format_unix(address, text, size);
+        return true;
+    default:
+        return false;
+    }
 }
 
 int eddy_address_port(const struct eddy_address *address)

@@ -78,15 +78,14 @@ static void jump(eddy_loop *loop, int64_t max_wait)
     }
     next = next < limit ? next : limit;
     if (next != EDDY_FOREVER && next > loop->clock->now) {
+        loop->counts.idle += next - loop->clock->now;
         loop->clock->now = next;
     }
 }
 
 /* Fits the number of steps between two looks to what they cost. */
-static void adapt_interval(eddy_loop *loop, int64_t before)
+static void adapt_interval(eddy_loop *loop, int64_t elapsed)
 {
-    int64_t elapsed = loop->now - before;
-
     if (elapsed > ASK_AT_LEAST_EVERY) {
         loop->ask_interval = (int)(loop->ask_interval * ASK_AT_LEAST_EVERY / elapsed);
         loop->ask_interval = loop->ask_interval > 0 ? loop->ask_interval : 1;
@@ -179,9 +178,9 @@ static int take_waited(eddy_loop *loop, int64_t *max_wait)
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
     bool busy = eddy_loop_has_ready(loop);
-    int64_t before = loop->asked_at;
-    int count = loop->waited ? take_waited(loop, &max_wait)
-                             : fetch_events(loop, kernel_timeout(loop, max_wait));
+    int64_t timeout = loop->waited ? loop->split_timeout : kernel_timeout(loop, max_wait);
+    int64_t before = busy ? loop->asked_at : loop->now;
+    int count = loop->waited ? take_waited(loop, &max_wait) : fetch_events(loop, timeout);
 
     if (count == -EINTR) {
         count = 0;
@@ -193,8 +192,12 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     eddy_loop_update(loop);
     loop->steps_since_asked = 0;
     loop->asked_at = loop->now;
-    if (busy) {
-        adapt_interval(loop, before);
+    loop->counts.fd_events += (uint64_t)count;
+    if (timeout != 0) {
+        loop->counts.sleeps++;
+        loop->counts.idle += loop->now - before;
+    } else if (busy) {
+        adapt_interval(loop, loop->now - before);
     }
     eddy_io_dispatch(loop, count);
     eddy_io_dispatch_always(loop);

@@ -25,6 +25,7 @@ static void cancel_one(struct eddy_task_record *task)
 {
     bool again = eddy_has(task, EDDY_TASK_CANCEL_);
 
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_CANCEL);
     eddy_set(task, EDDY_TASK_CANCEL_);
     if (task->wait == NULL || task->top->mask != 0 || eddy_has(task, EDDY_TASK_PASSING_)) {
         return; /* delivered at the next await, or on its way already */

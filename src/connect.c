@@ -38,6 +38,7 @@ static const struct eddy_wait connect_kind = {
     .name = "connect",
     .abort = abort_connect,
     .resume = resume_connect,
+    .describe = eddy_stream_describe,
 };
 
 /* A socket that has connected, or has begun to (*connecting), or an error. It is registered only

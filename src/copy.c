@@ -1,7 +1,9 @@
 #include "eddy/copy.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "describe.h"
 #include "stream_internal.h"
 
 enum { PIECES_A_TURN = 16 }; /* of a buffer's size, before others get their turn */
@@ -196,10 +198,27 @@ static int64_t resume_copy(struct eddy_task_record *task)
     return result;
 }
 
+/* "fd 7 (127.0.0.1:80) to fd 8 (127.0.0.1:81)", or "to itself". */
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const struct copy *copy = task->in.object;
+    eddy_loop *loop = copy->from->io.loop;
+    char from[EDDY_ADDRESS_TEXT];
+    char to[EDDY_ADDRESS_TEXT];
+
+    eddy_describe_fd(loop, copy->from->io.fd, from, sizeof from);
+    if (copy->to != copy->from) {
+        eddy_describe_fd(loop, copy->to->io.fd, to, sizeof to);
+    }
+    snprintf(text, size, "%s to %s%s", from, copy->to != copy->from ? to : "itself",
+             copy->rest != NULL ? ", which takes no more" : "");
+}
+
 static const struct eddy_wait copy_kind = {
     .name = "copy",
     .abort = abort_copy,
     .resume = resume_copy,
+    .describe = describe,
 };
 
 /* One piece is copied at once, which is all there is of a message. More, an end or an error is for

@@ -1,5 +1,8 @@
 #include "eddy/fd.h"
 
+#include <stdio.h>
+
+#include "describe.h"
 #include "task_internal.h"
 
 /* The watcher of one wait; from the pool, for the task's own record has no room for it. */
@@ -33,7 +36,24 @@ static int64_t resume(struct eddy_task_record *task)
     return events;
 }
 
-static const struct eddy_wait fd_kind = {.name = "fd", .abort = abort_wait, .resume = resume};
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const struct fd_wait *wait = task->in.object;
+    unsigned events = wait->io.interest;
+    char fd[EDDY_ADDRESS_TEXT];
+
+    eddy_describe_fd(eddy_task_loop(task), wait->io.fd, fd, sizeof fd);
+    snprintf(text, size, "%s%s%s%s", fd, (events & EDDY_READ) != 0 ? " read" : "",
+             (events & EDDY_WRITE) != 0 ? " write" : "",
+             (events & EDDY_PRIORITY) != 0 ? " priority" : "");
+}
+
+static const struct eddy_wait fd_kind = {
+    .name = "fd",
+    .abort = abort_wait,
+    .resume = resume,
+    .describe = describe,
+};
 
 static void on_events(eddy_io *io, unsigned events)
 {

@@ -12,14 +12,6 @@ static const int64_t DEFAULT_SHUTDOWN_LIMIT = 10 * EDDY_SECOND;
 
 /* ---- making and freeing */
 
-static void print_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
-{
-    (void)loop;
-    (void)task;
-    (void)code;
-    fprintf(stderr, "eddy: %s\n", text);
-}
-
 static void init(eddy_loop *loop, const struct eddy_loop_options *options)
 {
     memset(loop, 0, sizeof *loop);
@@ -29,7 +21,7 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     eddy_list_init(&loop->batch);
     loop->clock = options->clock != NULL ? options->clock : &loop->own_clock;
     loop->sys = options->sys != NULL ? options->sys : eddy_sys_default();
-    loop->on_error = options->on_error != NULL ? options->on_error : print_error;
+    loop->on_error = options->on_error;
     loop->user = options->user;
     loop->flags = options->flags;
     loop->shuffle = options->shuffle_seed * 0x9E3779B97F4A7C15u; /* odd: 0 stays the only 0 */
@@ -124,7 +116,8 @@ static void fini(eddy_loop *loop)
 
 static int check_options(const struct eddy_loop_options *options)
 {
-    const unsigned known = EDDY_LOOP_TIMERFD | EDDY_LOOP_CHECK | EDDY_LOOP_POISON_STACK;
+    const unsigned known =
+        EDDY_LOOP_TIMERFD | EDDY_LOOP_CHECK | EDDY_LOOP_POISON_STACK | EDDY_LOOP_REPORT_LEAKS;
     enum eddy_clock_kind kind =
         options->clock != NULL ? options->clock->kind : EDDY_CLOCK_MONOTONIC;
 
@@ -163,6 +156,7 @@ int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *opt
         return result;
     }
     loop->now = eddy_clock_read(loop->clock, loop->sys);
+    loop->counts.made_at = loop->now;
     *out = loop;
     return 0;
 }
@@ -213,6 +207,9 @@ int eddy_loop_free(eddy_loop *loop)
         result = loop->task_class->shutdown(loop);
     }
     close_attachments(loop);
+    if ((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0) {
+        eddy_report_leaks(loop);
+    }
     if (loop->task_class != NULL) {
         loop->task_class->fini(loop);
     }
@@ -252,7 +249,11 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     loop->reporting = true;
-    loop->on_error(loop, task, code, text);
+    if (loop->on_error != NULL) {
+        loop->on_error(loop, task, code, text);
+    } else {
+        fprintf(stderr, "eddy: %s\n", text);
+    }
     loop->reporting = false;
 }
 

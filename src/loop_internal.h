@@ -7,6 +7,7 @@
 #include "eddy/io.h"
 #include "eddy/loop.h"
 #include "eddy/timer.h"
+#include "eddy/trace.h"
 #include "heap.h"
 #include "pool.h"
 
@@ -56,6 +57,18 @@ enum eddy_loop_split {
 struct eddy_io_slot {
     eddy_io *io;         /* NULL: no watcher */
     uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
+};
+
+/* What eddy_loop_metrics tells; counted a turn and not a step, so that it costs nothing. */
+struct eddy_counts {
+    uint64_t turns;
+    uint64_t steps;
+    uint64_t sleeps;
+    uint64_t fd_events;
+    uint64_t deadlines;
+    int64_t made_at;
+    int64_t idle;
+    int64_t longest_step;
 };
 
 struct eddy_loop {
@@ -124,7 +137,7 @@ struct eddy_loop {
     struct eddy_link hooks[2];
     struct eddy_link attachments;
 
-    eddy_error_fn *on_error;
+    eddy_error_fn *on_error; /* NULL: standard error */
     void *user;
     bool reporting; /* inside on_error */
 
@@ -135,6 +148,12 @@ struct eddy_loop {
     struct eddy_task_record *to_cancel; /* the next of a chain of joins, while one is gone down */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
+
+    /* Who watches; see trace.c. */
+    struct eddy_counts counts;
+    void (*trace)(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace_kind kind);
+    void (*run_callback)(eddy_loop *loop, void (*function)(struct eddy_ready *ready),
+                         struct eddy_ready *ready);
 
     struct epoll_event events[EVENTS_A_TURN];
 };
@@ -176,6 +195,7 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     loop->batch.next->prev = &loop->batch;
     loop->batch.prev->next = &loop->batch;
     eddy_list_init(&loop->ready);
+    loop->counts.turns++;
     return true;
 }
 
@@ -285,7 +305,18 @@ int eddy_io_rebuild(eddy_loop *loop);
 void eddy_io_fini(eddy_loop *loop);
 int eddy_io_check(eddy_loop *loop);
 
+/* ---- leaks.c */
+
+/* Tells the error hook of watchers, streams, servers and timers that nobody has stopped. */
+void eddy_report_leaks(eddy_loop *loop);
+
 /* ---- timer.c */
+
+/* What an alarm in the heap belongs to. */
+static inline struct eddy_timed *eddy_timed_of(struct eddy_alarm *alarm)
+{
+    return (struct eddy_timed *)(void *)((char *)alarm - offsetof(struct eddy_timed, alarm));
+}
 
 void eddy_timer_due(eddy_loop *loop, eddy_timer *timer);
 void eddy_timer_run(struct eddy_ready *ready);

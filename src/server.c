@@ -1,5 +1,6 @@
 #include "eddy/server.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "address.h"
@@ -441,7 +442,20 @@ static int abort_wait(struct eddy_task_record *task)
     return alone;
 }
 
-static const struct eddy_wait closed_kind = {.name = "server", .abort = abort_wait};
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const eddy_server *server = task->in.object;
+
+    snprintf(text, size, "port %d%s, %u client%s", server->port,
+             eddy_io_started(&server->io) ? "" : " is closed", (unsigned)server->active,
+             server->active == 1 ? "" : "s");
+}
+
+static const struct eddy_wait closed_kind = {
+    .name = "server",
+    .abort = abort_wait,
+    .describe = describe,
+};
 
 int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)
 {

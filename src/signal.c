@@ -1,5 +1,6 @@
 #include "eddy/signal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 
@@ -199,7 +200,42 @@ static int abort_wait(struct eddy_task_record *task)
     return 1;
 }
 
-static const struct eddy_wait signal_kind = {.name = "signal", .abort = abort_wait};
+/* Appends a signal to a list of them. */
+static void append_name(char *text, size_t size, int number)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } known[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
+                 {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
+                 {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"}};
+    size_t used = strlen(text);
+    const char *comma = used > 0 ? ", " : "";
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].number == number) {
+            snprintf(text + used, size - used, "%s%s", comma, known[i].name);
+            return;
+        }
+    }
+    snprintf(text + used, size - used, "%s%d", comma, number);
+}
+
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (int number = 1; number <= 64; number++) {
+        if (((uint64_t)task->with.until & EDDY_SIGNAL(number)) != 0) {
+            append_name(text, size, number);
+        }
+    }
+}
+
+static const struct eddy_wait signal_kind = {
+    .name = "signal",
+    .abort = abort_wait,
+    .describe = describe,
+};
 
 /* The lowest signal of the set that has come already, or 0. */
 static int take_pending(struct signals *signals, uint64_t set)

@@ -1,8 +1,14 @@
 #include "eddy/sleep.h"
 
+#include "describe.h"
 #include "task_internal.h"
 
-const struct eddy_wait eddy_sleep_kind = {.name = "sleep"};
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    eddy_describe_left(eddy_task_loop(task), task->with.until, text, size);
+}
+
+const struct eddy_wait eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
 static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
 {

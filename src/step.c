@@ -154,6 +154,7 @@ static inline void step(eddy_loop *loop, struct eddy_task_record *task, bool poi
     ready->state = EDDY_TASK_RUNNING_;
     loop->current = task;
     loop->awaits_left = AWAITS_A_STEP;
+    EDDY_PROBE(resume, task);
     if ((ready->bits & EDDY_TASK_PREPARED_) == 0 || prepare(task)) {
         call_frames(loop, task, poison);
     }
@@ -185,6 +186,7 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
 {
     (void)context;
     if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_tell_leak(task); /* now, while it still waits for what it has waited for */
         eddy_set(task, EDDY_TASK_ENDING_);
         eddy_task_loop(task)->tasks->ending++;
         eddy_cancel_record(task);
@@ -199,6 +201,8 @@ static void report_visitor(struct eddy_task_record *task, void *context)
         eddy_error_report(task, *error, "was cut off in its cleanup");
     } else if (task->in.result < 0 && task->in.result != -ECANCELED) {
         eddy_error_report(task, task->in.result, "was never joined");
+    } else {
+        eddy_tell_leak(task);
     }
 }
 
@@ -237,20 +241,11 @@ static int end_tasks(eddy_loop *loop)
     eddy_loop_leave(loop);
     eddy_task_each(loop, report_visitor, &error);
     loop->tasks->closed = true;
-    return loop->tasks->live > 0 ? -ETIMEDOUT : result;
-}
-
-static int stuck(eddy_loop *loop)
-{
-    eddy_task none = {NULL, 0};
-
-    if (loop->tasks->live == 0) {
-        return 0;
+    if (loop->tasks->live > 0) {
+        eddy_tell_all(loop);
+        result = -ETIMEDOUT;
     }
-    eddy_loop_report(loop, none, -EDEADLK, "deadlock: %u task%s wait%s, and nothing could wake any",
-                     loop->tasks->live, loop->tasks->live == 1 ? "" : "s",
-                     loop->tasks->live == 1 ? "s" : "");
-    return -EDEADLK;
+    return result;
 }
 
 /* Tasks that were cut off must not be found by what is still to be closed. */
@@ -312,7 +307,7 @@ const struct eddy_loop_task_class eddy_task_class = {
     .run = run,
     .due = due,
     .settled = settled,
-    .stuck = stuck,
+    .stuck = eddy_tell_deadlock,
     .shutdown = end_tasks,
     .fini = fini,
     .check = check,

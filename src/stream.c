@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
+#include "describe.h"
 #include "stream_internal.h"
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
@@ -57,21 +59,41 @@ static int64_t resume_write(struct eddy_task_record *task)
     return result;
 }
 
+void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const eddy_stream *stream = task->in.object;
+
+    eddy_describe_fd(stream->io.loop, stream->io.fd, text, size);
+}
+
+void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const eddy_stream *stream = task->in.object;
+    char fd[EDDY_ADDRESS_TEXT];
+
+    eddy_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
+    snprintf(text, size, "%s, %zu of %zu bytes written", fd, stream->written,
+             stream->written + stream->write_left);
+}
+
 static const struct eddy_wait read_kind = {
     .name = "read",
     .abort = abort_read,
     .resume = resume_read,
+    .describe = eddy_stream_describe,
 };
 
 static const struct eddy_wait readable_kind = {
     .name = "readable",
     .abort = abort_read,
+    .describe = eddy_stream_describe,
 };
 
 static const struct eddy_wait write_kind = {
     .name = "write",
     .abort = eddy_stream_abort_write,
     .resume = resume_write,
+    .describe = eddy_stream_describe_write,
 };
 
 /* Who only waits for the stream to be readable has what he waits for; who reads is to try, for

@@ -126,6 +126,10 @@ static inline void eddy_stream_moved(eddy_stream *stream)
 
 int eddy_stream_abort_write(struct eddy_task_record *task);
 
+/* For kinds of wait whose object is a stream: its fd and its peer, and how much is written. */
+void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size);
+void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size);
+
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
 

@@ -177,6 +177,13 @@ static int sys_getsockname(const struct eddy_sys *sys, int fd, struct sockaddr *
     return checked(getsockname(fd, address, size));
 }
 
+static int sys_getpeername(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                           socklen_t *size)
+{
+    (void)sys;
+    return checked(getpeername(fd, address, size));
+}
+
 static ssize_t sys_read(const struct eddy_sys *sys, int fd, void *buffer, size_t size)
 {
     (void)sys;
@@ -326,6 +333,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .getsockopt = sys_getsockopt,
         .setsockopt = sys_setsockopt,
         .getsockname = sys_getsockname,
+        .getpeername = sys_getpeername,
         .read = sys_read,
         .write = sys_write,
         .send = sys_send,

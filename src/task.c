@@ -84,6 +84,7 @@ static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
     frame->task = task;
     loop->tasks->live++;
     eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
     eddy_loop_changed(loop);
     return eddy_handle(task);
 }
@@ -178,6 +179,7 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     }
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_FINISH);
     eddy_task_loop(task)->tasks->live--;
     eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     if (task == eddy_task_loop(task)->awaited) {

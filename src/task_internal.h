@@ -8,6 +8,10 @@
 #include "eddy/wait.h"
 #include "loop_internal.h"
 
+#ifdef EDDY_HAVE_SDT
+#include <sys/sdt.h>
+#endif
+
 enum {
     /* calls, yields and awaits that finish at once, before others get their turn */
     AWAITS_A_STEP = 128
@@ -143,6 +147,41 @@ static inline eddy_task eddy_handle(struct eddy_task_record *task)
     return handle;
 }
 
+/* ---- trace.c */
+
+/* Probes cost one instruction that does nothing, until somebody attaches to them. */
+#ifdef EDDY_HAVE_SDT
+#define EDDY_PROBE(name, task) DTRACE_PROBE2(eddy, name, task, (task)->timed.ready.generation)
+#else
+#define EDDY_PROBE(name, task) ((void)(task))
+#endif
+
+/* `kind` is a constant. */
+static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
+                               enum eddy_trace_kind kind)
+{
+    switch (kind) {
+    case EDDY_TRACE_SPAWN:
+        EDDY_PROBE(spawn, task);
+        break;
+    case EDDY_TRACE_WAKE:
+        EDDY_PROBE(wake, task);
+        break;
+    case EDDY_TRACE_CANCEL:
+        EDDY_PROBE(cancel, task);
+        break;
+    case EDDY_TRACE_FINISH:
+        EDDY_PROBE(finish, task);
+        break;
+    case EDDY_TRACE_RESUME:
+    case EDDY_TRACE_SUSPEND:
+        break; /* of steps: see the trampoline */
+    }
+    if (__builtin_expect(loop->trace != NULL, 0)) {
+        loop->trace(loop, task, kind);
+    }
+}
+
 /* ---- task.c */
 
 /* The extra record, made if there is none; NULL: no memory. */
@@ -185,6 +224,17 @@ void eddy_cancel_record(struct eddy_task_record *task);
 /* For an abort that passes the cancel on to one task: it is cancelled after the abort has
  * returned. */
 void eddy_cancel_next(struct eddy_task_record *task);
+
+/* ---- tell.c */
+
+/* -EDEADLK, told to the error hook, if tasks are left: nothing could wake any of them. */
+int eddy_tell_deadlock(eddy_loop *loop);
+
+/* With the default error hook: dumps all tasks. */
+void eddy_tell_all(eddy_loop *loop);
+
+/* With EDDY_LOOP_REPORT_LEAKS: tells of a task that nobody will join, though nobody has said so. */
+void eddy_tell_leak(struct eddy_task_record *task);
 
 /* ---- deadline.c */
 
@@ -251,6 +301,7 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wa
     task->in.object = object;
     task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
     task->timed.ready.state = EDDY_TASK_WAITING_;
+    EDDY_PROBE(suspend, task);
     if (eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_)) {
         eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
         eddy_task_arm(task);
@@ -289,6 +340,7 @@ static inline void eddy_wake_inline(eddy_loop *loop, struct eddy_task_record *ta
     task->in.result = result;
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_WAKE);
 }
 
 /* For a task that waits in no line, from inside a turn. */
@@ -298,6 +350,7 @@ static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
     if (task->timed.ready.state == EDDY_TASK_WAITING_) {
         task->timed.ready.state = EDDY_TASK_READY_;
         eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+        eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
     }
 }
 

@@ -1,13 +1,6 @@
 #include "eddy/timer.h"
 
-#include <stddef.h>
-
 #include "loop_internal.h"
-
-static struct eddy_timed *timed_of(struct eddy_alarm *alarm)
-{
-    return (struct eddy_timed *)(void *)((char *)alarm - offsetof(struct eddy_timed, alarm));
-}
 
 /* The entry and the alarm's sequence as the timer knows them. */
 static void take_pending(eddy_timer *timer)
@@ -167,7 +160,8 @@ void eddy_timers_expire(eddy_loop *loop)
 
     while (heap->count > 0 && eddy_heap_top(heap)->deadline <= loop->now &&
            eddy_heap_top(heap)->deadline != EDDY_FOREVER) {
-        struct eddy_timed *timed = timed_of(eddy_heap_top(heap)->alarm);
+        struct eddy_timed *timed = eddy_timed_of(eddy_heap_top(heap)->alarm);
+        loop->counts.deadlines++;
         if (timed->ready.kind == EDDY_READY_TIMER) {
             eddy_timer_due(loop, (eddy_timer *)timed);
         } else {
@@ -196,7 +190,7 @@ int64_t eddy_timers_next(eddy_loop *loop)
 
     while (heap->count > 0) {
         int64_t deadline = eddy_heap_top(heap)->deadline;
-        if (settled(loop, timed_of(eddy_heap_top(heap)->alarm))) {
+        if (settled(loop, eddy_timed_of(eddy_heap_top(heap)->alarm))) {
             return deadline;
         }
     }
@@ -206,7 +200,7 @@ int64_t eddy_timers_next(eddy_loop *loop)
 /* For the numbering of all starts anew: what the heap was not told of yet. */
 static void settle(struct eddy_heap_entry *entry)
 {
-    struct eddy_timed *timed = timed_of(entry->alarm);
+    struct eddy_timed *timed = eddy_timed_of(entry->alarm);
     eddy_timer *timer = (eddy_timer *)timed;
 
     if (timed->ready.kind == EDDY_READY_TIMER && timed->ready.generation != 0) {
@@ -227,7 +221,7 @@ void eddy_timers_fini(eddy_loop *loop)
     struct eddy_heap *heap = &loop->heap;
 
     for (uint32_t i = 0; i < heap->count; i++) {
-        struct eddy_timed *timed = timed_of(heap->entries[i].alarm);
+        struct eddy_timed *timed = eddy_timed_of(heap->entries[i].alarm);
         timed->alarm.position = 0;
         if (timed->ready.kind == EDDY_READY_TIMER) {
             ((eddy_timer *)timed)->loop = NULL;

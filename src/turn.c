@@ -4,7 +4,7 @@
 
 #include "loop_internal.h"
 
-static void run_callback(struct eddy_ready *ready)
+static void run_function(struct eddy_ready *ready)
 {
     switch ((enum eddy_ready_kind)ready->kind) {
     case EDDY_READY_TASK:
@@ -21,6 +21,17 @@ static void run_callback(struct eddy_ready *ready)
     }
 }
 
+static void __attribute__((noinline)) run_callback(eddy_loop *loop)
+{
+    struct eddy_ready *ready = eddy_batch_take(loop);
+
+    if (loop->run_callback != NULL) {
+        loop->run_callback(loop, run_function, ready);
+    } else {
+        run_function(ready);
+    }
+}
+
 /* Runs the batch until it is empty or real time has come to `until`. Returns the number of
  * steps. */
 static int64_t run_batch(eddy_loop *loop, int64_t until)
@@ -33,7 +44,7 @@ static int64_t run_batch(eddy_loop *loop, int64_t until)
         if (((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK) {
             ran = loop->task_class->run(loop, most);
         } else {
-            run_callback(eddy_batch_take(loop));
+            run_callback(loop);
         }
         loop->steps_since_asked += ran;
         steps += ran;
@@ -41,6 +52,7 @@ static int64_t run_batch(eddy_loop *loop, int64_t until)
             break;
         }
     }
+    loop->counts.steps += (uint64_t)steps;
     return steps;
 }
 
@@ -77,6 +89,7 @@ static int64_t run_batches(eddy_loop *loop, int64_t until)
         eddy_loop_shuffle(loop);
     }
     eddy_list_splice(&loop->batch, &loop->ready);
+    loop->counts.turns++;
     do {
         steps += run_batch(loop, until);
     } while (eddy_batch_refill(loop, 0));

@@ -97,6 +97,7 @@ static inline void make_ready(struct eddy_task_record *task)
     }
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
     eddy_loop_changed(eddy_task_loop(task));
 }
 

@@ -65,6 +65,7 @@ static const struct eddy_wait writev_kind = {
     .name = "writev",
     .abort = eddy_stream_abort_write,
     .resume = resume_writev,
+    .describe = eddy_stream_describe_write,
 };
 
 int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *pieces, int count)

@@ -109,6 +109,7 @@ quietly cmake --install "$scratch/build/eddy"
     echo lib/cmake/eddy/eddy-config.cmake
     echo lib/libeddy.a
     echo lib/pkgconfig/eddy.pc
+    echo share/eddy/eddy-gdb.py
 } | LC_ALL=C sort >"$scratch/expected"
 (cd "$prefix" && find . ! -type d | sed 's|^\./||' | LC_ALL=C sort) >"$scratch/installed"
 diff "$scratch/expected" "$scratch/installed" || fail "other files are installed than expected (<)"

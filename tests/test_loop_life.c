@@ -258,7 +258,7 @@ test(an_unknown_flag_is_refused)
 {
     struct eddy_loop_options options = testing.options;
 
-    options.flags |= 1u << 3;
+    options.flags |= 1u << 4;
     assert_int_equal(new_with(options), -EINVAL);
     options.flags = 1u << 31;
     assert_int_equal(new_with(options), -EINVAL);

@@ -41,8 +41,9 @@ extern "C" {
 
 /* Told of every error that nobody collects, once: `code` is the negated errno, `task` the task
  * it is about (or a zeroed one), `text` one line without a line break that says what and where.
- * It runs inside the loop and must not call into it. The default writes one line to standard
- * error. */
+ * It runs inside the loop and must not call into it, but may look (eddy_loop_dump). The default
+ * writes the line to standard error; to that of a deadlock, and of cleanups that are cut off, it
+ * adds the dump. */
 typedef void eddy_error_fn(eddy_loop *loop, eddy_task task, int64_t code, const char *text);
 
 enum eddy_loop_flag {
@@ -55,7 +56,12 @@ enum eddy_loop_flag {
     EDDY_LOOP_CHECK = 1 << 1,
     /* Overwrite the unused C stack after every step of a task, so that a plain local that is
      * used after an await reads garbage in tests. */
-    EDDY_LOOP_POISON_STACK = 1 << 2
+    EDDY_LOOP_POISON_STACK = 1 << 2,
+    /* When the loop is freed, tell the error hook (-EBUSY) of what nobody has ended: tasks that were
+     * neither joined nor detached, those among them that still run, and what they wait for;
+     * watchers, streams, servers and timers that are not stopped. For tests, and for programs that
+     * mean to leave nothing. */
+    EDDY_LOOP_REPORT_LEAKS = 1 << 3
 };
 
 /* Zeroed options are the defaults. */
@@ -64,7 +70,7 @@ struct eddy_loop_options {
     void *allocate_user;
     eddy_clock *clock;          /* NULL: monotonic; must outlive the loop */
     const struct eddy_sys *sys; /* NULL: libc; must outlive the loop */
-    eddy_error_fn *on_error;    /* NULL: one line to standard error */
+    eddy_error_fn *on_error;    /* NULL: to standard error */
     void *user;                 /* the caller's: eddy_loop_user returns it */
     int64_t shutdown_limit;     /* how long cleanups may take when the loop ends; 0: ten seconds */
     unsigned flags;             /* enum eddy_loop_flag, or-ed */

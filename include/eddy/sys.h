@@ -62,6 +62,8 @@ struct eddy_sys {
                       socklen_t size);
     int (*getsockname)(const struct eddy_sys *sys, int fd, struct sockaddr *address,
                        socklen_t *size);
+    int (*getpeername)(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *size);
 
     ssize_t (*read)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
     ssize_t (*write)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);

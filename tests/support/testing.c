@@ -128,6 +128,7 @@ WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *si
 WRAP(int, setsockopt, (, int fd, int level, int name, const void *value, socklen_t size), , fd,
      level, name, value, size)
 WRAP(int, getsockname, (, int fd, struct sockaddr *address, socklen_t *size), , fd, address, size)
+WRAP(int, getpeername, (, int fd, struct sockaddr *address, socklen_t *size), , fd, address, size)
 WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
@@ -270,6 +271,7 @@ static void init_sys(struct testing_sys *sys)
         .getsockopt = getsockopt_,
         .setsockopt = setsockopt_,
         .getsockname = getsockname_,
+        .getpeername = getpeername_,
         .read = read_,
         .write = write_,
         .send = send_,

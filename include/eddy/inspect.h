@@ -1,0 +1,72 @@
+/*
+ * Looking at the tasks of a loop: what each waits for, since when, and where. This is for
+ * programs; eddy_loop_dump (dump.h) prints the same for people.
+ *
+ * Looking changes nothing. It may be done from any step or callback, between polls, and inside
+ * the error hook; not while the arguments of an eddy_call are worked out.
+ */
+#ifndef EDDY_INSPECT_H
+#define EDDY_INSPECT_H
+
+#include <stdbool.h>
+
+#include "eddy/coro.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One frame of a task's stack of awaits. */
+struct eddy_frame_info {
+    const char *function;
+    const char *file;
+    uint32_t line; /* of the await in which it is, or was last; 0: it has not awaited yet */
+};
+
+/* The frames of a task that are still to be visited, innermost first. */
+struct eddy_frames {
+    eddy_coro *next; /* private */
+};
+
+enum eddy_task_doing { EDDY_TASK_READY, EDDY_TASK_RUNNING, EDDY_TASK_WAITING, EDDY_TASK_ENDED };
+
+/* A task; valid during the visit, but for the strings that are literals of the program: name, site
+ * and waits_for. */
+struct eddy_task_info {
+    eddy_task task;
+    uint32_t number; /* which no other task of the loop has; they count up */
+    uint32_t parent; /* the number of the task that spawned it, which may be gone; 0: no task did */
+    uint32_t depth;  /* in the tree: 0 stands at the top, for want of a parent that still lives */
+    bool last;       /* no sibling follows */
+    const char *name; /* the function of its first coroutine; "?" if it has ended */
+    const char *site; /* "file:line" where it was spawned */
+    enum eddy_task_doing doing;
+    bool cancelled;            /* a cancel is on its way to it */
+    int64_t result;            /* of one that has ended */
+    int64_t deadline;          /* its earliest time-out on the loop's clock; EDDY_FOREVER: none */
+    struct eddy_frames frames; /* its stack; of one that has ended empty */
+
+    /* Only while it waits: */
+    const char *waits_for; /* the kind of wait: "sleep", "read"; else NULL */
+    const char *detail;    /* what just this one waits for: "fd 7 (127.0.0.1:80)"; else "" */
+    int64_t age;           /* for how long, in nanoseconds, good to about a millisecond */
+    uint32_t blocker;      /* the number of the one task that must act first; 0: none, or unknown */
+    uint32_t circle; /* > 0: it is one of a circle of tasks that wait for each other; which one */
+};
+
+typedef void eddy_inspect_fn(const struct eddy_task_info *info, void *user);
+
+/* Visits every task of the loop, parents before the tasks that they have spawned, otherwise in the
+ * order in which they were spawned. `visit` must not call into the loop, but may look. Returns 0;
+ * -ENOMEM: there was no memory to make a tree of them: all were visited all the same, each at depth
+ * 0, in no order, and circles were not looked for. */
+EDDY_API int eddy_loop_inspect(eddy_loop *loop, eddy_inspect_fn *visit, void *user);
+
+/* The next frame of a stack, outwards; false: there is none. */
+EDDY_API bool eddy_frames_next(struct eddy_frames *frames, struct eddy_frame_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,40 @@
+/* Numbers about a loop: counters that only grow, and what there is at the moment. */
+#ifndef EDDY_METRICS_H
+#define EDDY_METRICS_H
+
+#include "eddy/ready.h"
+#include "eddy/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct eddy_metrics {
+    /* Since the loop was made: */
+    uint64_t turns;       /* of the loop (see loop.h) */
+    uint64_t steps;       /* of tasks and callbacks */
+    uint64_t sleeps;      /* times that it slept in the kernel, and was woken */
+    uint64_t fd_events;   /* that the kernel told */
+    uint64_t deadlines;   /* that came up: timers, sleeps, time-outs */
+    uint64_t spawned;     /* tasks; counts modulo 2^32 */
+    int64_t idle;         /* nanoseconds of the loop's clock that it has slept in the kernel */
+    int64_t busy;         /* all others; with a foreign main loop that one's too */
+    int64_t longest_step; /* nanoseconds; 0 unless slow steps are looked for, see trace.h */
+
+    /* At the moment: */
+    uint64_t ready;   /* tasks and callbacks that are to run */
+    uint64_t live;    /* tasks that have not ended */
+    uint64_t armed;   /* entries in the heap: timers, sleeps and time-outs */
+    uint64_t watched; /* fds in the epoll set, the loop's own left out */
+};
+
+/* Fills the struct. From any step or callback, and between polls; changes nothing. Takes as long
+ * as walking the ready list does. Reads, writes and the like are not counted: who wants to know,
+ * counts them in a table of system calls of his own (sys.h). */
+EDDY_API void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,186 @@
+#include "snapshot.h"
+
+#include <string.h>
+
+/* ---- collecting */
+
+/* How many tasks were spawned since: what is spawned first is oldest, also when the numbers have
+ * begun anew. */
+static uint32_t age_of(const struct eddy_task_record *task)
+{
+    return eddy_task_loop(task)->tasks->spawned - task->timed.ready.generation;
+}
+
+static void count_visitor(struct eddy_task_record *task, void *context)
+{
+    uint32_t *count = context;
+
+    (void)task;
+    ++*count;
+}
+
+static void collect_visitor(struct eddy_task_record *task, void *context)
+{
+    struct eddy_snapshot *snapshot = context;
+    struct eddy_node *node = &snapshot->nodes[snapshot->count++];
+
+    memset(node, 0, sizeof *node);
+    node->task = task;
+    node->parent = EDDY_NO_NODE;
+    node->child = EDDY_NO_NODE;
+    node->next = EDDY_NO_NODE;
+    node->blocker = EDDY_NO_NODE;
+}
+
+/* Oldest first. Shell's sort: in place, for libc's may take memory behind the loop's back. Records
+ * come nearly in order. */
+static void sort(struct eddy_node *nodes, uint32_t count)
+{
+    for (uint32_t gap = count; gap > 1;) {
+        gap = gap < 5 ? 1 : (uint32_t)((uint64_t)gap * 5 / 11);
+        for (uint32_t i = gap; i < count; i++) {
+            struct eddy_node node = nodes[i];
+            uint32_t age = age_of(node.task);
+            uint32_t j = i;
+            for (; j >= gap && age_of(nodes[j - gap].task) < age; j -= gap) {
+                nodes[j] = nodes[j - gap];
+            }
+            nodes[j] = node;
+        }
+    }
+}
+
+/* The node of the task that was `age` spawns ago. */
+static uint32_t find(const struct eddy_snapshot *snapshot, uint32_t age)
+{
+    uint32_t low = 0;
+    uint32_t high = snapshot->count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (age_of(snapshot->nodes[middle].task) > age) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < snapshot->count && age_of(snapshot->nodes[low].task) == age ? low : EDDY_NO_NODE;
+}
+
+/* ---- the tree */
+
+/* The node of the task's parent, if that lives. A parent is older than its child, or its number
+ * belongs to another task by now. */
+static uint32_t find_parent(const struct eddy_snapshot *snapshot,
+                            const struct eddy_task_record *task)
+{
+    uint32_t age = eddy_task_loop(task)->tasks->spawned - task->parent;
+    uint32_t parent = task->parent != 0 && age > age_of(task) ? find(snapshot, age) : EDDY_NO_NODE;
+
+    if (parent != EDDY_NO_NODE &&
+        snapshot->nodes[parent].task->timed.ready.state == EDDY_TASK_DONE_) {
+        return EDDY_NO_NODE;
+    }
+    return parent;
+}
+
+/* Youngest first, each in front of its siblings, so that they stand in order. */
+static void link_tree(struct eddy_snapshot *snapshot)
+{
+    struct eddy_node *nodes = snapshot->nodes;
+
+    snapshot->first = EDDY_NO_NODE;
+    for (uint32_t i = snapshot->count; i-- > 0;) {
+        uint32_t *head;
+        nodes[i].parent = find_parent(snapshot, nodes[i].task);
+        head = nodes[i].parent == EDDY_NO_NODE ? &snapshot->first : &nodes[nodes[i].parent].child;
+        nodes[i].next = *head;
+        *head = i;
+    }
+}
+
+/* ---- circles */
+
+static const struct eddy_task_record *blocker_of(const struct eddy_task_record *task)
+{
+    return task->timed.ready.state == EDDY_TASK_WAITING_ && task->wait->blocker != NULL
+               ? task->wait->blocker(task)
+               : NULL;
+}
+
+static void link_blockers(struct eddy_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        const struct eddy_task_record *blocker = blocker_of(snapshot->nodes[i].task);
+        if (blocker != NULL) {
+            snapshot->nodes[i].blocker = find(snapshot, age_of(blocker));
+        }
+    }
+}
+
+/* Each node has one blocker at most: a search that comes back to what it has seen itself has found a
+ * circle, and one that comes to what another has seen can find no new one. */
+static void find_circles(struct eddy_snapshot *snapshot)
+{
+    struct eddy_node *nodes = snapshot->nodes;
+
+    for (uint32_t begin = 0; begin < snapshot->count; begin++) {
+        uint32_t i = begin;
+        while (i != EDDY_NO_NODE && nodes[i].seen == 0) {
+            nodes[i].seen = begin + 1;
+            i = nodes[i].blocker;
+        }
+        if (i == EDDY_NO_NODE || nodes[i].seen != begin + 1) {
+            continue;
+        }
+        snapshot->circles++;
+        for (; nodes[i].circle == 0; i = nodes[i].blocker) {
+            nodes[i].circle = snapshot->circles;
+        }
+    }
+}
+
+uint32_t eddy_snapshot_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
+{
+    uint32_t i = 0;
+
+    while (snapshot->nodes[i].circle != circle) {
+        i++;
+    }
+    return i;
+}
+
+/* ---- taking it */
+
+int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
+{
+    uint32_t count = 0;
+
+    memset(snapshot, 0, sizeof *snapshot);
+    snapshot->first = EDDY_NO_NODE;
+    if (loop->tasks != NULL) {
+        eddy_task_each(loop, count_visitor, &count);
+    }
+    if (count == 0) {
+        return 0;
+    }
+    snapshot->nodes =
+        eddy_pool_resize(&loop->pool, NULL, 0, (size_t)count * sizeof *snapshot->nodes);
+    if (snapshot->nodes == NULL) {
+        return -ENOMEM;
+    }
+    eddy_task_each(loop, collect_visitor, snapshot);
+    sort(snapshot->nodes, count);
+    link_tree(snapshot);
+    link_blockers(snapshot);
+    find_circles(snapshot);
+    return 0;
+}
+
+void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot)
+{
+    if (snapshot->nodes != NULL) {
+        eddy_pool_resize(&loop->pool, snapshot->nodes,
+                         (size_t)snapshot->count * sizeof *snapshot->nodes, 0);
+    }
+}

@@ -1,0 +1,80 @@
+/* What is told when nothing can go on, a cleanup does not end, or a task is left over. */
+#include <stdio.h>
+
+#include "eddy/dump.h"
+#include "snapshot.h"
+
+/* Appends the members of the first circle, as many as there is room for. */
+static void append_circle(const struct eddy_snapshot *snapshot, char *text, size_t size)
+{
+    uint32_t first = eddy_snapshot_circle(snapshot, 1);
+    uint32_t i = first;
+    size_t used = 0;
+    bool round = false;
+
+    for (; !round && used < size; i = snapshot->nodes[i].blocker) {
+        const struct eddy_task_record *task = snapshot->nodes[i].task;
+        round = used > 0 && i == first;
+        used += (size_t)snprintf(text + used, size - used, "%s#%u %s", used > 0 ? " -> " : ": ",
+                                 (unsigned)task->timed.ready.generation, eddy_task_name_of(task));
+    }
+    if (used >= size) {
+        snprintf(text + size - sizeof "...", sizeof "...", "...");
+    }
+}
+
+static void describe_circles(eddy_loop *loop, char *text, size_t size)
+{
+    struct eddy_snapshot snapshot;
+
+    text[0] = '\0';
+    if (eddy_snapshot_take(loop, &snapshot) < 0) {
+        return; /* the line says the rest all the same */
+    }
+    if (snapshot.circles > 0) {
+        append_circle(&snapshot, text, size);
+    }
+    eddy_snapshot_free(loop, &snapshot);
+}
+
+void eddy_tell_leak(struct eddy_task_record *task)
+{
+    bool ended = task->timed.ready.state == EDDY_TASK_DONE_;
+    const char *name = eddy_task_name_of(task);
+
+    if ((eddy_task_loop(task)->flags & EDDY_LOOP_REPORT_LEAKS) == 0 ||
+        eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_ | EDDY_TASK_ENDING_)) {
+        return; /* somebody has seen to it, or it was told already */
+    }
+    eddy_loop_report(eddy_task_loop(task), eddy_handle(task), -EBUSY,
+                     "leak: #%u %s was never joined, and %s%s (spawned at %s)",
+                     (unsigned)task->timed.ready.generation, name,
+                     ended                ? "has ended"
+                     : task->wait != NULL ? "still waits for "
+                                          : "is still ready",
+                     !ended && task->wait != NULL ? task->wait->name : "", task->site);
+}
+
+void eddy_tell_all(eddy_loop *loop)
+{
+    if (loop->on_error == NULL) { /* a hook of the user's dumps where it wants to */
+        (void)eddy_loop_dump(loop, stderr);
+    }
+}
+
+int eddy_tell_deadlock(eddy_loop *loop)
+{
+    eddy_task none = {NULL, 0};
+    uint32_t live = loop->tasks->live;
+    char circle[400];
+
+    if (live == 0) {
+        return 0;
+    }
+    describe_circles(loop, circle, sizeof circle);
+    eddy_loop_report(loop, none, -EDEADLK,
+                     "deadlock: %u task%s wait%s, and nothing could wake any%s", (unsigned)live,
+                     live == 1 ? "" : "s", live == 1 ? "s" : "", circle);
+    eddy_tell_all(loop);
+    return -EDEADLK;
+}

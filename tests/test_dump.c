@@ -1,0 +1,640 @@
+/* dump.h: what is printed of every task. */
+#include "support/net.h"
+#include "support/text.h"
+#include "support/things.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+
+#include "eddy/connect.h"
+#include "eddy/fd.h"
+#include "eddy/hook.h"
+#include "eddy/server.h"
+#include "eddy/signal.h"
+
+static struct thing things[3];
+
+static void start_circle(void)
+{
+    static const char *const names[] = {"fork 1", "fork 2", "fork 3"};
+
+    memset(things, 0, sizeof things);
+    for (int i = 0; i < 3; i++) {
+        things[i].name = names[i];
+        start(takes, .first = &things[i], .second = &things[(i + 1) % 3]);
+    }
+    testing_turns();
+}
+
+/* ---- circles */
+
+test(tasks_that_wait_in_a_circle_are_told_with_what_they_wait_for_and_where)
+{
+    start_circle();
+    assert_dump("eddy: 3 tasks: 3 waiting\n"
+                "#1 takes waits 0 ms for thing: fork 2; #2 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#2 takes waits 0 ms for thing: fork 3; #3 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#3 takes waits 0 ms for thing: fork 1; #1 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "circle 1: #1 takes -> #2 takes -> #3 takes -> #1 takes\n");
+}
+
+test(who_waits_for_a_circle_is_not_of_it)
+{
+    static struct thing other = {.name = "spoon"};
+
+    start_circle();
+    other = (struct thing){.name = "spoon"};
+    start(takes, .first = &other, .second = &things[0]);
+    start(takes, .first = &other, .second = &things[0]);
+    testing_turns();
+    assert_dump("eddy: 5 tasks: 5 waiting\n"
+                "#1 takes waits 0 ms for thing: fork 2; #2 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#2 takes waits 0 ms for thing: fork 3; #3 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#3 takes waits 0 ms for thing: fork 1; #1 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#4 takes waits 0 ms for thing: fork 1; #1 must act\n"
+                "      at takes (takes.c:52)\n"
+                "#5 takes waits 0 ms for thing: spoon; #4 must act\n"
+                "      at takes (takes.c:50)\n"
+                "circle 1: #1 takes -> #2 takes -> #3 takes -> #1 takes\n");
+}
+
+test(two_circles_are_told_apart_and_one_may_be_of_a_single_task)
+{
+    static struct thing own;
+    struct thing two[2] = {{.name = "left"}, {.name = "right"}};
+
+    own = (struct thing){.name = "own"};
+    start(takes, .first = &two[0], .second = &two[1]);
+    start(takes, .first = &own, .second = &own);
+    start(takes, .first = &two[1], .second = &two[0]);
+    testing_turns();
+    assert_dump("eddy: 3 tasks: 3 waiting\n"
+                "#1 takes waits 0 ms for thing: right; #3 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "#2 takes waits 0 ms for thing: own; #2 must act; in circle 2\n"
+                "      at takes (takes.c:52)\n"
+                "#3 takes waits 0 ms for thing: left; #1 must act; in circle 1\n"
+                "      at takes (takes.c:52)\n"
+                "circle 1: #1 takes -> #3 takes -> #1 takes\n"
+                "circle 2: #2 takes -> #2 takes\n");
+    testing_free();
+}
+
+/* ---- the tree */
+
+/* Spawns `width` of its kind, `levels` deep, one a second, and waits at the end. */
+eddy_frame(spawns) {
+    eddy_coro co;
+    int levels;
+    int width;
+    bool ends;
+    int i;
+};
+
+static int line_of_spawns;
+
+static void spawns(eddy_coro *co)
+{
+    eddy_begin(spawns);
+    for (self->i = 0; self->levels > 0 && self->i < self->width; self->i++) {
+        (void)eddy_spawn(co, spawns, .levels = self->levels - 1, .width = self->width);
+    }
+    if (!self->ends) {
+        line_of_spawns = __LINE__ + 1;
+        eddy_await(eddy_sleep(co, 100 * EDDY_SECOND));
+    }
+    eddy_end;
+}
+
+test(a_task_stands_below_the_one_that_spawned_it)
+{
+    const char *const f = __FILE__;
+    int n;
+
+    start(spawns, .levels = 2, .width = 2);
+    start(spawns);
+    testing_turns();
+    testing.clock.now += 1500 * EDDY_MILLISECOND;
+    n = line_of_spawns;
+    assert_dump("eddy: 8 tasks: 8 waiting\n"
+                "#1 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "      at spawns (%s:%d)\n"
+                "|-- #3 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "|         at spawns (%s:%d)\n"
+                "|   |-- #5 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "|   |         at spawns (%s:%d)\n"
+                "|   `-- #6 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "|             at spawns (%s:%d)\n"
+                "`-- #4 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "          at spawns (%s:%d)\n"
+                "    |-- #7 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "    |         at spawns (%s:%d)\n"
+                "    `-- #8 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "              at spawns (%s:%d)\n"
+                "#2 spawns waits 1.5 s for sleep: 1 min 38 s left\n"
+                "      at spawns (%s:%d)\n",
+                f, n, f, n, f, n, f, n, f, n, f, n, f, n, f, n);
+}
+
+test(a_child_whose_parent_has_ended_stands_at_the_top)
+{
+    const char *const f = __FILE__;
+    eddy_task parent = start(spawns, .levels = 1, .width = 1, .ends = true);
+    char site[256];
+
+    snprintf(site, sizeof site, "%s:%d", f, __LINE__ - 3);
+    testing_turns();
+    assert_dump("eddy: 2 tasks: 1 waiting, 1 ended\n"
+                "#1 ? has ended with 0, and waits to be joined; spawned at %s\n"
+                "#2 spawns waits 0 ms for sleep: 1 min 40 s left\n"
+                "      at spawns (%s:%d)\n",
+                site, f, line_of_spawns);
+    assert_int_equal(finish(parent), 0);
+    assert_dump("eddy: 1 task: 1 waiting\n"
+                "#2 spawns waits 0 ms for sleep: 1 min 40 s left\n"
+                "      at spawns (%s:%d)\n",
+                f, line_of_spawns);
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+
+    for (; (text = strstr(text, part)) != NULL; text++) {
+        count++;
+    }
+    return count;
+}
+
+test(the_dump_of_ten_thousand_tasks_is_whole)
+{
+    char *text;
+
+    for (int i = 0; i < 100; i++) {
+        start(spawns, .levels = 1, .width = 99);
+    }
+    testing_turns();
+    text = dumped();
+    assert_contains(text, "eddy: 10000 tasks: 10000 waiting\n");
+    assert_int_equal(count_of(text, "\n#"), 100);
+    assert_int_equal(count_of(text, "|-- #"), 98 * 100);
+    assert_int_equal(count_of(text, "`-- #"), 100);
+    assert_int_equal(count_of(text, "at spawns"), 10000);
+    free(text);
+}
+
+test(a_chain_of_spawns_is_indented_so_far_and_no_farther)
+{
+    char *text;
+
+    start(spawns, .levels = 300, .width = 1);
+    testing_turns();
+    text = dumped();
+    assert_contains(text, "`-- (depth 300) #301 spawns");
+    assert_int_equal(count_of(text, "at spawns"), 301);
+    assert_true(strlen(text) < 301 * 400);
+    free(text);
+}
+
+/* ---- the stack of awaits */
+
+eddy_frame(deep) {
+    eddy_coro co;
+    int levels;
+};
+
+static int line_of_deep[2];
+
+static void deep(eddy_coro *co)
+{
+    eddy_begin(deep);
+    if (self->levels > 0) {
+        line_of_deep[0] = __LINE__ + 1;
+        eddy_await(eddy_call(co, deep, .levels = self->levels - 1));
+    } else {
+        line_of_deep[1] = __LINE__ + 1;
+        eddy_await(eddy_sleep(co, EDDY_SECOND));
+    }
+    eddy_end;
+}
+
+test(the_stack_is_innermost_first)
+{
+    const char *const f = __FILE__;
+
+    start(deep, .levels = 2);
+    testing_turns();
+    assert_dump("eddy: 1 task: 1 waiting\n"
+                "#1 deep waits 0 ms for sleep: 1.0 s left\n"
+                "      at deep (%s:%d)\n"
+                "      at deep (%s:%d)\n"
+                "      at deep (%s:%d)\n",
+                f, line_of_deep[1], f, line_of_deep[0], f, line_of_deep[0]);
+}
+
+test(of_a_very_deep_stack_both_ends_are_printed)
+{
+    char *text;
+
+    start(deep, .levels = 999);
+    testing_turns();
+    text = dumped();
+    assert_int_equal(count_of(text, "at deep"), 32);
+    assert_contains(text, "      ... 968 more ...\n");
+    free(text);
+}
+
+/* ---- where it is called */
+
+eddy_frame(dumps) {
+    eddy_coro co;
+    char *text;
+};
+
+static void dumps(eddy_coro *co)
+{
+    eddy_begin(dumps);
+    eddy_await(eddy_pause(co));
+    self->text = dumped();
+    testing_log("%s", self->text);
+    free(self->text);
+    eddy_end;
+}
+
+test(the_task_that_runs_is_marked_and_one_that_is_new_or_pauses_is_ready)
+{
+    start(dumps);
+    start(sleeps, .seconds = 1);
+    testing_turn();
+    start(pauses, .name = "p", .times = 1);
+    testing_run();
+    assert_contains(testing.log,
+                    "eddy: 3 tasks: 1 ready, 1 running, 1 waiting\n#1 dumps is running\n"
+                    "      at dumps (");
+    assert_contains(testing.log, "#2 sleeps waits 0 ms for sleep: 1.0 s left\n");
+    assert_contains(testing.log, "#3 pauses is ready\n      at pauses (");
+    assert_contains(testing.log, "tasks.h)\n"); /* no line: it has not begun */
+    testing.log[0] = '\0';
+}
+
+test(a_loop_without_tasks_has_none)
+{
+    assert_dump("eddy: 0 tasks\n");
+}
+
+static void on_timer(eddy_timer *timer)
+{
+    char *text = dumped();
+
+    (void)timer;
+    assert_contains(text, "eddy: 1 task: 1 waiting\n");
+    free(text);
+    testing_log("dumped");
+}
+
+test(it_works_in_a_callback)
+{
+    static eddy_timer timer;
+
+    start(sleeps, .seconds = 2);
+    eddy_timer_start(testing.loop, &timer, EDDY_SECOND, on_timer);
+    testing_run();
+    testing_assert_log("dumped");
+}
+
+/* ---- it changes nothing */
+
+static void dump_in_hook(eddy_hook *hook)
+{
+    (void)hook;
+    free(dumped());
+}
+
+static void busy_scenario(char *log)
+{
+    static struct thing one;
+
+    one = (struct thing){.name = "one"};
+    start(cleans, .name = "a", .body = 3, .cleanup = 1, .result = 1);
+    start(cancels, .task = start(cleans, .name = "b", .body = 9, .cleanup = 2), .at = 1);
+    start(pauses, .name = "p", .times = 5);
+    start(deep, .levels = 3);
+    start(spawns, .levels = 2, .width = 2);
+    start(takes, .first = &one, .second = &one);
+    assert_int_equal(eddy_loop_run(testing.loop), -EDEADLK);
+    testing.errors.count = 0;
+    testing_log("now=%d", seconds());
+    strcpy(log, testing.log);
+    testing.log[0] = '\0';
+}
+
+test(a_dump_after_every_turn_changes_nothing)
+{
+    static char with[sizeof testing.log];
+    static char without[sizeof testing.log];
+    static eddy_hook hook;
+
+    busy_scenario(without);
+    testing_reopen();
+    testing.clock.now = 0;
+    eddy_hook_start(testing.loop, &hook, EDDY_HOOK_CHECK, dump_in_hook);
+    busy_scenario(with);
+    assert_string_equal(with, without);
+}
+
+test(a_dump_gives_back_its_memory)
+{
+    size_t before;
+
+    start_circle();
+    before = testing.memory.bytes;
+    free(dumped());
+    assert_int_equal(testing.memory.bytes, before);
+}
+
+/* ---- when something is missing */
+
+test(without_memory_it_is_a_list)
+{
+    start_circle();
+    testing_fail_allocations_from(1);
+    assert_dump("eddy: 3 tasks: 3 waiting\n"
+                "(no memory to sort them)\n"
+                "#1 takes waits 0 ms for thing: fork 2\n"
+                "      at takes (takes.c:52)\n"
+                "#2 takes waits 0 ms for thing: fork 3\n"
+                "      at takes (takes.c:52)\n"
+                "#3 takes waits 0 ms for thing: fork 1\n"
+                "      at takes (takes.c:52)\n");
+    testing_fail_allocation(0);
+}
+
+test(an_error_of_the_file_is_told)
+{
+    FILE *full = fopen("/dev/full", "w");
+
+    assert_non_null(full);
+    setvbuf(full, NULL, _IONBF, 0);
+    assert_int_equal(eddy_loop_dump(testing.loop, full), -EIO);
+    fclose(full);
+}
+
+/* ---- words for each wait */
+
+#define assert_dumped(part)            \
+    do {                               \
+        char *whole_ = dumped();       \
+        assert_contains(whole_, part); \
+        free(whole_);                  \
+    } while (0)
+
+eddy_frame(limited) {
+    eddy_coro co;
+    struct thing *thing;
+};
+
+static void limited(eddy_coro *co)
+{
+    eddy_begin(limited);
+    eddy_await(eddy_wait_for(co, 5 * EDDY_SECOND, take_thing(co, self->thing)));
+    eddy_end;
+}
+
+eddy_frame(ignores) {
+    eddy_coro co;
+    eddy_task task;
+};
+
+static void ignores(eddy_coro *co)
+{
+    eddy_begin(ignores);
+    eddy_await(eddy_join(co, self->task));
+    eddy_end;
+}
+
+test(a_time_out_and_a_cancel_are_told)
+{
+    static struct thing thing;
+    eddy_task inner = start(cleans, .name = "c", .body = 9, .cleanup = 9);
+    eddy_task joiner = start(ignores, .task = inner);
+
+    thing = (struct thing){.name = "pen"};
+    start(takes, .first = &thing, .second = &thing);
+    testing_turns();
+    start(limited, .thing = &thing);
+    testing_turns();
+    testing.clock.now += 2 * EDDY_SECOND;
+    assert_dumped("limited waits 2.0 s for thing: pen; #3 must act; time-out: 3.0 s left\n");
+    eddy_cancel(joiner);
+    assert_dumped("; cancelled\n");
+    testing_turns();
+    testing.log[0] = '\0';
+}
+
+eddy_frame(waits_for_fd) {
+    eddy_coro co;
+    int fd;
+    unsigned events;
+};
+
+static void waits_for_fd(eddy_coro *co)
+{
+    eddy_begin(waits_for_fd);
+    eddy_await(eddy_fd_wait(co, self->fd, self->events));
+    eddy_end;
+}
+
+test(an_fd_is_told_with_its_events_and_what_it_is)
+{
+    int fds[2];
+    int pair[2];
+    char expected[128];
+
+    testing_pipe(fds);
+    testing_socketpair(pair);
+    start(waits_for_fd, .fd = fds[0], .events = EDDY_READ);
+    start(waits_for_fd, .fd = pair[0], .events = EDDY_READ | EDDY_PRIORITY);
+    testing_turns();
+    snprintf(expected, sizeof expected, "for fd: fd %d read\n", fds[0]);
+    assert_dumped(expected);
+    snprintf(expected, sizeof expected, "for fd: fd %d (unix) read priority\n", pair[0]);
+    assert_dumped(expected);
+    testing_free();
+    for (int i = 0; i < 2; i++) {
+        close(fds[i]);
+        close(pair[i]);
+    }
+}
+
+static char bytes[1 << 22];
+
+enum stream_use { USE_READ, USE_READABLE, USE_WRITE };
+
+eddy_frame(uses) {
+    eddy_coro co;
+    eddy_stream *stream;
+    enum stream_use use;
+};
+
+static void uses(eddy_coro *co)
+{
+    eddy_begin(uses);
+    if (self->use == USE_READ) {
+        eddy_await(eddy_read(co, self->stream, bytes, 10));
+    } else if (self->use == USE_READABLE) {
+        eddy_await(eddy_readable(co, self->stream));
+    } else {
+        eddy_await(eddy_write(co, self->stream, bytes, sizeof bytes));
+    }
+    eddy_end;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    return ntohs(address.sin_port);
+}
+
+test(a_stream_is_told_with_its_peer_and_how_much_is_written)
+{
+    static eddy_stream stream;
+    char expected[160];
+    int fds[2];
+
+    net_tcp_pair(fds);
+    assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
+    start(uses, .stream = &stream, .use = USE_READ);
+    start(uses, .stream = &stream, .use = USE_WRITE);
+    testing_turns();
+    snprintf(expected, sizeof expected, "for read: fd %d (127.0.0.1:%d)\n", fds[0],
+             port_of(fds[1]));
+    assert_dumped(expected);
+    snprintf(expected, sizeof expected,
+             "for write: fd %d (127.0.0.1:%d), %zu of %zu bytes written\n", fds[0], port_of(fds[1]),
+             eddy_stream_written(&stream), sizeof bytes);
+    assert_dumped(expected);
+    eddy_stream_close(&stream);
+    testing_free();
+    close(fds[1]);
+    testing.errors.count = 0;
+}
+
+test(an_fd_of_which_the_system_tells_nothing_is_a_number)
+{
+    static eddy_stream stream;
+    char expected[64];
+    int fds[2];
+
+    net_tcp_pair(fds);
+    assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
+    start(uses, .stream = &stream, .use = USE_READABLE);
+    testing_turns();
+    testing_fail_from(getpeername, 1, -ENOTCONN);
+    testing_fail_from(getsockname, 1, -ENOBUFS);
+    snprintf(expected, sizeof expected, "for readable: fd %d\n", fds[0]);
+    assert_dumped(expected);
+    eddy_stream_close(&stream);
+    testing_free();
+    close(fds[1]);
+    testing.errors.count = 0;
+}
+
+eddy_frame(waits_for_signals) {
+    eddy_coro co;
+};
+
+static void waits_for_signals(eddy_coro *co)
+{
+    eddy_begin(waits_for_signals);
+    eddy_await(eddy_signal_wait(co, EDDY_SIGNAL(SIGUSR2) | EDDY_SIGNAL(SIGTERM) | EDDY_SIGNAL(40)));
+    eddy_end;
+}
+
+test(signals_are_told_by_name)
+{
+    start(waits_for_signals);
+    testing_turns();
+    assert_dumped("waits 0 ms for signal: SIGUSR2, SIGTERM, 40\n");
+}
+
+eddy_frame(serves_nobody) {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+static void serves_nobody(eddy_coro *co)
+{
+    eddy_begin(serves_nobody);
+    eddy_await(eddy_sleep(co, 100 * EDDY_SECOND));
+    eddy_end;
+}
+
+eddy_frame(serves) {
+    eddy_coro co;
+    eddy_server server;
+};
+
+static int server_port;
+
+static void serves(eddy_coro *co)
+{
+    eddy_begin(serves);
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, serves_nobody));
+    server_port = eddy_server_port(&self->server);
+    eddy_await(eddy_server_wait_closed(co, &self->server));
+    eddy_end;
+}
+
+test(a_server_is_told_with_its_port_and_its_clients)
+{
+    char expected[64];
+    int fd;
+
+    start(serves);
+    testing_turns();
+    fd = net_connect(server_port);
+    testing_turns();
+    snprintf(expected, sizeof expected, "for server: port %d, 1 client\n", server_port);
+    assert_dumped(expected);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        testing_case(tasks_that_wait_in_a_circle_are_told_with_what_they_wait_for_and_where),
+        testing_case(who_waits_for_a_circle_is_not_of_it),
+        testing_case(two_circles_are_told_apart_and_one_may_be_of_a_single_task),
+        testing_case(a_task_stands_below_the_one_that_spawned_it),
+        testing_case(a_child_whose_parent_has_ended_stands_at_the_top),
+        testing_case(the_dump_of_ten_thousand_tasks_is_whole),
+        testing_case(a_chain_of_spawns_is_indented_so_far_and_no_farther),
+        testing_case(the_stack_is_innermost_first),
+        testing_case(of_a_very_deep_stack_both_ends_are_printed),
+        testing_case(the_task_that_runs_is_marked_and_one_that_is_new_or_pauses_is_ready),
+        testing_case(a_loop_without_tasks_has_none),
+        testing_case(it_works_in_a_callback),
+        testing_case(a_dump_after_every_turn_changes_nothing),
+        testing_case(a_dump_gives_back_its_memory),
+        testing_case(without_memory_it_is_a_list),
+        testing_case(an_error_of_the_file_is_told),
+        testing_case(a_time_out_and_a_cancel_are_told),
+        testing_case(an_fd_is_told_with_its_events_and_what_it_is),
+        testing_case(a_stream_is_told_with_its_peer_and_how_much_is_written),
+        testing_case(an_fd_of_which_the_system_tells_nothing_is_a_number),
+        testing_case(signals_are_told_by_name),
+        testing_case(a_server_is_told_with_its_port_and_its_clients),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

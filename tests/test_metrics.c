@@ -1,0 +1,204 @@
+/* metrics.h: what a loop counts. */
+#include "support/tasks.h"
+
+#include <unistd.h>
+
+#include "eddy/callback.h"
+#include "eddy/io.h"
+#include "eddy/metrics.h"
+#include "eddy/timer.h"
+
+static struct eddy_metrics metrics(void)
+{
+    struct eddy_metrics result;
+
+    eddy_loop_metrics(testing.loop, &result);
+    return result;
+}
+
+test(a_new_loop_has_counted_nothing)
+{
+    static const struct eddy_metrics none;
+    struct eddy_metrics now = metrics();
+
+    assert_memory_equal(&now, &none, sizeof now);
+}
+
+test(turns_and_steps_are_counted)
+{
+    start(pauses, .name = "a", .times = 3);
+    start(pauses, .name = "b", .times = 1);
+    testing_run();
+    /* a: 4 steps, b: 2, in 4 turns */
+    assert_int_equal(metrics().turns, 4);
+    assert_int_equal(metrics().steps, 6);
+    testing_free();
+    testing.log[0] = '\0';
+}
+
+static void on_callback(eddy_callback *callback)
+{
+    (void)callback;
+}
+
+test(turns_that_nobody_sees_are_counted_too)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+    start(pauses, .name = "a", .times = 99);
+    testing_run();
+    testing.log[0] = '\0';
+    assert_int_equal(metrics().turns, 100);
+    assert_int_equal(metrics().steps, 100);
+}
+
+test(a_callback_is_a_step)
+{
+    static eddy_callback callback;
+
+    eddy_callback_start(testing.loop, &callback, on_callback);
+    testing_run();
+    assert_int_equal(metrics().turns, 1);
+    assert_int_equal(metrics().steps, 1);
+}
+
+test(tasks_are_counted_that_live_and_that_were_spawned)
+{
+    eddy_task first = start(sleeps, .seconds = 1, .result = 7);
+
+    start(sleeps, .seconds = 5);
+    testing_turns();
+    assert_int_equal(finish(first), 7);
+    assert_int_equal(metrics().spawned, 2);
+    assert_int_equal(metrics().live, 1);
+}
+
+test(what_is_to_run_is_counted)
+{
+    static eddy_callback callback;
+
+    start(returns);
+    start(returns);
+    eddy_callback_start(testing.loop, &callback, on_callback);
+    assert_int_equal(metrics().ready, 3);
+    testing_run();
+    assert_int_equal(metrics().ready, 0);
+}
+
+static void on_timer(eddy_timer *timer)
+{
+    (void)timer;
+}
+
+test(deadlines_that_came_up_and_those_that_are_armed_are_counted)
+{
+    static eddy_timer timer;
+
+    start(sleeps, .seconds = 1);
+    start(sleeps, .seconds = 9);
+    eddy_timer_start(testing.loop, &timer, 2 * EDDY_SECOND, on_timer);
+    testing_turns();
+    assert_int_equal(metrics().armed, 3);
+    assert_int_equal(metrics().deadlines, 0);
+    assert_int_equal(run(sleeps, .seconds = 3), 0);
+    assert_int_equal(metrics().deadlines, 3);
+    assert_int_equal(metrics().armed, 1);
+}
+
+static void on_io(eddy_io *io, unsigned events)
+{
+    (void)events;
+    testing_drain(io->fd);
+    eddy_io_stop(io);
+}
+
+test(events_of_fds_and_the_fds_are_counted)
+{
+    static eddy_io io;
+    int fds[2];
+
+    testing_pipe(fds);
+    assert_int_equal(eddy_io_start(testing.loop, &io, fds[0], EDDY_READ, on_io), 0);
+    assert_int_equal(metrics().watched, 1);
+    testing_poke(fds[1]);
+    testing_run();
+    assert_int_equal(metrics().fd_events, 1);
+    assert_int_equal(metrics().watched, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+test(virtual_time_that_is_jumped_over_is_idle)
+{
+    assert_int_equal(run(sleeps, .seconds = 5), 0);
+    assert_int_equal(metrics().idle, 5 * EDDY_SECOND);
+    assert_int_equal(metrics().busy, 0);
+    assert_int_equal(metrics().sleeps, 0); /* the kernel was not asked to wait */
+}
+
+eddy_frame(works) {
+    eddy_coro co;
+};
+
+/* Takes two seconds, sleeps three, takes four. */
+static void works(eddy_coro *co)
+{
+    eddy_begin(works);
+    testing.sys.now += 2 * EDDY_SECOND;
+    eddy_await(eddy_sleep(co, 3 * EDDY_SECOND));
+    testing.sys.now += 4 * EDDY_SECOND;
+    eddy_end;
+}
+
+test(real_time_is_idle_in_the_kernel_and_busy_else)
+{
+    testing_free();
+    testing_fake_clock(100 * EDDY_SECOND);
+    testing.options.clock = NULL;
+    testing_reopen();
+    assert_int_equal(run(works), 0);
+    assert_int_equal(metrics().idle, 3 * EDDY_SECOND);
+    assert_int_equal(metrics().busy, 6 * EDDY_SECOND);
+    assert_int_equal(metrics().sleeps, 1);
+    testing.sys.now += EDDY_SECOND;
+    assert_int_equal(metrics().busy, 7 * EDDY_SECOND); /* a foreign main loop's */
+}
+
+eddy_frame(looks) {
+    eddy_coro co;
+};
+
+static void looks(eddy_coro *co)
+{
+    eddy_begin(looks);
+    (void)eddy_spawn(co, returns);
+    testing_log("%d %d", (int)metrics().ready, (int)metrics().live);
+    eddy_end;
+}
+
+test(it_may_be_asked_inside_a_step)
+{
+    start(looks);
+    start(returns);
+    testing_run();
+    testing_assert_log("2 3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        testing_case(a_new_loop_has_counted_nothing),
+        testing_case(turns_and_steps_are_counted),
+        testing_case(turns_that_nobody_sees_are_counted_too),
+        testing_case(a_callback_is_a_step),
+        testing_case(tasks_are_counted_that_live_and_that_were_spawned),
+        testing_case(what_is_to_run_is_counted),
+        testing_case(deadlines_that_came_up_and_those_that_are_armed_are_counted),
+        testing_case(events_of_fds_and_the_fds_are_counted),
+        testing_case(virtual_time_that_is_jumped_over_is_idle),
+        testing_case(real_time_is_idle_in_the_kernel_and_busy_else),
+        testing_case(it_may_be_asked_inside_a_step),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,6 +2,7 @@
 #ifndef EDDY_H
 #define EDDY_H
 
+#include "eddy/as_completed.h"
 #include "eddy/barrier.h"
 #include "eddy/callback.h"
 #include "eddy/clock.h"
@@ -10,6 +11,8 @@
 #include "eddy/copy.h"
 #include "eddy/coro.h"
 #include "eddy/deadline.h"
+#include "eddy/done_callback.h"
+#include "eddy/error.h"
 #include "eddy/event.h"
 #include "eddy/fd.h"
 #include "eddy/future.h"
@@ -33,5 +36,6 @@
 #include "eddy/timer.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
+#include "eddy/wait_tasks.h"
 
 #endif

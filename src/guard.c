@@ -26,21 +26,42 @@ static size_t frame_size(const eddy_coro *co)
     return eddy_pool_block_size(co, co->pool_class);
 }
 
+static bool lies_in(const eddy_coro *co, const void *pointer)
+{
+    uintptr_t low = (uintptr_t)co;
+
+    return (uintptr_t)pointer >= low && (uintptr_t)pointer < low + frame_size(co);
+}
+
+static const eddy_coro *lent_frame(const struct eddy_link *link)
+{
+    return ((const struct eddy_task_extra *)(const void *)((const char *)link -
+                                                           offsetof(struct eddy_task_extra,
+                                                                    frame_guard)))
+        ->frame;
+}
+
 void eddy_guard_check(eddy_coro *co)
 {
-    const struct eddy_link *guards = &eddy_extra(co->task)->guards;
-    uintptr_t low = (uintptr_t)co;
-    uintptr_t high = low + frame_size(co);
+    const struct eddy_task_extra *extra = eddy_extra(co->task);
 
-    if (eddy_list_empty(guards)) {
+    if (eddy_list_empty(&extra->guards) && eddy_list_empty(&extra->lent)) {
         eddy_clear(co->task, EDDY_TASK_GUARDS_);
         return;
     }
-    for (const struct eddy_link *link = guards->next; link != guards; link = link->next) {
-        if ((uintptr_t)link >= low && (uintptr_t)link < high) {
-            eddy_frame_misuse(
-                co, "the coroutine ends although a stream, server, queue or group in its frame "
-                    "is still open: close it in eddy_finally");
+    for (const struct eddy_link *link = eddy_list_first(&extra->guards);
+         link != NULL && link != &extra->guards; link = link->next) {
+        if (lies_in(co, link)) {
+            eddy_frame_misuse(co,
+                              "the coroutine ends although a stream, server or group in its frame "
+                              "is still open: close it in eddy_finally");
+        }
+    }
+    for (const struct eddy_link *link = eddy_list_first(&extra->lent);
+         link != NULL && link != &extra->lent; link = link->next) {
+        if (lies_in(co, lent_frame(link))) {
+            eddy_frame_misuse(co, "the coroutine ends although a task of eddy_spawn_in still runs "
+                                  "in its frame: join it in eddy_finally");
         }
     }
 }

@@ -64,10 +64,8 @@ static void due(eddy_loop *loop, struct eddy_timed *timed)
     if (deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
         if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
             eddy_wake(task, 0);
-        } else if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
-            eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
-        } else if (eddy_limit_strike(task) && eddy_interrupt(task)) {
-            eddy_limit_delivered(task);
+        } else {
+            eddy_limit_reach(task);
         }
     }
     if (eddy_heap_has(&timed->alarm)) {
@@ -263,6 +261,9 @@ static void forget_visitor(struct eddy_task_record *task, void *context)
     }
     if (eddy_link_used(&task->timed.ready.link)) {
         eddy_list_remove(&task->timed.ready.link);
+    }
+    if (eddy_extra(task) != NULL) {
+        eddy_task_forget_links(eddy_extra(task));
     }
 }
 

@@ -1,5 +1,6 @@
 #include "eddy/task.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "task_internal.h"
@@ -47,14 +48,30 @@ void eddy_owner_set(struct eddy_task_record *task, void *owner)
     }
 }
 
+static void empty_list(struct eddy_link *list)
+{
+    while (!eddy_list_empty(list)) {
+        eddy_list_remove(list->next);
+    }
+}
+
+void eddy_task_forget_links(struct eddy_task_extra *extra)
+{
+    empty_list(&extra->guards); /* open things elsewhere than in frames */
+    empty_list(&extra->done);
+    empty_list(&extra->lent);
+    if (eddy_link_used(&extra->frame_guard)) {
+        eddy_list_remove(&extra->frame_guard);
+    }
+}
+
 void eddy_task_release(struct eddy_task_record *task)
 {
     struct eddy_task_extra *extra = eddy_extra(task);
 
     if (extra != NULL) {
-        while (!eddy_list_empty(&extra->guards)) { /* open things elsewhere than in frames */
-            eddy_list_remove(extra->guards.next);
-        }
+        eddy_task_forget_links(extra);
+        eddy_error_forget(task);
         eddy_pool_give(&eddy_task_loop(task)->pool, extra, extra->pool_class);
     }
     eddy_task_record_free(task);
@@ -118,51 +135,76 @@ eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size
     return task;
 }
 
-eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
-{
-    int result = may_spawn(loop);
-
-    return result < 0 ? failed(result) : start(loop, site, frame);
-}
-
-/* ---- errors */
-
-void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
-                     const char *file, int line)
+/* In a loop that checks itself, a frame of the caller's that is about to go while a task runs in it
+ * is found out; otherwise the memory for that is saved. */
+static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
 {
     struct eddy_task_extra *extra = eddy_extra_make(task);
 
-    if (extra != NULL) { /* without memory the error goes on without its origin */
-        extra->error = error;
-        extra->function = function;
-        extra->file = file;
-        extra->line = line;
+    if (extra == NULL || eddy_extra_make(spawner) == NULL) {
+        return -ENOMEM;
     }
+    extra->frame = task->top;
+    eddy_list_append(&eddy_extra(spawner)->lent, &extra->frame_guard);
+    eddy_set(spawner, EDDY_TASK_GUARDS_);
+    return 0;
 }
 
-void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
 {
-    const struct eddy_task_extra *extra = eddy_extra(from);
+    int result = may_spawn(loop);
+    eddy_task task;
 
-    if (error < 0 && extra != NULL && extra->error == error) {
-        eddy_error_note(to, error, extra->function, extra->file, extra->line);
-        eddy_set(to, EDDY_TASK_CASCADED_);
+    if (result < 0) {
+        return failed(result);
     }
+    task = start(loop, site, frame);
+    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
+        (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
+    }
+    return task;
 }
 
-void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what)
+/* ---- names */
+
+int eddy_task_set_name(eddy_task handle, const char *name)
+{
+    struct eddy_task_record *task = eddy_task_find(handle);
+    struct eddy_task_extra *extra;
+
+    if (task == NULL) {
+        return -ESRCH;
+    }
+    extra = eddy_extra_make(task);
+    if (extra == NULL) {
+        return -ENOMEM;
+    }
+    extra->name = name;
+    return 0;
+}
+
+const char *eddy_task_display_name(const struct eddy_task_record *task)
 {
     const struct eddy_task_extra *extra = eddy_extra(task);
 
-    if (extra != NULL && extra->error == error) {
-        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
-                         "%s:%d: %s: %s (in a task that was spawned at %s and %s)", extra->file,
-                         extra->line, extra->function, eddy_strerror(error), task->site, what);
-    } else {
-        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
-                         "%s: %s (in a task that was spawned here and %s)", task->site,
-                         eddy_strerror(error), what);
-    }
+    return extra != NULL && extra->name != NULL ? extra->name : task->site;
+}
+
+const char *eddy_task_name(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    return task != NULL ? eddy_task_display_name(task) : NULL;
+}
+
+const char *eddy_task_place(const struct eddy_task_record *task)
+{
+    return task->site + strlen(task->site) + 1;
+}
+
+void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    snprintf(text, size, "%s (%s)", eddy_task_display_name(task), eddy_task_place(task));
 }
 
 /* ---- ending */
@@ -178,6 +220,12 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     }
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
+    if (eddy_extra(task) != NULL) {
+        eddy_done_tell(task);
+        if (eddy_link_used(&eddy_extra(task)->frame_guard)) {
+            eddy_list_remove(&eddy_extra(task)->frame_guard);
+        }
+    }
     eddy_task_loop(task)->tasks->live--;
     eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     if (task == eddy_task_loop(task)->awaited) {

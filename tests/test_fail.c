@@ -216,15 +216,6 @@ test(the_memory_of_texts_is_used_again)
     assert_int_equal(run(fails_often), 0);
 }
 
-/* Takes all memory that the pool still has, so that the next request has none. */
-static void drain_pool(void)
-{
-    unsigned pool_class;
-
-    testing_fail_allocations_from(1);
-    while (eddy_pool_take((struct eddy_pool *)(void *)testing.loop, 8, &pool_class) != NULL) {}
-}
-
 eddy_frame(fails_without_memory) {
     eddy_coro co;
     int64_t rc;
@@ -234,7 +225,7 @@ eddy_frame(fails_without_memory) {
 static void fails_without_memory(eddy_coro *co)
 {
     eddy_begin(fails_without_memory);
-    drain_pool();
+    leave_memory(0);
     eddy_fail(co, BAD, "number %d", 3);
     eddy_end;
 }

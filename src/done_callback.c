@@ -21,7 +21,7 @@ int eddy_task_on_done(eddy_task handle, eddy_done_callback *callback,
                       eddy_done_callback_fn *function)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
-    struct eddy_task_extra *extra;
+    struct eddy_task_rare *rare;
 
     if (task == NULL) {
         return -ESRCH;
@@ -34,20 +34,19 @@ int eddy_task_on_done(eddy_task handle, eddy_done_callback *callback,
         start(task, callback);
         return 0;
     }
-    extra = eddy_extra_make(task);
-    if (extra == NULL) {
+    rare = eddy_rare_make(task);
+    if (rare == NULL) {
         return -ENOMEM;
     }
-    eddy_list_append(&extra->done, &callback->scheduled.ready.link);
+    eddy_list_append(&rare->done, &callback->scheduled.ready.link);
     return 0;
 }
 
 void eddy_done_tell(struct eddy_task_record *task)
 {
-    struct eddy_task_extra *extra = eddy_extra(task);
     struct eddy_link *link;
 
-    while ((link = eddy_list_first(&extra->done)) != NULL) {
+    while ((link = eddy_list_first(&eddy_rare(task)->done)) != NULL) {
         eddy_list_remove(link);
         start(task, (eddy_done_callback *)(void *)link);
     }

@@ -16,8 +16,8 @@ static void free_text(struct eddy_task_record *task)
     if (extra->error.memory == NULL) {
         return;
     }
-    if (extra->caught.text == extra->error.memory) {
-        extra->caught.text = NULL;
+    if (extra->rare != NULL && extra->rare->caught.text == extra->error.memory) {
+        extra->rare->caught.text = NULL;
     }
     eddy_pool_give(&eddy_task_loop(task)->pool, extra->error.memory, EDDY_POOL_CLASS(TEXT_SIZE));
     extra->error.memory = NULL;
@@ -119,12 +119,12 @@ void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *f
 int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char *file, int line)
 {
     struct eddy_task_record *task = co->task;
-    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_task_rare *rare = eddy_rare_make(task);
     struct eddy_error_info own = {error, NULL, function, file, line, NULL};
 
-    if (extra != NULL) {
-        extra->caught =
-            eddy_has(task, EDDY_TASK_CASCADED_) && extra->error.code == error ? extra->error : own;
+    if (rare != NULL) {
+        bool known = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
+        rare->caught = known ? eddy_extra(task)->error : own;
     }
     return 1;
 }
@@ -132,15 +132,15 @@ int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char 
 const struct eddy_error_info *eddy_error(eddy_coro *co)
 {
     static const struct eddy_error_info none = {0, "no error was caught", "", "", 0, NULL};
-    struct eddy_task_extra *extra = eddy_extra(co->task);
+    struct eddy_task_rare *rare = eddy_rare(co->task);
 
-    if (extra == NULL || extra->caught.code == 0) {
+    if (rare == NULL || rare->caught.code == 0) {
         return &none;
     }
-    if (extra->caught.text == NULL) {
-        extra->caught.text = eddy_strerror(extra->caught.code);
+    if (rare->caught.text == NULL) {
+        rare->caught.text = eddy_strerror(rare->caught.code);
     }
-    return &extra->caught;
+    return &rare->caught;
 }
 
 /* ---- what the error hook is told */

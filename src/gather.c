@@ -171,7 +171,7 @@ static void one_done(struct eddy_task_record *task, struct eddy_task_record *chi
     (void)result;
     if (--task->with.count[RUNNING] == 0) {
         eddy_wake(task, collect_all(task, task->in.object, task->with.count[ALL],
-                                    eddy_extra(task)->results));
+                                    eddy_rare(task)->results));
     }
 }
 
@@ -192,7 +192,7 @@ int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count, int
     if (result < 0) {
         return result;
     }
-    if (eddy_extra_make(task) == NULL) {
+    if (eddy_rare_make(task) == NULL) {
         return -ENOMEM;
     }
     result = eddy_tasks_claim(task, tasks, count, false);
@@ -207,7 +207,7 @@ int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count, int
     }
     eddy_check_pointer(co, tasks);
     eddy_check_pointer(co, results);
-    eddy_extra(task)->results = results;
+    eddy_rare(task)->results = results;
     task->with.count[RUNNING] = running;
     task->with.count[ALL] = (uint32_t)count;
     return eddy_park(co, &gather_all_kind, (void *)(uintptr_t)tasks, NULL);

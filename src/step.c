@@ -262,9 +262,7 @@ static void forget_visitor(struct eddy_task_record *task, void *context)
     if (eddy_link_used(&task->timed.ready.link)) {
         eddy_list_remove(&task->timed.ready.link);
     }
-    if (eddy_extra(task) != NULL) {
-        eddy_task_forget_links(eddy_extra(task));
-    }
+    eddy_task_forget_links(task);
 }
 
 static void fini(eddy_loop *loop)

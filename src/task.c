@@ -39,6 +39,22 @@ struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task)
     return extra;
 }
 
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+    unsigned pool_class;
+
+    if (extra == NULL || extra->rare != NULL) {
+        return extra != NULL ? extra->rare : NULL;
+    }
+    extra->rare = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *extra->rare, &pool_class);
+    if (extra->rare != NULL) {
+        memset(extra->rare, 0, sizeof *extra->rare);
+        extra->rare->pool_class = pool_class;
+    }
+    return extra->rare;
+}
+
 void eddy_owner_set(struct eddy_task_record *task, void *owner)
 {
     if (eddy_has(task, EDDY_TASK_EXTRA_)) {
@@ -55,24 +71,34 @@ static void empty_list(struct eddy_link *list)
     }
 }
 
-void eddy_task_forget_links(struct eddy_task_extra *extra)
+void eddy_task_forget_links(struct eddy_task_record *task)
 {
-    empty_list(&extra->guards); /* open things elsewhere than in frames */
-    empty_list(&extra->done);
-    empty_list(&extra->lent);
-    if (eddy_link_used(&extra->frame_guard)) {
-        eddy_list_remove(&extra->frame_guard);
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (eddy_extra(task) != NULL) {
+        empty_list(&eddy_extra(task)->guards); /* open things elsewhere than in frames */
+    }
+    if (rare != NULL) {
+        empty_list(&rare->done);
+        empty_list(&rare->lent);
+    }
+    if (rare != NULL && eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
     }
 }
 
 void eddy_task_release(struct eddy_task_record *task)
 {
+    struct eddy_pool *pool = &eddy_task_loop(task)->pool;
     struct eddy_task_extra *extra = eddy_extra(task);
 
     if (extra != NULL) {
-        eddy_task_forget_links(extra);
+        eddy_task_forget_links(task);
         eddy_error_forget(task);
-        eddy_pool_give(&eddy_task_loop(task)->pool, extra, extra->pool_class);
+        if (extra->rare != NULL) {
+            eddy_pool_give(pool, extra->rare, extra->rare->pool_class);
+        }
+        eddy_pool_give(pool, extra, extra->pool_class);
     }
     eddy_task_record_free(task);
 }
@@ -139,13 +165,13 @@ eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size
  * is found out; otherwise the memory for that is saved. */
 static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
 {
-    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_task_rare *rare = eddy_rare_make(task);
 
-    if (extra == NULL || eddy_extra_make(spawner) == NULL) {
+    if (rare == NULL || eddy_rare_make(spawner) == NULL) {
         return -ENOMEM;
     }
-    extra->frame = task->top;
-    eddy_list_append(&eddy_extra(spawner)->lent, &extra->frame_guard);
+    rare->frame = task->top;
+    eddy_list_append(&eddy_rare(spawner)->lent, &rare->frame_guard);
     eddy_set(spawner, EDDY_TASK_GUARDS_);
     return 0;
 }
@@ -170,24 +196,24 @@ eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
 int eddy_task_set_name(eddy_task handle, const char *name)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
-    struct eddy_task_extra *extra;
+    struct eddy_task_rare *rare;
 
     if (task == NULL) {
         return -ESRCH;
     }
-    extra = eddy_extra_make(task);
-    if (extra == NULL) {
+    rare = eddy_rare_make(task);
+    if (rare == NULL) {
         return -ENOMEM;
     }
-    extra->name = name;
+    rare->name = name;
     return 0;
 }
 
 const char *eddy_task_display_name(const struct eddy_task_record *task)
 {
-    const struct eddy_task_extra *extra = eddy_extra(task);
+    const struct eddy_task_rare *rare = eddy_rare(task);
 
-    return extra != NULL && extra->name != NULL ? extra->name : task->site;
+    return rare != NULL && rare->name != NULL ? rare->name : task->site;
 }
 
 const char *eddy_task_name(eddy_task handle)
@@ -209,6 +235,15 @@ void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t 
 
 /* ---- ending */
 
+/* Its frame is the caller's again, and the callbacks become ready. */
+static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task)
+{
+    if (eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
+    }
+    eddy_done_tell(task);
+}
+
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 {
     struct eddy_task_record *joiner = eddy_owner_of(task);
@@ -220,11 +255,8 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     }
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
-    if (eddy_extra(task) != NULL) {
-        eddy_done_tell(task);
-        if (eddy_link_used(&eddy_extra(task)->frame_guard)) {
-            eddy_list_remove(&eddy_extra(task)->frame_guard);
-        }
+    if (eddy_rare(task) != NULL) {
+        tell_rare(eddy_rare(task), task);
     }
     eddy_task_loop(task)->tasks->live--;
     eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);

@@ -48,16 +48,22 @@ struct eddy_task_extra {
     void *owner; /* who is told of its end */
     struct eddy_task_record *task;
     struct eddy_limit *limits;
-    struct eddy_link guards;       /* links inside of what the task has opened and not closed */
-    struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
-    struct eddy_error_info error;  /* the last that was raised, and where */
-    struct eddy_error_info caught; /* the last that was caught; its text is that of `error` */
+    struct eddy_link guards;      /* links inside of what the task has opened and not closed */
+    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_error_info error; /* the last that was raised, and where */
+    struct eddy_task_rare *rare;  /* or NULL */
+    unsigned pool_class;
+};
+
+/* What hardly a task needs, likewise. */
+struct eddy_task_rare {
+    struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
     const char *name;              /* given by eddy_task_set_name, or NULL */
-    struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
     int64_t *results;              /* while it gathers all: where they go */
-    /* of a task of eddy_spawn_in, in the list of its spawner: the memory of its first frame */
-    struct eddy_link frame_guard;
-    const eddy_coro *frame;
+    struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
+    struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_link frame_guard;  /* of a task of eddy_spawn_in, in the list of its spawner */
+    const eddy_coro *frame;        /* its first frame */
     unsigned pool_class;
 };
 
@@ -131,6 +137,11 @@ static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *
     return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
 }
 
+static inline struct eddy_task_rare *eddy_rare(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->rare : NULL;
+}
+
 /* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
  * NULL. */
 static inline void *eddy_owner_of(const struct eddy_task_record *task)
@@ -154,6 +165,7 @@ static inline eddy_task eddy_handle(struct eddy_task_record *task)
 
 /* The extra record, made if there is none; NULL: no memory. */
 struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task);
 void eddy_owner_set(struct eddy_task_record *task, void *owner);
 
 /* Guards: what must be closed before its memory goes. A task links into its list what it opens
@@ -182,8 +194,8 @@ const char *eddy_task_place(const struct eddy_task_record *task);
 /* For `describe`: "name (file:line)". */
 void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size);
 
-/* Takes everything out of the lists that the extra record has. */
-void eddy_task_forget_links(struct eddy_task_extra *extra);
+/* Takes everything out of the lists that the task's records have. */
+void eddy_task_forget_links(struct eddy_task_record *task);
 
 /* ---- error.c */
 

@@ -233,8 +233,8 @@ static int end_tasks(eddy_loop *loop)
         result = eddy_loop_turn(loop, deadline - loop->now);
     }
     eddy_loop_leave(loop);
+    loop->tasks->closed = true; /* also for what the error hook spawns */
     eddy_task_each(loop, report_visitor, &error);
-    loop->tasks->closed = true;
     return loop->tasks->live > 0 ? -ETIMEDOUT : result;
 }
 

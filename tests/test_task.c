@@ -404,6 +404,25 @@ test(the_error_hook_may_not_re_enter)
     assert_told(-EIO, "fails");
 }
 
+static int64_t late_spawn;
+
+static void spawning_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
+{
+    testing_on_error(loop, task, code, text);
+    late_spawn = eddy_task_result(eddy_loop_spawn(loop, returns));
+}
+
+test(a_loop_whose_tasks_have_ended_takes_no_more)
+{
+    testing.options.on_error = spawning_error;
+    testing_reopen();
+    start(fails, .error = -EIO);
+    testing_run();
+    testing_free();
+    assert_told(-EIO, "was never joined");
+    assert_int_equal(late_spawn, -ESHUTDOWN);
+}
+
 test(neither_a_value_nor_a_cancel_is_told)
 {
     eddy_task task = start(sleeps, .seconds = 10);
@@ -478,6 +497,7 @@ int main(void)
         testing_case(
             an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began),
         testing_case(the_error_hook_may_not_re_enter),
+        testing_case(a_loop_whose_tasks_have_ended_takes_no_more),
         testing_case(neither_a_value_nor_a_cancel_is_told),
         testing_case(an_error_that_is_joined_is_not_told),
         testing_case(

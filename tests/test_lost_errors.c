@@ -9,30 +9,10 @@
 
 static eddy_stream stream;
 
-static long long now(void)
-{
-    return (long long)testing.clock.now;
-}
-
 static void run_loop(void *argument)
 {
     (void)argument;
     eddy_loop_run(testing.loop);
-}
-
-/* Sleeps so many nanoseconds, swallows a cancel, and returns 0. */
-eddy_frame(stubborn) {
-    eddy_coro co;
-    int64_t sleep;
-    int64_t rc;
-};
-
-static void stubborn(eddy_coro *co)
-{
-    eddy_begin(stubborn);
-    eddy_catch(self->rc, eddy_sleep(co, self->sleep));
-    eddy_return(0);
-    eddy_end;
 }
 
 /* ---- errors that were lost, or told of the wrong place */
@@ -93,17 +73,17 @@ eddy_frame(times_out_over_swallowers) {
 static void times_out_over_swallowers(eddy_coro *co)
 {
     eddy_begin(times_out_over_swallowers);
-    eddy_group_spawn(co, &self->group, stubborn, .sleep = 100);
-    eddy_group_spawn(co, &self->group, stubborn, .sleep = 100);
+    eddy_group_spawn(co, &self->group, swallows_cancel, .sleep = 100);
+    eddy_group_spawn(co, &self->group, swallows_cancel, .sleep = 100);
     eddy_catch(self->rc, eddy_wait_for(co, 5, eddy_group_wait(co, &self->group)));
-    testing_log("group=%lld@%lld", (long long)self->rc, now());
-    self->task = eddy_spawn(co, stubborn, .sleep = 100);
+    testing_log("group=%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
+    self->task = eddy_spawn(co, swallows_cancel, .sleep = 100);
     eddy_catch(self->rc, eddy_wait_for(co, 5, eddy_gather(co, &self->task, 1)));
-    testing_log("gather=%lld@%lld", (long long)self->rc, now());
-    eddy_group_spawn(co, &self->group, stubborn, .sleep = 100);
+    testing_log("gather=%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
+    eddy_group_spawn(co, &self->group, swallows_cancel, .sleep = 100);
     eddy_group_spawn(co, &self->group, sleeps, .seconds = 1);
     eddy_catch(self->rc, eddy_wait_for(co, 5, eddy_group_wait(co, &self->group)));
-    testing_log("group=%lld@%lld", (long long)self->rc, now());
+    testing_log("group=%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_end;
 }
 

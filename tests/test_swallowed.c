@@ -1,26 +1,6 @@
 /* Time-outs and cancels that are ignored, swallowed or held back. */
 #include "support/tasks.h"
 
-static long long now(void)
-{
-    return (long long)testing.clock.now;
-}
-
-/* Sleeps so many nanoseconds, swallows a cancel, and returns 0. */
-eddy_frame(stubborn) {
-    eddy_coro co;
-    int64_t sleep;
-    int64_t rc;
-};
-
-static void stubborn(eddy_coro *co)
-{
-    eddy_begin(stubborn);
-    eddy_catch(self->rc, eddy_sleep(co, self->sleep));
-    eddy_return(0);
-    eddy_end;
-}
-
 /* ---- time-outs that are ignored or swallowed */
 
 eddy_frame(waits_in_its_finally) {
@@ -34,9 +14,9 @@ static void waits_in_its_finally(eddy_coro *co)
     eddy_begin(waits_in_its_finally);
     eddy_await(eddy_sleep(co, 1000));
 eddy_finally:
-    self->task = eddy_spawn(co, stubborn, .sleep = 100);
+    self->task = eddy_spawn(co, swallows_cancel, .sleep = 100);
     eddy_catch(self->rc, eddy_wait_for(co, 10, eddy_join(co, self->task)));
-    testing_log("inner=%lld@%lld", (long long)self->rc, now());
+    testing_log("inner=%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_end;
 }
 
@@ -67,14 +47,14 @@ static void swallows(eddy_coro *co)
 {
     eddy_begin(swallows);
     eddy_catch(self->rc, eddy_sleep(co, 1000));
-    testing_log("%lld@%lld", (long long)self->rc, now());
-    self->task = eddy_spawn(co, stubborn, .sleep = 100);
+    testing_log("%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
+    self->task = eddy_spawn(co, swallows_cancel, .sleep = 100);
     eddy_catch(self->rc, eddy_wait_for(co, 10, eddy_join(co, self->task)));
-    testing_log("%lld@%lld", (long long)self->rc, now());
+    testing_log("%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_catch(self->rc, eddy_sleep(co, 1));
-    testing_log("%lld@%lld", (long long)self->rc, now());
+    testing_log("%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_catch(self->rc, eddy_sleep(co, 1));
-    testing_log("%lld@%lld", (long long)self->rc, now());
+    testing_log("%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_return(3);
     eddy_end;
 }
@@ -140,7 +120,7 @@ static void yields_in_its_finally(eddy_coro *co)
 eddy_finally:
     eddy_yield(2);
     eddy_catch(self->rc, eddy_sleep(co, 100));
-    testing_log("slept=%lld@%lld", (long long)self->rc, now());
+    testing_log("slept=%lld@%lld", (long long)self->rc, (long long)testing.clock.now);
     eddy_end;
 }
 

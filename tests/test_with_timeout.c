@@ -131,6 +131,8 @@ eddy_frame(nested) {
     int64_t rc;
 };
 
+static int inner_line; /* of its block */
+
 eddy_frame(inner_block) {
     eddy_coro co;
     int inner;
@@ -139,6 +141,7 @@ eddy_frame(inner_block) {
 static void inner_block(eddy_coro *co)
 {
     eddy_begin(inner_block);
+    inner_line = __LINE__ + 1;
     eddy_with_timeout(self->inner *EDDY_SECOND) {
         eddy_await(eddy_sleep(co, 9 * EDDY_SECOND));
     }
@@ -516,9 +519,13 @@ test(a_yield_inside_aborts)
 
 test(the_time_out_is_told_with_the_line_of_the_block)
 {
+    char text[256];
+
     eddy_detach(start(inner_block, .inner = 1));
     testing_run();
-    assert_told(-ETIMEDOUT, "inner_block: Connection timed out (in task inner_block (");
+    snprintf(text, sizeof text, "%s:%d: inner_block: %s (in task inner_block (", __FILE__,
+             inner_line, strerror(ETIMEDOUT));
+    assert_told(-ETIMEDOUT, text);
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static void fail(eddy_group *group, struct eddy_task_record *child, int64_t erro
     if (!group->closing) {
         eddy_group_cancel(group);
     }
-    if (group->limit != NULL && group->waiter != group->host) {
+    if (group->limit != NULL) {
         eddy_limit_strike_by_hand(group->host, group->limit);
     }
 }

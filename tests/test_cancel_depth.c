@@ -134,7 +134,7 @@ eddy_frame(node_of_tree) {
 static void node_of_tree(eddy_coro *co)
 {
     eddy_begin(node_of_tree);
-    if (self->number >= 4) {
+    if (self->number >= 3) {
         eddy_await(eddy_sleep(co, EDDY_FOREVER));
     }
     self->children[0] = eddy_spawn(co, node_of_tree, .number = self->number * 2);
@@ -152,7 +152,49 @@ test(a_cancel_goes_down_a_tree_from_the_first_leaf_to_the_last)
     testing_turns();
     eddy_cancel(task);
     assert_int_equal(finish(task), -ECANCELED);
-    testing_assert_log("4 5 6 7 2 3 1");
+    testing_assert_log("4 5 3 2 1");
+}
+
+/* Swallows every cancel, and tells of each. */
+eddy_frame(swallows_all) {
+    eddy_coro co;
+    int i;
+    int64_t rc;
+};
+
+static void swallows_all(eddy_coro *co)
+{
+    eddy_begin(swallows_all);
+    for (self->i = 0; self->i < 2; self->i++) {
+        eddy_catch(self->rc, eddy_sleep(co, 5 * EDDY_SECOND));
+        log_end("child", self->rc);
+    }
+    eddy_end;
+}
+
+eddy_frame(joins_with_limit) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void joins_with_limit(eddy_coro *co)
+{
+    eddy_begin(joins_with_limit);
+    eddy_catch(self->rc,
+               eddy_wait_for(co, EDDY_SECOND, eddy_join(co, eddy_spawn(co, swallows_all))));
+    log_end("join", self->rc);
+    eddy_catch(self->rc, eddy_pause(co));
+    log_end("next", self->rc);
+    eddy_end;
+}
+
+test(a_cancel_after_a_time_out_that_was_passed_on_is_not_passed_on_once_more)
+{
+    eddy_task task = start(joins_with_limit);
+
+    eddy_detach(start(cancels, .task = task, .at = 2));
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("child=ECANCELED@1 child=0@6 join=0@6 next=ECANCELED@6");
 }
 
 int main(void)
@@ -163,6 +205,7 @@ int main(void)
         testing_case(a_cancel_reaches_the_end_of_two_hundred_thousand_gathers),
         testing_case(a_cancel_reaches_the_end_of_two_hundred_thousand_groups),
         testing_case(a_cancel_goes_down_a_tree_from_the_first_leaf_to_the_last),
+        testing_case(a_cancel_after_a_time_out_that_was_passed_on_is_not_passed_on_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

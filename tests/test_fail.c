@@ -147,6 +147,10 @@ static void catches_others(eddy_coro *co)
     assert_string_equal(eddy_error(co)->function, "catches_others");
     assert_int_equal(eddy_error(co)->line, self->line);
     eddy_catch(self->rc, eddy_call(co, fails, .number = 3));
+    eddy_catch(self->rc, eddy_call(co, returns, .result = -EIO));
+    assert_string_equal(eddy_error(co)->text, strerror(EIO));
+    assert_string_equal(eddy_error(co)->function, "returns");
+    eddy_catch(self->rc, eddy_call(co, fails, .number = 3));
     eddy_catch(self->rc, give(co, 1)); /* no error: the last one stays */
     assert_string_equal(eddy_error(co)->text, "number 3 is bad");
     eddy_end;

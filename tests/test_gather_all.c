@@ -85,6 +85,14 @@ test(a_cancel_that_all_swallow_stays_pending)
     testing_assert_log("a!@100 a@150 all=0 a=0 next=-ECANCELED");
 }
 
+test(a_task_that_was_cancelled_on_its_own_is_a_failure_and_no_cancel)
+{
+    const struct child two[] = {{.name = "a", .result = -ECANCELED}, {.name = "b", .result = 2}};
+
+    assert_int_equal(run_gather_all(two, .limit = 0), 0);
+    testing_assert_log("a@0 b@0 all=1 a=-ECANCELED b=2 next=0");
+}
+
 eddy_frame(gathers_badly) {
     eddy_coro co;
     eddy_task tasks[2];
@@ -123,6 +131,7 @@ int main(void)
         testing_case(a_time_out_cancels_all_and_the_results_are_there),
         testing_case(a_cancel_cancels_all_and_waits),
         testing_case(a_cancel_that_all_swallow_stays_pending),
+        testing_case(a_task_that_was_cancelled_on_its_own_is_a_failure_and_no_cancel),
         testing_case(misuse_is_an_error_and_a_failed_spawn_a_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

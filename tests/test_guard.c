@@ -369,7 +369,7 @@ test(a_stream_outside_of_any_frame_may_outlive_the_task_that_opened_it)
 
 eddy_frame(lends_its_frame) {
     eddy_coro co;
-    bool join;
+    bool join, briefly;
     eddy_task task;
     struct child child;
 };
@@ -377,7 +377,8 @@ eddy_frame(lends_its_frame) {
 static void lends_its_frame(eddy_coro *co)
 {
     eddy_begin(lends_its_frame);
-    self->task = eddy_spawn_in(co, &self->child, child, .name = "a", .sleep = 300 * MS);
+    self->task = eddy_spawn_in(co, &self->child, child, .name = "a",
+                               .sleep = self->briefly ? 50 * MS : 300 * MS);
     eddy_await(eddy_sleep(co, 100 * MS));
     if (self->join) {
         eddy_await(eddy_join(co, self->task));
@@ -387,13 +388,13 @@ static void lends_its_frame(eddy_coro *co)
 
 eddy_frame(calls_the_lender) {
     eddy_coro co;
-    bool join;
+    bool join, briefly;
 };
 
 static void calls_the_lender(eddy_coro *co)
 {
     eddy_begin(calls_the_lender);
-    eddy_await(eddy_call(co, lends_its_frame, .join = self->join));
+    eddy_await(eddy_call(co, lends_its_frame, .join = self->join, .briefly = self->briefly));
     eddy_await(eddy_sleep(co, 500 * MS));
     eddy_end;
 }
@@ -422,6 +423,8 @@ test(a_frame_whose_task_has_ended_may_end)
 {
     assert_int_equal(testing_run_task(calls_the_lender, .join = true), 0);
     testing_assert_log("a@300");
+    assert_int_equal(testing_run_task(calls_the_lender, .briefly = true), 0); /* not joined */
+    testing_assert_log("a@850");
 }
 
 int main(void)

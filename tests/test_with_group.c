@@ -411,6 +411,32 @@ test(an_error_that_the_body_has_waited_for_is_its_own)
     testing_assert_log("wait=-EPIPE pause=0 sleep=-ECANCELED wait=-5 fine");
 }
 
+eddy_frame(cancels_itself_later) {
+    eddy_coro co;
+    eddy_group group;
+    int64_t rc;
+};
+
+static void cancels_itself_later(eddy_coro *co)
+{
+    eddy_begin(cancels_itself_later);
+    eddy_with_group(&self->group) {
+        eddy_group_spawn(co, &self->group, fails_after, .milliseconds = 100, .error = -EPIPE);
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+        testing_log_result("sleep", self->rc);
+        eddy_catch(self->rc, eddy_group_wait(co, &self->group));
+        testing_log_result("wait", self->rc);
+        eddy_return(-ECANCELED); /* not the group's doing any more */
+    }
+    eddy_end;
+}
+
+test(a_cancel_after_an_error_that_the_body_has_waited_for_is_no_longer_the_groups)
+{
+    assert_int_equal(testing_run_task(cancels_itself_later), -ECANCELED);
+    testing_assert_log("sleep=-ECANCELED wait=-EPIPE");
+}
+
 eddy_frame(takes_inside) {
     eddy_coro co;
     eddy_group group;
@@ -482,6 +508,45 @@ test(a_failure_during_a_cleanup_in_the_block_comes_at_the_next_await_after_it)
 {
     assert_int_equal(testing_run_task(is_masked), -EPIPE);
     testing_assert_log("clean=0 cleaned@300");
+}
+
+/* ---- what is pending when the block is left */
+
+eddy_frame(leaves_late) {
+    eddy_coro co;
+    eddy_group group;
+    bool cancel;
+};
+
+static void leaves_late(eddy_coro *co)
+{
+    eddy_begin(leaves_late);
+    eddy_with_timeout(100 * MS) {
+        eddy_with_group(&self->group) {
+            eddy_group_spawn(co, &self->group, child, .name = "a", .sleep = EDDY_SECOND);
+            if (self->cancel) {
+                eddy_await(eddy_pause(co));
+                eddy_cancel(eddy_task_self(co));
+            } else {
+                eddy_await(eddy_call(co, cleans_up)); /* the deadline passes in it */
+            }
+        }
+    }
+eddy_finally:
+    testing_log_at("end", "");
+    eddy_end;
+}
+
+test(a_cancel_that_is_pending_when_the_block_is_left_reaches_the_tasks)
+{
+    assert_int_equal(testing_run_task(leaves_late, .cancel = true), -ECANCELED);
+    testing_assert_log("a!@0 end@0");
+}
+
+test(a_deadline_that_was_held_back_when_the_block_is_left_reaches_the_tasks)
+{
+    assert_int_equal(testing_run_task(leaves_late), -ETIMEDOUT);
+    testing_assert_log("clean=0 a!@300 end@300");
 }
 
 eddy_frame(group_in_finally) {
@@ -597,8 +662,11 @@ int main(void)
         testing_case(a_failure_in_the_outer_group_goes_through_the_inner_as_a_cancel),
         testing_case(both_in_one_turn_leave_the_one_that_came_first_and_the_other_is_told),
         testing_case(an_error_that_the_body_has_waited_for_is_its_own),
+        testing_case(a_cancel_after_an_error_that_the_body_has_waited_for_is_no_longer_the_groups),
         testing_case(the_body_may_take_the_results_of_a_group_that_keeps_them),
         testing_case(a_failure_during_a_cleanup_in_the_block_comes_at_the_next_await_after_it),
+        testing_case(a_cancel_that_is_pending_when_the_block_is_left_reaches_the_tasks),
+        testing_case(a_deadline_that_was_held_back_when_the_block_is_left_reaches_the_tasks),
         testing_case(a_group_in_a_finally_waits_and_its_error_counts_if_the_body_had_succeeded),
         testing_case(a_group_that_is_in_use_is_busy),
         testing_case(wherever_memory_runs_out_it_is_an_error_and_no_task_is_left),

@@ -11,7 +11,7 @@ enum { MOST = 1000 };
 
 static eddy_task tasks[MOST];
 
-/* Joins the tasks as they end, with a rest after each; stops after `stop` of them, if that is set. */
+/* Joins the tasks as they end, with a rest after each; stops after `stop` of them, if set. */
 eddy_frame(collects) {
     eddy_coro co;
     int count;

@@ -157,7 +157,7 @@ test(without_memory_nothing_is_set)
     eddy_task task = start(sleeps, .seconds = 1);
 
     clear();
-    leave_memory(0);
+    use_up_memory();
     assert_int_equal(eddy_task_on_done(task, &first, log_done), -ENOMEM);
     assert_int_equal(eddy_task_set_name(task, "x"), -ENOMEM);
     testing_fail_allocation(0);

@@ -229,7 +229,7 @@ eddy_frame(fails_without_memory) {
 static void fails_without_memory(eddy_coro *co)
 {
     eddy_begin(fails_without_memory);
-    leave_memory(0);
+    use_up_memory();
     eddy_fail(co, BAD, "number %d", 3);
     eddy_end;
 }

@@ -458,7 +458,7 @@ eddy_frame(tries) {
 static void tries(eddy_coro *co)
 {
     eddy_begin(tries);
-    leave_memory(0);
+    use_up_memory();
     eddy_with_timeout(EDDY_SECOND) {
         testing_log("never");
     }

@@ -72,9 +72,9 @@ typedef struct eddy_group {
  * tasks of the group have ended: no task outlives it.
  *
  *   - If the block is left by an error, the tasks are cancelled first. Its error goes on.
- *   - If a task fails (policy CANCEL), the others are cancelled, and so is the block, once: the await
- *     in it that waits or else its next one returns -ECANCELED, and what goes on is the error of the
- *     task. A cancel from outside stays one.
+ *   - If a task fails (policy CANCEL), the others are cancelled, and so is the block, once: the
+ *     await in it that waits or else its next one returns -ECANCELED, and what goes on is the error
+ *     of the task. A cancel from outside stays one.
  *   - A cancel or time-out while it waits for the tasks cancels them, as that of eddy_group_wait.
  *
  * What came first goes on; errors after it are told to the error hook. What is said of eddy_with

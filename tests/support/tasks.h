@@ -73,18 +73,6 @@ static inline void use_up_memory(void)
     }
 }
 
-/* From here on the loop's pool has at most so many bytes left, besides blocks that it was given back,
- * and gets no more, until testing_fail_allocation(0). */
-static inline void leave_memory(size_t bytes)
-{
-    struct eddy_pool *pool = (struct eddy_pool *)(void *)testing.loop;
-
-    testing_fail_allocations_from(1);
-    if ((size_t)(pool->fresh_end - pool->fresh) > bytes) {
-        pool->fresh = pool->fresh_end - bytes;
-    }
-}
-
 /* An operation that has its result at once. */
 EDDY_MUST_USE static inline int64_t give(eddy_coro *co, int64_t result)
 {

@@ -3,6 +3,7 @@
 #define EDDY_H
 
 #include "eddy/address.h"
+#include "eddy/as_completed.h"
 #include "eddy/barrier.h"
 #include "eddy/callback.h"
 #include "eddy/clock.h"
@@ -11,7 +12,9 @@
 #include "eddy/copy.h"
 #include "eddy/coro.h"
 #include "eddy/deadline.h"
+#include "eddy/done_callback.h"
 #include "eddy/dump.h"
+#include "eddy/error.h"
 #include "eddy/event.h"
 #include "eddy/fd.h"
 #include "eddy/file.h"
@@ -41,5 +44,6 @@
 #include "eddy/trace.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
+#include "eddy/wait_tasks.h"
 
 #endif

@@ -199,7 +199,7 @@ static void set_outcome_of_cleanup(eddy_coro *co, int64_t result)
 {
     if (co->outcome >= 0) {
         co->outcome = result;
-    } else if (result < 0) {
+    } else if (result < 0 && !(result == -ECANCELED && eddy_limit_has_struck(co))) {
         eddy_error_report(co->task, result, "was failing already");
     }
 }
@@ -232,8 +232,7 @@ void eddy_unwind_slow_(eddy_coro *co, int64_t result)
 void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char *file, int line)
 {
     struct eddy_task_record *task = co->task;
-    const struct eddy_task_extra *extra = eddy_extra(task);
-    bool noted = eddy_has(task, EDDY_TASK_CASCADED_) && extra != NULL && extra->error == error;
+    bool noted = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
 
     eddy_clear(task, EDDY_TASK_CASCADED_);
     if (error != -ECANCELED && !noted) { /* else it is only passing through */
@@ -264,6 +263,9 @@ void eddy_yield_(eddy_coro *co)
     }
     if ((co->flags & EDDY_FRAME_CLOSING_) != 0) {
         eddy_frame_misuse(co, "eddy_yield in a generator that is being closed");
+    }
+    if (eddy_limit_is_open(co)) {
+        eddy_frame_misuse(co, "eddy_yield inside an eddy_with_timeout or eddy_with_group");
     }
     task->top = co->parent;
     task->in.result = 1;
@@ -353,7 +355,18 @@ int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *le
     scope->leave = leave;
     scope->object = object;
     scope->flags = EDDY_SCOPE_BREAKS_;
+    if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0 && co->outcome < 0) {
+        scope->flags |= EDDY_SCOPE_AFTER_ERROR_;
+    }
     return 1;
+}
+
+void eddy_scope_turn(eddy_coro *co, int64_t outcome)
+{
+    co->outcome = outcome;
+    if ((co->flags & EDDY_FRAME_MANAGER_) != 0) {
+        co->parent->scope->flags |= EDDY_SCOPE_TURNED_;
+    }
 }
 
 int64_t eddy_scope_enter_(eddy_coro *co)
@@ -391,8 +404,10 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
     co->scope = left.outer;
     eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
     if (left.leaving == EDDY_LEAVE_UNWIND_) {
-        /* not the error that was raised in the manager */
-        if (result < 0 && result != co->outcome) {
+        if (result < 0 && (left.flags & EDDY_SCOPE_TURNED_) != 0) {
+            eddy_scope_turn(co, result);
+        } else if (result < 0 && result != co->outcome) {
+            /* not the error that was raised in the manager */
             set_outcome_of_cleanup(co, result);
         }
         unwind_on(co);

@@ -103,6 +103,15 @@ void eddy_limit_disown(struct eddy_task_record *task)
     restage(task, 1u << EDDY_LIMIT_PASSED | 1u << EDDY_LIMIT_STRUCK, EDDY_LIMIT_SPENT);
 }
 
+void eddy_limit_reach(struct eddy_task_record *task)
+{
+    if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
+        eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
+    } else if (eddy_limit_strike(task) && eddy_interrupt(task)) {
+        eddy_limit_delivered(task);
+    }
+}
+
 static int64_t pop(struct eddy_task_record *task, int64_t result)
 {
     struct eddy_task_extra *extra = eddy_extra(task);
@@ -122,7 +131,7 @@ int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result)
 {
     struct eddy_limit *limit;
 
-    while ((limit = innermost(task)) != NULL && limit->frame == task->top) {
+    while ((limit = innermost(task)) != NULL && limit->frame == task->top && !limit->block) {
         result = pop(task, result);
     }
     return result;
@@ -143,7 +152,7 @@ static int reserve_entry(struct eddy_task_record *task, int64_t deadline)
                : eddy_heap_start(&eddy_task_loop(task)->heap, &task->timed.alarm, deadline);
 }
 
-int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
+static struct eddy_limit *push(eddy_coro *co, int64_t timeout)
 {
     struct eddy_task_record *task = co->task;
     struct eddy_task_extra *extra = eddy_extra_make(task);
@@ -151,26 +160,41 @@ int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
     unsigned pool_class;
 
     if (extra == NULL) {
-        return 0;
+        return NULL;
     }
     limit = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *limit, &pool_class);
     if (limit == NULL) {
-        return 0;
+        return NULL;
     }
     limit->deadline = eddy_deadline_after(eddy_loop_update(eddy_task_loop(task)), timeout);
     if (reserve_entry(task, limit->deadline) < 0) {
         eddy_pool_give(&eddy_task_loop(task)->pool, limit, pool_class);
-        return 0;
+        return NULL;
     }
     limit->below = extra->limits;
     limit->frame = co;
     limit->mask = co->mask;
     limit->stage = EDDY_LIMIT_OPEN;
-    limit->zero = timeout <= 0;
+    limit->zero = false;
+    limit->block = false;
     limit->pool_class = pool_class;
     recompute(limit);
     extra->limits = limit;
-    eddy_set(task, EDDY_TASK_LIMITS_ | (limit->zero ? EDDY_TASK_ZERO_ : 0u));
+    eddy_set(task, EDDY_TASK_LIMITS_);
+    return limit;
+}
+
+int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
+{
+    struct eddy_limit *limit = push(co, timeout);
+
+    if (limit == NULL) {
+        return 0;
+    }
+    if (timeout <= 0) {
+        limit->zero = true;
+        eddy_set(co->task, EDDY_TASK_ZERO_);
+    }
     return 1;
 }
 
@@ -180,4 +204,84 @@ int64_t eddy_limit_end_(eddy_coro *co, int64_t result)
         return result; /* dropped when the frame goes on */
     }
     return pop(co->task, result);
+}
+
+/* ---- cancel scopes */
+
+struct eddy_limit *eddy_limit_open(eddy_coro *co, int64_t timeout)
+{
+    struct eddy_limit *limit = push(co, timeout);
+
+    if (limit != NULL) {
+        limit->block = true;
+    }
+    return limit;
+}
+
+void eddy_limit_strike_by_hand(struct eddy_task_record *task, struct eddy_limit *limit)
+{
+    if (limit->stage == EDDY_LIMIT_OPEN && limit->deadline > eddy_task_loop(task)->now) {
+        limit->deadline = eddy_task_loop(task)->now;
+        recompute_all(&eddy_extra(task)->limits);
+        eddy_limit_reach(task);
+    }
+}
+
+void eddy_limit_reset(struct eddy_task_record *task, struct eddy_limit *limit)
+{
+    limit->stage = EDDY_LIMIT_OPEN;
+    limit->deadline = EDDY_FOREVER;
+    recompute_all(&eddy_extra(task)->limits);
+}
+
+bool eddy_limit_is_open(const eddy_coro *co)
+{
+    const struct eddy_limit *limit = innermost(co->task);
+
+    return limit != NULL && limit->frame == co && limit->block;
+}
+
+bool eddy_limit_has_struck(const eddy_coro *co)
+{
+    return eddy_limit_is_open(co) && innermost(co->task)->stage == EDDY_LIMIT_STRUCK;
+}
+
+bool eddy_limit_close(eddy_coro *co, const struct eddy_scope *scope, struct eddy_limit *limit)
+{
+    bool struck = limit->stage == EDDY_LIMIT_STRUCK;
+
+    if (limit != innermost(co->task)) {
+        eddy_frame_misuse(co, "a scope with a deadline or a group was left out of order");
+    }
+    (void)pop(co->task, 0);
+    return struck && scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome == -ECANCELED &&
+           (scope->flags & EDDY_SCOPE_AFTER_ERROR_) == 0;
+}
+
+int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    co->scope->object = eddy_limit_open(co, timeout);
+    return co->scope->object != NULL ? eddy_done(co, 0) : -ENOMEM;
+}
+
+/* In a finally after an error, the time-out is not the frame's outcome: it is told. */
+int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope)
+{
+    struct eddy_where where;
+    bool told = eddy_limit_has_struck(co) && scope->leaving == EDDY_LEAVE_UNWIND_ &&
+                (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0;
+
+    if (eddy_limit_close(co, scope, scope->object)) {
+        where = eddy_frame_where(co);
+        eddy_scope_turn(co, -ETIMEDOUT);
+        eddy_error_note(co->task, -ETIMEDOUT, where.function, where.file, (int)(scope->exit / 8));
+    } else if (told) {
+        eddy_error_report(co->task, -ETIMEDOUT, "was failing already");
+    }
+    return 0;
 }

@@ -200,7 +200,8 @@ static void print_member(const struct dump *dump, const struct eddy_snapshot *sn
 {
     const struct eddy_task_record *task = snapshot->nodes[i].task;
 
-    fprintf(dump->file, "#%u %s", (unsigned)task->timed.ready.generation, eddy_task_name_of(task));
+    fprintf(dump->file, "#%u %s", (unsigned)task->timed.ready.generation,
+            eddy_task_display_name(task));
 }
 
 static void print_circles(const struct dump *dump, const struct eddy_snapshot *snapshot)

@@ -11,6 +11,7 @@ import gdb
 
 FOREVER = (1 << 63) - 1
 SECOND = 10**9
+EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
 CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_PASSED_
@@ -137,11 +138,17 @@ def frames(task):
 
 
 def name_of(task):
-    name = "?"
-    for frame in frames(task):
-        function = name_of_function(frame["fn"])
-        name = function.name if function is not None else str(frame["fn"])
-    return name
+    """The name that it was given, or that of its coroutine, with which its site begins."""
+    if int(task["timed"]["ready"]["bits"]) & EXTRA:
+        rare = cast(task["owner"], "eddy_task_extra")["rare"]
+        if int(rare) != 0 and int(rare["name"]) != 0:
+            return text(rare["name"])
+    return text(task["site"])
+
+
+def place_of(task):
+    """Where it was spawned: the second string of its site."""
+    return text(task["site"] + len(text(task["site"])) + 1)
 
 
 def detail(loop, task, kind):
@@ -165,7 +172,7 @@ def doing(loop, task):
     if state == "ended":
         return "has ended with %d, and waits to be joined; spawned at %s" % (
             int(task["in"]["result"]),
-            text(task["site"]),
+            place_of(task),
         )
     if state != "waiting":
         return "is " + state

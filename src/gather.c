@@ -1,16 +1,13 @@
 #include "eddy/gather.h"
 
+#include <stdio.h>
+
 #include "task_internal.h"
 
 /* While it gathers, a task keeps the array in in.object, and how many have not ended and how
  * many there are in with.count: no memory is needed. Children that have ended keep their records
  * until all have. */
 enum { RUNNING, ALL };
-
-static bool spawn_failed(eddy_task handle)
-{
-    return handle.record == NULL && handle.generation != 0;
-}
 
 static void cancel_all(const eddy_task *tasks, size_t count)
 {
@@ -33,7 +30,7 @@ static void note_end(struct eddy_task_record *task, struct eddy_task_record *chi
 static int64_t first_spawn_error(const eddy_task *tasks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (spawn_failed(tasks[i])) {
+        if (eddy_spawn_failed(tasks[i])) {
             return -(int64_t)tasks[i].generation;
         }
     }
@@ -48,7 +45,7 @@ static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, si
 
     for (size_t i = 0; i < count; i++) {
         struct eddy_task_record *child = tasks[i].record;
-        if (spawn_failed(tasks[i])) {
+        if (eddy_spawn_failed(tasks[i])) {
             continue;
         }
         if (eddy_has(child, EDDY_TASK_FAILED_) && spawn_error == 0) {
@@ -88,38 +85,23 @@ static void child_done(struct eddy_task_record *task, struct eddy_task_record *c
     }
 }
 
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    snprintf(text, size, "%u of %u tasks", task->with.count[RUNNING], task->with.count[ALL]);
+}
+
+static struct eddy_task_record *blocker(const struct eddy_task_record *task)
+{
+    return eddy_tasks_last(task->in.object, task->with.count[ALL]);
+}
+
 static const struct eddy_wait gather_kind = {
     .name = "gather",
     .abort = pass_cancel_on,
     .child_done = child_done,
+    .describe = describe,
+    .blocker = blocker,
 };
-
-/* Makes the task the one that is told of the end of each child; all or none. */
-static int claim_all(struct eddy_task_record *task, const eddy_task *tasks, size_t count)
-{
-    int result = 0;
-    size_t i;
-
-    for (i = 0; i < count && result == 0; i++) {
-        struct eddy_task_record *child = eddy_task_find(tasks[i]);
-        if (spawn_failed(tasks[i])) {
-            continue;
-        }
-        result = eddy_task_claimable(task, child);
-        if (result == 0) {
-            eddy_owner_set(child, task);
-        }
-    }
-    if (result == 0) {
-        return 0;
-    }
-    for (i--; i-- > 0;) { /* the last one failed, those before it are given back */
-        if (!spawn_failed(tasks[i])) {
-            eddy_owner_set(tasks[i].record, NULL);
-        }
-    }
-    return result;
-}
 
 int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count)
 {
@@ -131,12 +113,12 @@ int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count)
     if (result < 0) {
         return result;
     }
-    result = count > UINT32_MAX ? -EINVAL : claim_all(task, tasks, count);
+    result = eddy_tasks_claim(task, tasks, count, false);
     if (result < 0) {
         return result;
     }
     for (size_t i = 0; i < count; i++) {
-        if (spawn_failed(tasks[i])) {
+        if (eddy_spawn_failed(tasks[i])) {
             failed = true;
         } else if (tasks[i].record->timed.ready.state == EDDY_TASK_DONE_) {
             note_end(task, tasks[i].record);
@@ -155,4 +137,78 @@ int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count)
     task->with.count[RUNNING] = running;
     task->with.count[ALL] = (uint32_t)count;
     return eddy_park(co, &gather_kind, (void *)(uintptr_t)tasks, NULL);
+}
+
+/* ---- gathering all */
+
+/* All have ended: hands their results over, frees the records, and returns how many have failed. */
+static int64_t collect_all(struct eddy_task_record *task, const eddy_task *tasks, size_t count,
+                           int64_t *results)
+{
+    bool cancelled = false;
+    int64_t failures = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        results[i] = eddy_task_outcome(tasks[i]);
+        failures += results[i] < 0;
+        cancelled |= results[i] == -ECANCELED;
+        if (tasks[i].record != NULL) {
+            eddy_task_release(tasks[i].record);
+        }
+    }
+    return cancelled && eddy_has(task, EDDY_TASK_PASSED_) ? -ECANCELED : failures;
+}
+
+static int cancel_each(struct eddy_task_record *task)
+{
+    cancel_all(task->in.object, task->with.count[ALL]);
+    return 0;
+}
+
+static void one_done(struct eddy_task_record *task, struct eddy_task_record *child, int64_t result)
+{
+    (void)child;
+    (void)result;
+    if (--task->with.count[RUNNING] == 0) {
+        eddy_wake(task, collect_all(task, task->in.object, task->with.count[ALL],
+                                    eddy_rare(task)->results));
+    }
+}
+
+static const struct eddy_wait gather_all_kind = {
+    .name = "gather all",
+    .abort = cancel_each,
+    .child_done = one_done,
+    .describe = describe,
+    .blocker = blocker,
+};
+
+int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count, int64_t *results)
+{
+    struct eddy_task_record *task = co->task;
+    uint32_t running = 0;
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    if (eddy_rare_make(task) == NULL) {
+        return -ENOMEM;
+    }
+    result = eddy_tasks_claim(task, tasks, count, false);
+    if (result < 0) {
+        return result;
+    }
+    for (size_t i = 0; i < count; i++) {
+        running += !eddy_task_ended(tasks[i]);
+    }
+    if (running == 0) {
+        return eddy_done(co, collect_all(task, tasks, count, results));
+    }
+    eddy_check_pointer(co, tasks);
+    eddy_check_pointer(co, results);
+    eddy_rare(task)->results = results;
+    task->with.count[RUNNING] = running;
+    task->with.count[ALL] = (uint32_t)count;
+    return eddy_park(co, &gather_all_kind, (void *)(uintptr_t)tasks, NULL);
 }

@@ -26,21 +26,48 @@ static size_t frame_size(const eddy_coro *co)
     return eddy_pool_block_size(co, co->pool_class);
 }
 
-void eddy_guard_check(eddy_coro *co)
+static bool lies_in(const eddy_coro *co, const void *pointer)
 {
-    const struct eddy_link *guards = &eddy_extra(co->task)->guards;
     uintptr_t low = (uintptr_t)co;
-    uintptr_t high = low + frame_size(co);
 
-    if (eddy_list_empty(guards)) {
-        eddy_clear(co->task, EDDY_TASK_GUARDS_);
-        return;
-    }
-    for (const struct eddy_link *link = guards->next; link != guards; link = link->next) {
-        if ((uintptr_t)link >= low && (uintptr_t)link < high) {
+    return (uintptr_t)pointer >= low && (uintptr_t)pointer < low + frame_size(co);
+}
+
+static void check_guards(eddy_coro *co, const struct eddy_link *guards)
+{
+    for (const struct eddy_link *link = eddy_list_first(guards); link != NULL && link != guards;
+         link = link->next) {
+        if (lies_in(co, link)) {
             eddy_frame_misuse(
                 co, "the coroutine ends although a stream, server, queue or group in its frame "
                     "is still open: close it in eddy_finally");
         }
+    }
+}
+
+static void check_lent(eddy_coro *co, const struct eddy_link *lent)
+{
+    for (const struct eddy_link *link = eddy_list_first(lent); link != NULL && link != lent;
+         link = link->next) {
+        const char *rare = (const char *)link - offsetof(struct eddy_task_rare, frame_guard);
+        if (lies_in(co, ((const struct eddy_task_rare *)(const void *)rare)->frame)) {
+            eddy_frame_misuse(co, "the coroutine ends although a task of eddy_spawn_in still runs "
+                                  "in its frame: join it in eddy_finally");
+        }
+    }
+}
+
+void eddy_guard_check(eddy_coro *co)
+{
+    const struct eddy_task_extra *extra = eddy_extra(co->task);
+    bool lends = extra->rare != NULL && !eddy_list_empty(&extra->rare->lent);
+
+    if (eddy_list_empty(&extra->guards) && !lends) {
+        eddy_clear(co->task, EDDY_TASK_GUARDS_);
+        return;
+    }
+    check_guards(co, &extra->guards);
+    if (lends) {
+        check_lent(co, &extra->rare->lent);
     }
 }

@@ -24,19 +24,6 @@ bool eddy_frames_next(struct eddy_frames *frames, struct eddy_frame_info *info)
     return true;
 }
 
-const char *eddy_task_name_of(const struct eddy_task_record *task)
-{
-    eddy_coro *co = task->top;
-
-    if (co == NULL) {
-        return "?";
-    }
-    while (co->parent != NULL) {
-        co = co->parent;
-    }
-    return eddy_frame_where(co).function;
-}
-
 /* ---- tasks */
 
 static enum eddy_task_doing doing_of(const struct eddy_task_record *task)
@@ -84,8 +71,8 @@ static void fill(struct eddy_task_info *info, struct eddy_task_record *task, cha
     info->task = eddy_handle(task);
     info->number = task->timed.ready.generation;
     info->parent = task->parent;
-    info->name = eddy_task_name_of(task);
-    info->site = task->site;
+    info->name = eddy_task_display_name(task);
+    info->site = eddy_task_place(task);
     info->doing = doing_of(task);
     info->cancelled = eddy_has(task, EDDY_TASK_CANCEL_ | EDDY_TASK_PASSED_);
     info->deadline = EDDY_FOREVER;

@@ -3,7 +3,7 @@
 
 static int pass_cancel_on(struct eddy_task_record *task)
 {
-    eddy_cancel_next(task->in.object);
+    eddy_cancel_record(task->in.object);
     return 0;
 }
 
@@ -21,16 +21,30 @@ static void child_done(struct eddy_task_record *task, struct eddy_task_record *c
     eddy_wake(task, result);
 }
 
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    eddy_task_describe(task->in.object, text, size);
+}
+
+static struct eddy_task_record *blocker(const struct eddy_task_record *task)
+{
+    return task->in.object;
+}
+
 static const struct eddy_wait join_kind = {
     .name = "join",
     .abort = pass_cancel_on,
     .child_done = child_done,
+    .describe = describe,
+    .blocker = blocker,
 };
 
 static const struct eddy_wait shield_kind = {
     .name = "shielded join",
     .abort = let_go,
     .child_done = child_done,
+    .describe = describe,
+    .blocker = blocker,
 };
 
 static int64_t join(eddy_coro *co, eddy_task handle, const struct eddy_wait *kind)

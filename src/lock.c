@@ -38,7 +38,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
     if (eddy_task_done(lock->holder)) {
         snprintf(text, size, "held by task %u, which has ended", number);
     } else {
-        snprintf(text, size, "held by task %u, spawned at %s", number, lock->holder.record->site);
+        snprintf(text, size, "held by task %u, %s", number, eddy_task_name(lock->holder));
     }
 }
 

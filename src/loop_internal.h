@@ -145,7 +145,10 @@ struct eddy_loop {
     struct eddy_task_table *tasks;                 /* floor 3's */
     struct eddy_task_record *current;              /* the task whose step runs, or NULL */
     const struct eddy_task_record *awaited;        /* the task for which the loop runs, or NULL */
-    struct eddy_task_record *to_cancel; /* the next of a chain of joins, while one is gone down */
+    /* While a cancel is passed on, see cancel.c: tasks that are still to be reached, those that the
+     * abort which runs has just found, and those that have passed it on. */
+    struct eddy_link to_cancel, found, passed;
+    bool cancelling;
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
 

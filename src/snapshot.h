@@ -37,7 +37,4 @@ void eddy_snapshot_visit(const struct eddy_snapshot *snapshot, eddy_inspect_fn *
 /* Visits all tasks in no order: needs no memory. */
 void eddy_visit_unordered(eddy_loop *loop, eddy_inspect_fn *visit, void *user);
 
-/* The function of a task's first coroutine; "?" if it has ended. */
-const char *eddy_task_name_of(const struct eddy_task_record *task);
-
 #endif

@@ -64,10 +64,8 @@ static void due(eddy_loop *loop, struct eddy_timed *timed)
     if (deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
         if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
             eddy_wake(task, 0);
-        } else if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
-            eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
-        } else if (eddy_limit_strike(task) && eddy_interrupt(task)) {
-            eddy_limit_delivered(task);
+        } else {
+            eddy_limit_reach(task);
         }
     }
     if (eddy_heap_has(&timed->alarm)) {
@@ -239,8 +237,8 @@ static int end_tasks(eddy_loop *loop)
         result = eddy_loop_turn(loop, deadline - loop->now);
     }
     eddy_loop_leave(loop);
+    loop->tasks->closed = true; /* also for what the error hook spawns */
     eddy_task_each(loop, report_visitor, &error);
-    loop->tasks->closed = true;
     if (loop->tasks->live > 0) {
         eddy_tell_all(loop);
         result = -ETIMEDOUT;
@@ -259,6 +257,7 @@ static void forget_visitor(struct eddy_task_record *task, void *context)
     if (eddy_link_used(&task->timed.ready.link)) {
         eddy_list_remove(&task->timed.ready.link);
     }
+    eddy_task_forget_links(task);
 }
 
 static void fini(eddy_loop *loop)

@@ -388,6 +388,13 @@ void eddy_stream_close(eddy_stream *stream)
     }
 }
 
+int64_t eddy_stream_leave_(eddy_coro *co, struct eddy_scope *scope)
+{
+    (void)co;
+    eddy_stream_close(scope->object);
+    return 0;
+}
+
 void eddy_stream_disown(eddy_stream *stream)
 {
     if (stream->idle != NULL) {

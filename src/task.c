@@ -1,5 +1,6 @@
 #include "eddy/task.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "task_internal.h"
@@ -38,6 +39,22 @@ struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task)
     return extra;
 }
 
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+    unsigned pool_class;
+
+    if (extra == NULL || extra->rare != NULL) {
+        return extra != NULL ? extra->rare : NULL;
+    }
+    extra->rare = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *extra->rare, &pool_class);
+    if (extra->rare != NULL) {
+        memset(extra->rare, 0, sizeof *extra->rare);
+        extra->rare->pool_class = pool_class;
+    }
+    return extra->rare;
+}
+
 void eddy_owner_set(struct eddy_task_record *task, void *owner)
 {
     if (eddy_has(task, EDDY_TASK_EXTRA_)) {
@@ -47,15 +64,41 @@ void eddy_owner_set(struct eddy_task_record *task, void *owner)
     }
 }
 
+static void empty_list(struct eddy_link *list)
+{
+    while (!eddy_list_empty(list)) {
+        eddy_list_remove(list->next);
+    }
+}
+
+void eddy_task_forget_links(struct eddy_task_record *task)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (eddy_extra(task) != NULL) {
+        empty_list(&eddy_extra(task)->guards); /* open things elsewhere than in frames */
+    }
+    if (rare != NULL) {
+        empty_list(&rare->done);
+        empty_list(&rare->lent);
+    }
+    if (rare != NULL && eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
+    }
+}
+
 void eddy_task_release(struct eddy_task_record *task)
 {
+    struct eddy_pool *pool = &eddy_task_loop(task)->pool;
     struct eddy_task_extra *extra = eddy_extra(task);
 
     if (extra != NULL) {
-        while (!eddy_list_empty(&extra->guards)) { /* open things elsewhere than in frames */
-            eddy_list_remove(extra->guards.next);
+        eddy_task_forget_links(task);
+        eddy_error_forget(task);
+        if (extra->rare != NULL) {
+            eddy_pool_give(pool, extra->rare, extra->rare->pool_class);
         }
-        eddy_pool_give(&eddy_task_loop(task)->pool, extra, extra->pool_class);
+        eddy_pool_give(pool, extra, extra->pool_class);
     }
     eddy_task_record_free(task);
 }
@@ -119,54 +162,88 @@ eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size
     return task;
 }
 
+/* In a loop that checks itself, a frame of the caller's that is about to go while a task runs in it
+ * is found out; otherwise the memory for that is saved. */
+static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
+{
+    struct eddy_task_rare *rare = eddy_rare_make(task);
+
+    if (rare == NULL || eddy_rare_make(spawner) == NULL) {
+        return -ENOMEM;
+    }
+    rare->frame = task->top;
+    eddy_list_append(&eddy_rare(spawner)->lent, &rare->frame_guard);
+    eddy_set(spawner, EDDY_TASK_GUARDS_);
+    return 0;
+}
+
 eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
 {
     int result = may_spawn(loop);
+    eddy_task task;
 
-    return result < 0 ? failed(result) : start(loop, site, frame);
+    if (result < 0) {
+        return failed(result);
+    }
+    task = start(loop, site, frame);
+    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
+        (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
+    }
+    return task;
 }
 
-/* ---- errors */
+/* ---- names */
 
-void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
-                     const char *file, int line)
+int eddy_task_set_name(eddy_task handle, const char *name)
 {
-    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_task_record *task = eddy_task_find(handle);
+    struct eddy_task_rare *rare;
 
-    if (extra != NULL) { /* without memory the error goes on without its origin */
-        extra->error = error;
-        extra->function = function;
-        extra->file = file;
-        extra->line = line;
+    if (task == NULL) {
+        return -ESRCH;
     }
+    rare = eddy_rare_make(task);
+    if (rare == NULL) {
+        return -ENOMEM;
+    }
+    rare->name = name;
+    return 0;
 }
 
-void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+const char *eddy_task_display_name(const struct eddy_task_record *task)
 {
-    const struct eddy_task_extra *extra = eddy_extra(from);
+    const struct eddy_task_rare *rare = eddy_rare(task);
 
-    if (error < 0 && extra != NULL && extra->error == error) {
-        eddy_error_note(to, error, extra->function, extra->file, extra->line);
-        eddy_set(to, EDDY_TASK_CASCADED_);
-    }
+    return rare != NULL && rare->name != NULL ? rare->name : task->site;
 }
 
-void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what)
+const char *eddy_task_name(eddy_task handle)
 {
-    const struct eddy_task_extra *extra = eddy_extra(task);
+    const struct eddy_task_record *task = eddy_task_find(handle);
 
-    if (extra != NULL && extra->error == error) {
-        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
-                         "%s:%d: %s: %s (in a task that was spawned at %s and %s)", extra->file,
-                         extra->line, extra->function, eddy_strerror(error), task->site, what);
-    } else {
-        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
-                         "%s: %s (in a task that was spawned here and %s)", task->site,
-                         eddy_strerror(error), what);
-    }
+    return task != NULL ? eddy_task_display_name(task) : NULL;
+}
+
+const char *eddy_task_place(const struct eddy_task_record *task)
+{
+    return task->site + strlen(task->site) + 1;
+}
+
+void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    snprintf(text, size, "%s (%s)", eddy_task_display_name(task), eddy_task_place(task));
 }
 
 /* ---- ending */
+
+/* Its frame is the caller's again, and the callbacks become ready. */
+static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task)
+{
+    if (eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
+    }
+    eddy_done_tell(task);
+}
 
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 {
@@ -180,6 +257,9 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
     eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_FINISH);
+    if (eddy_rare(task) != NULL) {
+        tell_rare(eddy_rare(task), task);
+    }
     eddy_task_loop(task)->tasks->live--;
     eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     if (task == eddy_task_loop(task)->awaited) {

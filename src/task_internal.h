@@ -3,6 +3,7 @@
 #define EDDY_SRC_TASK_INTERNAL_H
 
 #include "eddy/deadline.h"
+#include "eddy/error.h"
 #include "eddy/sleep.h"
 #include "eddy/task.h"
 #include "eddy/wait.h"
@@ -27,6 +28,7 @@ struct eddy_limit {
     uint16_t mask; /* the frame's mask then: a cleanup entered since holds it back */
     uint8_t stage; /* enum eddy_limit_stage */
     bool zero;     /* it had no time to begin with */
+    bool block;    /* over a block of the frame: not dropped with the frame's next operation */
     unsigned pool_class;
 };
 
@@ -50,11 +52,22 @@ struct eddy_task_extra {
     void *owner; /* who is told of its end */
     struct eddy_task_record *task;
     struct eddy_limit *limits;
-    struct eddy_link guards; /* links inside of what the task has opened and not closed */
-    int64_t error;           /* the last error that was raised, and where */
-    const char *function;
-    const char *file;
-    int line;
+    struct eddy_link guards;      /* links inside of what the task has opened and not closed */
+    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_error_info error; /* the last that was raised, and where */
+    struct eddy_task_rare *rare;  /* or NULL */
+    unsigned pool_class;
+};
+
+/* What hardly a task needs, likewise. */
+struct eddy_task_rare {
+    struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
+    const char *name;              /* given by eddy_task_set_name, or NULL */
+    int64_t *results;              /* while it gathers all: where they go */
+    struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
+    struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_link frame_guard;  /* of a task of eddy_spawn_in, in the list of its spawner */
+    const eddy_coro *frame;        /* its first frame */
     unsigned pool_class;
 };
 
@@ -128,6 +141,11 @@ static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *
     return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
 }
 
+static inline struct eddy_task_rare *eddy_rare(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->rare : NULL;
+}
+
 /* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
  * NULL. */
 static inline void *eddy_owner_of(const struct eddy_task_record *task)
@@ -186,6 +204,7 @@ static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
 
 /* The extra record, made if there is none; NULL: no memory. */
 struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task);
 void eddy_owner_set(struct eddy_task_record *task, void *owner);
 
 /* Guards: what must be closed before its memory goes. A task links into its list what it opens
@@ -207,23 +226,66 @@ void eddy_task_release(struct eddy_task_record *task);
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
 int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
 
+/* The task's name: the one that was given, or the coroutine's; and "file:line" of its spawn. */
+const char *eddy_task_display_name(const struct eddy_task_record *task);
+const char *eddy_task_place(const struct eddy_task_record *task);
+
+/* For `describe`: "name (file:line)". */
+void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size);
+
+/* Takes everything out of the lists that the task's records have. */
+void eddy_task_forget_links(struct eddy_task_record *task);
+
+/* ---- error.c */
+
 /* Where an error began: kept with the task, and handed on to the task that joins it. */
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
                      const char *file, int line);
+void eddy_error_forget(struct eddy_task_record *task);
+
+/* Whether it is known where the error began. */
+bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
+
+/* Hands that on: out of a task, if it is known there, and into one, where the error now is on its
+ * way up; or both at once. */
+void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken);
+void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given);
 void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error);
 
-/* Tells the error hook of an error of a task that nobody collects. */
+/* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
+
+/* ---- task_array.c: tasks as the handles of an array */
+
+/* A handle whose spawn has failed; it counts as a task that has ended. */
+bool eddy_spawn_failed(eddy_task handle);
+
+/* Whether a task of a claimed array has ended, and how. */
+bool eddy_task_ended(eddy_task handle);
+int64_t eddy_task_outcome(eddy_task handle);
+
+/* Makes `self` the one that is told of the end of each task; all or none. With gaps, zeroed handles
+ * are left out. 0, -EINVAL (more than 2^32 - 1), or as eddy_task_claimable. */
+int eddy_tasks_claim(struct eddy_task_record *self, const eddy_task *tasks, size_t count,
+                     bool with_gaps);
+void eddy_tasks_disclaim(const eddy_task *tasks, size_t count);
+
+/* The one task of a claimed array that runs; NULL if it is not one. */
+struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count);
+
+/* ---- done_callback.c */
+
+/* Makes the callbacks of a task that has ended ready. */
+void eddy_done_tell(struct eddy_task_record *task);
 
 /* ---- cancel.c */
 
 /* A cancel or a time-out reaches a task that waits: true if the wait is over. */
 bool eddy_interrupt(struct eddy_task_record *task);
-void eddy_cancel_record(struct eddy_task_record *task);
 
-/* For an abort that passes the cancel on to one task: it is cancelled after the abort has
- * returned. */
-void eddy_cancel_next(struct eddy_task_record *task);
+/* Cancels a task. From an abort, which passes the cancel on, it is reached after the abort has
+ * returned, so that no depth of tasks that wait for tasks uses the C stack. */
+void eddy_cancel_record(struct eddy_task_record *task);
 
 /* ---- tell.c */
 
@@ -249,6 +311,29 @@ void eddy_limit_ignored(struct eddy_task_record *task);
 
 /* A cancel from outside is on its way up: no limit may take it for its own. */
 void eddy_limit_disown(struct eddy_task_record *task);
+
+/* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
+ * next await. */
+void eddy_limit_reach(struct eddy_task_record *task);
+
+/* Cancel scopes: a limit over a block of a frame, in which object is the limit. */
+
+/* Opens one that strikes after `timeout`; NULL: no memory. */
+struct eddy_limit *eddy_limit_open(eddy_coro *co, int64_t timeout);
+
+/* Strikes it now; what it is turned into is for its scope to say. */
+void eddy_limit_strike_by_hand(struct eddy_task_record *task, struct eddy_limit *limit);
+
+/* Why that was done is over: a cancel on its way up is no longer the limit's own. */
+void eddy_limit_reset(struct eddy_task_record *task, struct eddy_limit *limit);
+
+/* Closes it, the frame's innermost, at the exit of its scope. True if the block was left by the
+ * -ECANCELED that this limit has caused. */
+bool eddy_limit_close(eddy_coro *co, const struct eddy_scope *scope, struct eddy_limit *limit);
+
+/* The frame has such a scope open; that has struck. */
+bool eddy_limit_is_open(const eddy_coro *co);
+bool eddy_limit_has_struck(const eddy_coro *co);
 
 /* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
 int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
@@ -379,6 +464,9 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
     scope->flags |= EDDY_SCOPE_UNMASKED_;
     co->mask--;
 }
+
+/* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
+void eddy_scope_turn(eddy_coro *co, int64_t outcome);
 
 extern const struct eddy_wait eddy_sleep_kind;
 extern const struct eddy_wait eddy_pause_kind;

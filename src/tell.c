@@ -15,8 +15,9 @@ static void append_circle(const struct eddy_snapshot *snapshot, char *text, size
     for (; !round && used < size; i = snapshot->nodes[i].blocker) {
         const struct eddy_task_record *task = snapshot->nodes[i].task;
         round = used > 0 && i == first;
-        used += (size_t)snprintf(text + used, size - used, "%s#%u %s", used > 0 ? " -> " : ": ",
-                                 (unsigned)task->timed.ready.generation, eddy_task_name_of(task));
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s#%u %s", used > 0 ? " -> " : ": ",
+                             (unsigned)task->timed.ready.generation, eddy_task_display_name(task));
     }
     if (used >= size) {
         snprintf(text + size - sizeof "...", sizeof "...", "...");
@@ -40,7 +41,7 @@ static void describe_circles(eddy_loop *loop, char *text, size_t size)
 void eddy_tell_leak(struct eddy_task_record *task)
 {
     bool ended = task->timed.ready.state == EDDY_TASK_DONE_;
-    const char *name = eddy_task_name_of(task);
+    const char *name = eddy_task_display_name(task);
 
     if ((eddy_task_loop(task)->flags & EDDY_LOOP_REPORT_LEAKS) == 0 ||
         eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_ | EDDY_TASK_ENDING_)) {
@@ -52,7 +53,7 @@ void eddy_tell_leak(struct eddy_task_record *task)
                      ended                ? "has ended"
                      : task->wait != NULL ? "still waits for "
                                           : "is still ready",
-                     !ended && task->wait != NULL ? task->wait->name : "", task->site);
+                     !ended && task->wait != NULL ? task->wait->name : "", eddy_task_place(task));
 }
 
 void eddy_tell_all(eddy_loop *loop)

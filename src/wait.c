@@ -94,6 +94,7 @@ static inline void make_ready(struct eddy_task_record *task)
     }
     if (eddy_link_used(&task->timed.ready.link)) {
         eddy_list_remove(&task->timed.ready.link);
+        eddy_clear(task, EDDY_TASK_PASSING_); /* the list was that of a cancel on its way */
     }
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);

@@ -152,7 +152,7 @@ test(a_child_whose_parent_has_ended_stands_at_the_top)
     snprintf(site, sizeof site, "%s:%d", f, __LINE__ - 3);
     testing_turns();
     assert_dump("eddy: 2 tasks: 1 waiting, 1 ended\n"
-                "#1 ? has ended with 0, and waits to be joined; spawned at %s\n"
+                "#1 spawns has ended with 0, and waits to be joined; spawned at %s\n"
                 "#2 spawns waits 0 ms for sleep: 1 min 40 s left\n"
                 "      at spawns (%s:%d)\n",
                 site, f, line_of_spawns);

@@ -365,6 +365,68 @@ test(a_stream_outside_of_any_frame_may_outlive_the_task_that_opened_it)
     eddy_stream_close(&stream);
 }
 
+/* ---- frames that are lent to a task */
+
+eddy_frame(lends_its_frame) {
+    eddy_coro co;
+    bool join, briefly;
+    eddy_task task;
+    struct child child;
+};
+
+static void lends_its_frame(eddy_coro *co)
+{
+    eddy_begin(lends_its_frame);
+    self->task = eddy_spawn_in(co, &self->child, child, .name = "a",
+                               .sleep = self->briefly ? 50 * MS : 300 * MS);
+    eddy_await(eddy_sleep(co, 100 * MS));
+    if (self->join) {
+        eddy_await(eddy_join(co, self->task));
+    }
+    eddy_end;
+}
+
+eddy_frame(calls_the_lender) {
+    eddy_coro co;
+    bool join, briefly;
+};
+
+static void calls_the_lender(eddy_coro *co)
+{
+    eddy_begin(calls_the_lender);
+    eddy_await(eddy_call(co, lends_its_frame, .join = self->join, .briefly = self->briefly));
+    eddy_await(eddy_sleep(co, 500 * MS));
+    eddy_end;
+}
+
+static void lend(void *unused)
+{
+    (void)unused;
+    (void)testing_run_task(lends_its_frame);
+}
+
+static void call_the_lender(void *unused)
+{
+    (void)unused;
+    (void)testing_run_task(calls_the_lender);
+}
+
+test(a_frame_that_ends_while_a_task_runs_in_it_aborts)
+{
+    const char *text = "lends_its_frame: the coroutine ends although a task of eddy_spawn_in";
+
+    testing_expect_abort(lend, NULL, text);
+    testing_expect_abort(call_the_lender, NULL, text);
+}
+
+test(a_frame_whose_task_has_ended_may_end)
+{
+    assert_int_equal(testing_run_task(calls_the_lender, .join = true), 0);
+    testing_assert_log("a@300");
+    assert_int_equal(testing_run_task(calls_the_lender, .briefly = true), 0); /* not joined */
+    testing_assert_log("a@850");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +437,8 @@ int main(void)
         guard_case(the_frame_of_a_generator_is_guarded),
         guard_case(the_frame_of_a_call_is_guarded),
         guard_case(a_closed_server_whose_clients_are_still_served_in_a_frame_that_ends_aborts),
+        guard_case(a_frame_that_ends_while_a_task_runs_in_it_aborts),
+        guard_case(a_frame_whose_task_has_ended_may_end),
         guard_case(what_is_closed_in_finally_is_fine),
         guard_case(a_stream_in_the_caller_s_frame_may_be_opened_by_a_call_or_a_task),
         guard_case(a_stream_outside_of_any_frame_may_outlive_the_task_that_opened_it),

@@ -44,7 +44,7 @@ test(a_task_that_nobody_has_joined_is_told_with_its_spawn)
     start(sleeps, .seconds = 5);
     testing_turns();
     assert_leaks("leak: #2 sleeps was never joined, and still waits for sleep (spawned at %s:%d)\n"
-                 "leak: #1 ? was never joined, and has ended (spawned at %s:%d)\n",
+                 "leak: #1 returns was never joined, and has ended (spawned at %s:%d)\n",
                  __FILE__, line + 1, __FILE__, line);
 }
 

@@ -299,12 +299,12 @@ static void calls_fails(eddy_coro *co)
 }
 
 /* Exactly one report came, of -EIO, that says where it happened and where the task was spawned. */
-static void assert_told_of_fails(int spawn_line, const char *end)
+static void assert_told_of(const char *name, int spawn_line, const char *end)
 {
     char text[512];
 
-    snprintf(text, sizeof text, "%s:%d: fails: %s (in a task that was spawned at %s:%d and %s)",
-             __FILE__, failing_line, strerror(EIO), __FILE__, spawn_line, end);
+    snprintf(text, sizeof text, "%s:%d: fails: %s (in task %s (%s:%d), which %s)", __FILE__,
+             failing_line, strerror(EIO), name, __FILE__, spawn_line, end);
     testing_assert_error(-EIO, text);
 }
 
@@ -312,7 +312,7 @@ test(an_error_of_a_detached_task_is_told_once_with_function_file_and_line)
 {
     eddy_detach(start(fails, .error = -EIO));
     testing_run();
-    assert_told_of_fails(__LINE__ - 2, "was detached");
+    assert_told_of("fails", __LINE__ - 2, "was detached");
     testing_free();
 }
 
@@ -320,7 +320,7 @@ test(an_error_is_told_with_the_place_where_it_began_not_the_callers)
 {
     eddy_detach(start(calls_fails));
     testing_run();
-    assert_told_of_fails(__LINE__ - 2, "was detached");
+    assert_told_of("calls_fails", __LINE__ - 2, "was detached");
 }
 
 test(an_error_of_a_task_that_is_detached_afterwards_is_told)
@@ -330,7 +330,7 @@ test(an_error_of_a_task_that_is_detached_afterwards_is_told)
     testing_run();
     assert_int_equal(testing.errors.count, 0);
     eddy_detach(task);
-    assert_told_of_fails(__LINE__ - 5, "was detached");
+    assert_told_of("fails", __LINE__ - 5, "was detached");
 }
 
 test(an_error_of_a_task_that_was_never_joined_is_told_when_the_loop_is_freed)
@@ -339,7 +339,7 @@ test(an_error_of_a_task_that_was_never_joined_is_told_when_the_loop_is_freed)
     testing_run();
     assert_int_equal(testing.errors.count, 0);
     testing_free();
-    assert_told_of_fails(__LINE__ - 4, "was never joined");
+    assert_told_of("fails", __LINE__ - 4, "was never joined");
 }
 
 test(the_report_names_the_task)
@@ -385,7 +385,7 @@ test(an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_be
 {
     eddy_detach(start(catches_then_fails));
     testing_run();
-    assert_told_of_fails(__LINE__ - 2, "was detached");
+    assert_told_of("catches_then_fails", __LINE__ - 2, "was detached");
 }
 
 static void nested_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
@@ -402,6 +402,25 @@ test(the_error_hook_may_not_re_enter)
     eddy_detach(start(fails, .error = -EIO));
     testing_run();
     assert_told(-EIO, "fails");
+}
+
+static int64_t late_spawn;
+
+static void spawning_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
+{
+    testing_on_error(loop, task, code, text);
+    late_spawn = eddy_task_result(eddy_loop_spawn(loop, returns));
+}
+
+test(a_loop_whose_tasks_have_ended_takes_no_more)
+{
+    testing.options.on_error = spawning_error;
+    testing_reopen();
+    start(fails, .error = -EIO);
+    testing_run();
+    testing_free();
+    assert_told(-EIO, "was never joined");
+    assert_int_equal(late_spawn, -ESHUTDOWN);
 }
 
 test(neither_a_value_nor_a_cancel_is_told)
@@ -448,7 +467,7 @@ test(an_error_that_goes_on_through_a_join_is_told_once_with_the_place_where_it_b
 {
     eddy_detach(start(joins_fails));
     testing_run();
-    assert_told_of_fails(__LINE__ - 2, "was detached");
+    assert_told_of("joins_fails", __LINE__ - 2, "was detached");
     testing_free();
 }
 
@@ -478,6 +497,7 @@ int main(void)
         testing_case(
             an_error_that_was_caught_and_is_returned_is_told_with_the_place_where_it_began),
         testing_case(the_error_hook_may_not_re_enter),
+        testing_case(a_loop_whose_tasks_have_ended_takes_no_more),
         testing_case(neither_a_value_nor_a_cancel_is_told),
         testing_case(an_error_that_is_joined_is_not_told),
         testing_case(

@@ -1,4 +1,4 @@
-/* An error that is raised after a suspension reaches the awaiter. */
+/* An error that is raised after a suspension reaches the awaiter, with its text. */
 #include <eddy.h>
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ static void fail(eddy_coro *co)
 {
     eddy_begin(fail);
     eddy_await(eddy_sleep(co, 1 * EDDY_SECOND));
-    eddy_return(SOMETHING_BAD);
+    eddy_fail(co, SOMETHING_BAD, "Something bad happened!");
     eddy_end;
 }
 
@@ -25,7 +25,7 @@ static void catch_it(eddy_coro *co)
 {
     eddy_begin(catch_it);
     eddy_except(SOMETHING_BAD, eddy_call(co, fail)) {
-        printf("Caught an exception: Something bad happened!\n");
+        printf("Caught an exception: %s\n", eddy_error(co)->text);
     }
     eddy_end;
 }

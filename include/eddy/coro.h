@@ -103,6 +103,9 @@ enum {
     EDDY_SCOPE_BREAKS_ = 1 << 0,   /* `break` in the body leaves the loop around it too */
     EDDY_SCOPE_FRAME_ = 1 << 1,    /* its object is a frame, which lies behind it */
     EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit does not hold cancels back */
+    EDDY_SCOPE_TURNED_ = 1 << 3,   /* the exit of its manager turns the body's error */
+    /* it stands in the finally of a frame that has failed: the frame's outcome is older */
+    EDDY_SCOPE_AFTER_ERROR_ = 1 << 4,
     EDDY_SCOPE_GENERATOR_ = EDDY_SCOPE_FRAME_,
     EDDY_SCOPE_MANAGER_ = EDDY_SCOPE_FRAME_ | EDDY_SCOPE_BREAKS_
 };
@@ -129,7 +132,7 @@ struct eddy_task_record {
         int64_t outcome;   /* while it waits for a lock: what that wait is to return */
     } with;
     void *owner;      /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
-    const char *site; /* "file:line" where it was spawned */
+    const char *site; /* "coroutine\0file:line": what was spawned, and where */
 };
 
 enum eddy_task_state {
@@ -195,6 +198,9 @@ EDDY_API int eddy_scope_left_(eddy_coro *co, int64_t result);
 EDDY_API void eddy_lost_scope_(eddy_coro *co, uint32_t exit) __attribute__((noreturn, cold));
 /* Notes where an error began, and unwinds. */
 EDDY_API void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char *file,
+                          int line) __attribute__((cold));
+/* Notes what a catch has caught; returns 1. */
+EDDY_API int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char *file,
                           int line) __attribute__((cold));
 EDDY_API void eddy_misuse_(const char *function, const char *file, int line, const char *text)
     __attribute__((noreturn, cold));
@@ -298,7 +304,8 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
 
 #define EDDY_STRING_2_(x) #x
 #define EDDY_STRING_(x) EDDY_STRING_2_(x)
-#define EDDY_SITE_ __FILE__ ":" EDDY_STRING_(__LINE__)
+/* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */
+#define EDDY_SITE_(name) #name "\0" __FILE__ ":" EDDY_STRING_(__LINE__)
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
  * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */
@@ -496,6 +503,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     do {                                                                             \
         EDDY_STATIC_ASSERT_((__typeof__(variable))-1 < 1, "the variable is signed"); \
         EDDY_RUN_(operation, 0)                                                      \
+        if (eddy_rc_ < 0)                                                            \
+            eddy_caught_(co, eddy_rc_, __func__, __FILE__, __LINE__);                \
         variable = (int64_t)(__typeof__(variable))eddy_rc_ == eddy_rc_               \
                        ? (__typeof__(variable))eddy_rc_                              \
                        : (__typeof__(variable))-EOVERFLOW;                           \
@@ -519,7 +528,7 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     caught:                                         \
         if (eddy_rc_ < 0 && eddy_rc_ != (code))     \
             EDDY_RAISE_(eddy_rc_)                   \
-        else if (eddy_rc_ == (code))
+        else if (eddy_rc_ == (code) && eddy_caught_(co, eddy_rc_, __func__, __FILE__, __LINE__))
 
 /*
  * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through

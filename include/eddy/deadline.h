@@ -23,9 +23,29 @@ extern "C" {
     eddy_operation_(eddy_limit_begin_(co, timeout) ? eddy_limit_end_(co, (operation)) \
                                                    : (int64_t)-ENOMEM)
 
+/*
+ * eddy_with_timeout(timeout) { ... }: likewise, over a block, all of it: past the deadline the
+ * await in it that waits is cancelled, or else its next one, once; and the -ECANCELED that this
+ * caused becomes -ETIMEDOUT when it leaves the block. A block that catches it and goes on has its way.
+ * Blocks and eddy_wait_for may be nested in any order. With a timeout <= 0 the block runs up to
+ * its first await that has to wait. What is said of eddy_with holds: `break` leaves the loop around
+ * it, `continue` the block. Errors: -ENOMEM, -ECANCELED; then the block does not run.
+ *
+ *     eddy_with_timeout(5 * EDDY_SECOND) {
+ *         eddy_await(eddy_connect(co, &self->stream, host, port));
+ *         eddy_await(eddy_write(co, &self->stream, hello, sizeof hello));
+ *     }
+ *
+ * A generator must not yield inside it (that aborts): the deadline would strike its user.
+ */
+#define eddy_with_timeout(timeout) \
+    EDDY_WITH_OBJECT_(NULL, eddy_timeout_leave_, eddy_timeout_enter_(co, timeout))
+
 /* Private. */
 EDDY_API EDDY_MUST_USE int eddy_limit_begin_(eddy_coro *co, int64_t timeout);
 EDDY_API EDDY_MUST_USE int64_t eddy_limit_end_(eddy_coro *co, int64_t result);
+EDDY_API EDDY_MUST_USE int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout);
+EDDY_API EDDY_MUST_USE int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope);
 
 #ifdef __cplusplus
 }

@@ -38,7 +38,7 @@ struct eddy_task_info {
     uint32_t parent; /* the number of the task that spawned it, which may be gone; 0: no task did */
     uint32_t depth;  /* in the tree: 0 stands at the top, for want of a parent that still lives */
     bool last;       /* no sibling follows */
-    const char *name; /* the function of its first coroutine; "?" if it has ended */
+    const char *name; /* as eddy_task_name: its coroutine, or what eddy_task_set_name gave it */
     const char *site; /* "file:line" where it was spawned */
     enum eddy_task_doing doing;
     bool cancelled;            /* a cancel is on its way to it */

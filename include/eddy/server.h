@@ -69,8 +69,8 @@ typedef struct eddy_server {
  * again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
-#define EDDY_SERVE_(co, server, host, port, name, ...)                                \
-    eddy_serve_(co, server, host, port, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), \
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
+    eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                 sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /* The port that the server listens on, or did; -EBADF if it was never opened. */

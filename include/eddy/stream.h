@@ -98,6 +98,16 @@ EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);
 /* Closes the stream and its fd; who waits on it gets -EBADF first. Nothing if it is not open. */
 EDDY_API void eddy_stream_close(eddy_stream *stream);
 
+/*
+ * eddy_with_stream(&stream, operation) { ... }: opens the stream by the operation, runs the block,
+ * and closes the stream however the block is left. If the operation fails, its error goes on and
+ * the block does not run.
+ *
+ *     eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", 80)) { ... }
+ */
+#define eddy_with_stream(stream, operation) EDDY_WITH_OBJECT_(stream, eddy_stream_leave_, operation)
+EDDY_API EDDY_MUST_USE int64_t eddy_stream_leave_(eddy_coro *co, struct eddy_scope *scope);
+
 static inline int eddy_stream_is_open(const eddy_stream *stream)
 {
     return stream->io.loop != NULL;

@@ -27,7 +27,7 @@ extern "C" {
 #define eddy_run(...) eddy_run_with(NULL, __VA_ARGS__)
 #define eddy_run_with(options, ...) EDDY_RUN_WITH_(options, __VA_ARGS__, )
 #define EDDY_RUN_WITH_(options, name, ...) \
-    eddy_run_(options, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
+    eddy_run_(options, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
 
 /*
  * eddy_spawn(co, name, .argument = value, ...): starts the coroutine as a task of its own; only
@@ -35,12 +35,14 @@ extern "C" {
  * freed), the task is one whose join returns that error: no check is needed.
  * eddy_loop_spawn(loop, name, ...): likewise, from outside of coroutines. eddy_spawn_in(co,
  * &frame, name, ...): with the frame in memory of the caller's (a struct name), which must stay
- * until the task has ended.
+ * until the task has ended. If that memory lies in a frame of the spawning task, the end of the
+ * frame while the task still runs aborts in a loop with EDDY_LOOP_CHECK, naming the coroutine;
+ * without that flag it is not found out: join the task in eddy_finally.
  */
 #define eddy_spawn(co, ...) EDDY_LOOP_SPAWN_(eddy_task_loop((co)->task), __VA_ARGS__, )
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
 #define EDDY_LOOP_SPAWN_(loop, name, ...) \
-    eddy_spawn_(loop, EDDY_SITE_, EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
+    eddy_spawn_(loop, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
 #define EDDY_SPAWNED_(name, ...) \
     EDDY_ADDRESS_(EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, 0), __VA_ARGS__))
 
@@ -48,7 +50,7 @@ extern "C" {
 #define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \
     (*(memory) = EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), \
                                    __VA_ARGS__),                                                   \
-     eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_SITE_, &(memory)->co))
+     eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_SITE_(name), &(memory)->co))
 
 /* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task;
  * -EBUSY: the loop is running, or the task is joined by another or owned by a group; -EDEADLK:
@@ -83,6 +85,13 @@ EDDY_API bool eddy_task_done(eddy_task task);
 /* The result of a task that has ended and was not joined; -EAGAIN: it has not; -ESRCH: it is
  * gone. */
 EDDY_API int64_t eddy_task_result(eddy_task task);
+
+/* Names the task, for the error hook and for dumps; the string is the caller's and must stay as
+ * long as the task. NULL: its coroutine's name again, which it has at first. 0, -ESRCH, -ENOMEM. */
+EDDY_API int eddy_task_set_name(eddy_task task, const char *name);
+
+/* The task's name; NULL: the task is gone. */
+EDDY_API const char *eddy_task_name(eddy_task task);
 
 /* The task that a coroutine runs in; it cannot be joined from there, but cancelled or handed on. */
 EDDY_API eddy_task eddy_task_self(eddy_coro *co);

@@ -56,6 +56,48 @@ static void seven(eddy_coro *co)
     eddy_end;
 }
 
+eddy_frame(fails) {
+    eddy_coro co;
+};
+
+static void fails(eddy_coro *co)
+{
+    eddy_begin(fails);
+    eddy_fail(co, EDDY_ERROR_USER, "%d is %s", 7, "bad");
+    eddy_end;
+}
+
+eddy_frame(composes) {
+    eddy_coro co;
+    eddy_group group;
+    eddy_task tasks[2];
+    int64_t results[2];
+    int64_t n;
+    size_t i;
+};
+
+static void composes(eddy_coro *co)
+{
+    eddy_begin(composes);
+    eddy_with_timeout(EDDY_SECOND) {
+        eddy_with_group(&self->group) {
+            eddy_group_spawn(co, &self->group, seven);
+        }
+    }
+    self->tasks[0] = eddy_spawn(co, seven);
+    self->tasks[1] = eddy_spawn(co, fails);
+    eddy_await(self->n, eddy_wait(co, self->tasks, 2, EDDY_WAIT_ALL));
+    eddy_for_each(self->i, eddy_as_completed, .tasks = self->tasks, .count = 2) {
+        self->n += (int64_t)self->i;
+    }
+    eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
+    eddy_except(EDDY_ERROR_USER, eddy_call(co, fails)) {
+        self->n += eddy_error(co)->text[0] == '7';
+    }
+    eddy_return(self->n == 4 ? 0 : -EPROTO);
+    eddy_end;
+}
+
 eddy_frame(program) {
     eddy_coro co;
     int n;
@@ -76,6 +118,7 @@ static void program(eddy_coro *co)
         self->tasks[0] = eddy_spawn(co, seven);
         self->tasks[1] = eddy_spawn(co, seven);
     }
+    eddy_await(eddy_call(co, composes));
     eddy_await(self->n, eddy_join(co, self->tasks[0]));
     eddy_await(eddy_join(co, self->tasks[1]));
     std::printf("%d\n", self->n);

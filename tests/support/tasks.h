@@ -102,6 +102,21 @@ static inline void sleeps(eddy_coro *co)
     eddy_end;
 }
 
+/* Sleeps so many nanoseconds, swallows a cancel, and returns 0. */
+struct swallows_cancel {
+    eddy_coro co;
+    int64_t sleep;
+    int64_t rc;
+};
+
+static inline void swallows_cancel(eddy_coro *co)
+{
+    eddy_begin(swallows_cancel);
+    eddy_catch(self->rc, eddy_sleep(co, self->sleep));
+    eddy_return(0);
+    eddy_end;
+}
+
 /* Returns at once. */
 struct returns {
     eddy_coro co;

@@ -160,8 +160,8 @@ static int64_t read_work(eddy_job *job, void *argument)
     return read_on(job, self->loop->sys, self->fd, data->bytes, &data->size, data->room - 1);
 }
 
-/* Room for the first time, or for more: one byte beyond what is expected, so that the end of the file
- * is seen, and one for the '\0'. */
+/* Room for the first time, or for more: one byte beyond what is expected, so that the end of the
+ * file is seen, and one for the '\0'. */
 static int64_t grow(const struct read_file *self)
 {
     struct eddy_file_data *data = self->data;

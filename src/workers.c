@@ -61,9 +61,14 @@ static int64_t job_finish(eddy_job *job)
     return kind->finish != NULL ? kind->finish(job) : job->result;
 }
 
+static eddy_job *of_done(eddy_callback *callback)
+{
+    return (eddy_job *)(void *)((char *)callback - offsetof(eddy_job, done));
+}
+
 static void on_done(eddy_callback *callback)
 {
-    eddy_job *job = (eddy_job *)(void *)((char *)callback - offsetof(eddy_job, done));
+    eddy_job *job = of_done(callback);
     int64_t result = job_finish(job);
 
     if (job->task != NULL) {
@@ -117,8 +122,8 @@ static void *work(void *argument)
 
 /* ---- starting and ending threads */
 
-/* Signals are for the threads of the program, but for those that a thread brings on itself: blocked,
- * they would kill the process without its crash handler. */
+/* Signals are for the threads of the program, but for those that a thread brings on itself:
+ * blocked, they would kill the process without its crash handler. */
 static sigset_t for_others(void)
 {
     static const int own[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
@@ -188,8 +193,8 @@ static void end_threads(struct eddy_workers *workers)
     }
 }
 
-/* Jobs that are left here were abandoned, or their tasks cut off: nobody is woken. Their memory goes
- * with the pool, for their messages may still be linked in the loop's lists. */
+/* Jobs that are left here were abandoned, or their tasks cut off: nobody is woken. Their memory
+ * goes with the pool, for their messages may still be linked in the loop's lists. */
 static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
 {
     struct eddy_workers *workers = (struct eddy_workers *)(void *)attachment;
@@ -213,6 +218,61 @@ static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
     eddy_pool_give(&loop->pool, workers, workers->pool_class);
 }
 
+/* ---- a child of fork(2), which has the jobs and none of the threads */
+
+/* Those whose end was told before the fork, or is told already in the child. */
+static void mark_answered(eddy_loop *loop)
+{
+    eddy_callback *newest = __atomic_load_n(&loop->messages, __ATOMIC_ACQUIRE);
+
+    for (eddy_callback *message = newest; message != NULL; message = message->next) {
+        if (message->function == on_done) {
+            of_done(message)->answered = true;
+        }
+    }
+}
+
+/* A worker may have held the lock, half-way through the queue: neither is worth anything here. */
+static int reset_workers(struct eddy_workers *workers)
+{
+    struct eddy_link *link;
+
+    while ((link = eddy_list_first(&workers->threads)) != NULL) {
+        eddy_list_remove(link);
+        eddy_pool_give(&workers->loop->pool, link, eddy_pool_class_of(sizeof(struct worker)));
+    }
+    memset(&workers->queue, 0, sizeof workers->queue);
+    workers->started = 0;
+    workers->queued = 0;
+    workers->idle = 0;
+    return pthread_mutex_init(&workers->lock, NULL) == 0 &&
+                   pthread_cond_init(&workers->changed, NULL) == 0
+               ? 0
+               : -ENOMEM;
+}
+
+static int part_workers(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    struct eddy_workers *workers = (struct eddy_workers *)(void *)attachment;
+    struct eddy_link *head = &workers->outstanding;
+    int result = reset_workers(workers);
+
+    if (result < 0) {
+        return result;
+    }
+    mark_answered(loop);
+    for (struct eddy_link *link = eddy_list_first(head); link != NULL && link != head;
+         link = link->next) {
+        eddy_job *job = of_outstanding(link);
+        if (!job->answered && !eddy_link_used(&job->done.ready.link)) {
+            memset(&job->queue, 0, sizeof job->queue);
+            job->result = -ECHILD;
+            eddy_loop_call_threadsafe(loop, &job->done, on_done);
+        }
+    }
+    return 0;
+}
+
 /* ---- the workers of a loop */
 
 static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_kind *kind)
@@ -226,6 +286,7 @@ static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_k
     memset(workers, 0, sizeof *workers);
     workers->attachment.key = kind;
     workers->attachment.close = close_workers;
+    workers->attachment.after_fork = part_workers;
     workers->loop = loop;
     workers->limit = kind->workers;
     workers->pool_class = pool_class;
@@ -310,6 +371,9 @@ static bool dequeue(eddy_job *job)
     struct eddy_workers *workers = job->workers;
     bool queued;
 
+    if (eddy_loop_forked(workers->loop)) { /* nobody would unlock the lock */
+        return false;
+    }
     pthread_mutex_lock(&workers->lock);
     queued = eddy_link_used(&job->queue);
     if (queued) {

@@ -29,6 +29,7 @@ struct eddy_job {
     struct eddy_task_record *task; /* who waits for it; NULL: nobody any more */
     int64_t result;                /* what the work returned; valid once `done` runs */
     int cancelled;                 /* atomic: it is asked to end */
+    bool answered;                 /* in a child of fork(2): `done` was sent */
     unsigned pool_class;
 };
 
@@ -36,8 +37,8 @@ struct eddy_job {
 eddy_job *eddy_job_new(eddy_coro *co, const struct eddy_job_kind *kind);
 
 /* Gives the job to a worker, and starts one if all are busy and more are allowed. -EAGAIN and the
- * like of pthread_create(3) if there is none at all; then the job is freed. While its task waits for
- * it, the job holds the loop. */
+ * like of pthread_create(3) if there is none at all; then the job is freed. While its task waits
+ * for it, the job holds the loop. */
 int eddy_job_start(eddy_job *job);
 
 /* Takes back and frees a job that no worker has begun; false if one has. */

@@ -247,8 +247,7 @@ static void watches(eddy_coro *co)
     eddy_end;
 }
 
-test(
-    values_that_come_faster_than_the_loop_takes_them_are_merged_and_the_last_comes_before_the_result)
+test(values_that_come_fast_are_merged_and_the_last_comes_before_the_result)
 {
     eddy_task task = start(watches, .report = {1, 3},
                            .progress = {.callback = log_progress, .user = (void *)(uintptr_t) "p"});
@@ -391,8 +390,7 @@ int main(void)
         offload_case(works_run_side_by_side_up_to_the_number_of_workers),
         offload_case(without_a_number_there_are_four),
         offload_case(the_number_of_workers_is_1_to_1024_and_not_less_than_there_are),
-        offload_case(
-            values_that_come_faster_than_the_loop_takes_them_are_merged_and_the_last_comes_before_the_result),
+        offload_case(values_that_come_fast_are_merged_and_the_last_comes_before_the_result),
         offload_case(progress_can_be_looked_at_without_a_callback_and_need_not_be_watched),
         offload_case(what_nobody_watches_may_be_told),
         offload_case(a_virtual_clock_stands_still_while_work_runs),

@@ -32,11 +32,10 @@ struct eddy_file_data {
 };
 
 /* Reads a whole file of at most `limit` bytes into memory of the loop's allocator, and returns its
- * size. `data` must be empty (zeroed or freed), and is so after an error. The bytes are as one reader
- * of a file sees them that others write to at the same time. Errors: -EFBIG: it has more than `limit`
- * bytes; -EINVAL: `data` is not empty, or it is no regular file; -EISDIR; -ENOMEM; -ENOENT,
- * -EACCES and the like of open(2); -EIO and the like of read(2); those of eddy_offload;
- * -ECANCELED. */
+ * size. `data` must be empty (zeroed or freed), and is so after an error. A file that others write
+ * to meanwhile is seen as read(2) sees it. Errors: -EFBIG: it has more than `limit` bytes;
+ * -EINVAL: `data` is not empty, or it is no regular file; -EISDIR; -ENOMEM; -ENOENT, -EACCES and
+ * the like of open(2); -EIO and the like of read(2); those of eddy_offload; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_file_read(eddy_coro *co, const char *path,
                                               struct eddy_file_data *data, size_t limit);
 
@@ -50,8 +49,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_file_read_into(eddy_coro *co, const char *pa
 
 enum eddy_file_flag {
     /* Return only when it is on the disk, and its name too (fsync(2)): it outlasts a crash of the
-     * machine. Otherwise after such a crash there may be the old file, the new one, or, on some file
-     * systems, an empty one. */
+     * machine. Otherwise after such a crash there may be the old file, the new one, or, on some
+     * file systems, an empty one. */
     EDDY_FILE_SYNC = 1 << 0,
     /* Write into the file that is there instead of replacing it: its owner, links and watchers
      * stay, but others can see it half-written, and after an error it may be so. */
@@ -63,9 +62,10 @@ enum eddy_file_flag {
 /*
  * Writes a whole file, and returns `size`. Without flags it is replaced as one (rename(2)): whoever
  * opens it finds the old content or the new one, never a part, and after an error it is as it was.
- * For that a file ".eddy-*.tmp" stands beside it meanwhile, which takes over the mode of the old file;
- * the owner, further hard links and what is added to the mode (ACLs) are not taken over, and a symbolic
- * link is itself replaced. A file that was not there gets the mode 0666 less the umask.
+ * For that a file ".eddy-*.tmp" stands beside it meanwhile, which takes over the mode of the old
+ * file; the owner, further hard links and what is added to the mode (ACLs) are not taken over, and
+ * a symbolic link is itself replaced. It is the directory that must be writable, not the file. A
+ * file that was not there gets the mode 0666 less the umask.
  *
  * Errors: -EINVAL: unknown flags, or what is there is no regular file; -EISDIR; -ENAMETOOLONG;
  * -EACCES, -EROFS, -ENOSPC and the like of open(2), write(2), close(2), fsync(2) and rename(2);

@@ -172,8 +172,9 @@ EDDY_API void eddy_loop_wake(eddy_loop *loop);
  * return from it: exec, _exit, or a new loop of its own.) Afterwards both processes have all tasks,
  * timers and messages, and share the fds of their streams, so that a child mostly cancels most of
  * them, or frees the loop: that runs their cleanups, in the child. What came of signals before the
- * fork is the parent's. Holds (eddy_loop_hold) of threads that the child does not have are its own
- * to release. A child that only wants to exec or to leave need not call this. */
+ * fork is the parent's; offloaded work that had not ended is -ECHILD in the child. Holds
+ * (eddy_loop_hold) of threads that the child does not have are its own to release. A child that
+ * only wants to exec or to leave need not call this. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* While holds are taken, eddy_loop_run goes on and a virtual clock stands still, although the

@@ -52,7 +52,7 @@ typedef int64_t eddy_offload_fn(eddy_job *job, void *argument);
  *
  * Errors: those of the work; -ENOMEM; -EAGAIN and the like of pthread_create(3): no thread could
  * be started, and there is none yet (otherwise the work waits for one of those that run);
- * -ECANCELED.
+ * -ECANCELED; -ECHILD in a child of fork(2), which has no threads, for what had not ended.
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_offload(eddy_coro *co, eddy_offload_fn *work, void *argument);
 

@@ -27,7 +27,8 @@ extern "C" {
  * Errors: -EINVAL: neither a numeric address nor a name, or another argument is wrong; -ENOENT:
  * there is no such name, or it has no address of that family; -EAGAIN: no name server answers for
  * now; -EIO: a name server fails for good; -EAFNOSUPPORT: the system does not know the family;
- * -ENOMEM; the system's own errors, such as -EMFILE; those of pthread_create(3); -ECANCELED.
+ * -ENOMEM; the system's own errors, such as -EMFILE; those of pthread_create(3); -ECANCELED;
+ * -ECHILD, as eddy_offload.
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_resolve(eddy_coro *co, const char *host, int port, int family,
                                             struct eddy_address *addresses, int most);

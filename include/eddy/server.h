@@ -65,8 +65,8 @@ typedef struct eddy_server {
  * The server is bound when this returns 0. -EINVAL: neither an address nor a name, no such port,
  * or the server is open; that of eddy_resolve (-ENOENT: no such host); of a name that of its first
  * address: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL and the like of bind(2), -EMFILE and the like of
- * socket(2); -ENOMEM; -ECANCELED. SO_REUSEADDR is set, so that a port that was just left can be bound
- * again; one that is in use cannot.
+ * socket(2); -ENOMEM; -ECANCELED. SO_REUSEADDR is set, so that a port that was just left can be
+ * bound again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
 #define EDDY_SERVE_(co, server, host, port, name, ...)                                      \

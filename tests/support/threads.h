@@ -1,5 +1,5 @@
-/* For tests of work beside the loop: gates that a thread waits at, and a resolver that answers at will.
- * Nothing here waits for time: a thread says that it has come, and goes on when it may. */
+/* For tests of work beside the loop: gates that a thread waits at, and a resolver that answers at
+ * will. Nothing here waits for time: a thread says that it has come, and goes on when it may. */
 #ifndef EDDY_TESTING_THREADS_H
 #define EDDY_TESTING_THREADS_H
 

@@ -110,6 +110,7 @@ static void reads(eddy_coro *co)
 test(a_wake_by_an_fd_is_told)
 {
     static eddy_stream stream;
+    char byte;
     int fds[2];
 
     testing_socketpair(fds);
@@ -120,6 +121,7 @@ test(a_wake_by_an_fd_is_told)
     testing_poke(fds[1]);
     testing_turns();
     testing_assert_log("spawn1 resume1 suspend1:read wake1 resume1 finish1*=0");
+    assert_int_equal(eddy_try_read(&stream, &byte, 1), -EAGAIN);
     start(reads, .stream = &stream, .only_looks = true);
     testing_turns();
     testing_poke(fds[1]);

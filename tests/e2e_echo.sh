@@ -70,6 +70,20 @@ part "SIGINT ends the server as SIGTERM does"
 start_server
 stop_server INT "served 0 connections, 0 bytes"
 
+part "on SIGUSR1 the server prints what its tasks wait for, and goes on"
+for workers in 1 2; do
+    start_server --workers "$workers"
+    kill -s USR1 "$server"
+    wanted=$(printf '%s\n' "eddy: 1 task: 1 running" "#1 serve is running")
+    for _ in $(seq 50); do
+        dumped=$(grep -e '^eddy:' -e '^#' "$work/err" | sort -u || true)
+        [ "$(grep -c '^#1' "$work/err")" != "$workers" ] || break
+        sleep 0.1
+    done
+    expect "the dump" "$(printf '%s\n' "$wanted" | sort)" "$dumped"
+    stop_server TERM "served 0 connections, 0 bytes"
+done
+
 part "a client has a second to finish"
 start_server
 (sleep 0.4; echo late) | "$programs/echo_client" --port "$port" >"$work/late" &

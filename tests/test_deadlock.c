@@ -5,6 +5,7 @@
 #include "support/things.h"
 
 #include "eddy/io.h"
+#include "eddy/lock.h"
 #include "eddy/server.h"
 
 /* A circle of three, each of which logs its end in its finally. */
@@ -75,6 +76,33 @@ test(by_default_the_dump_follows_on_standard_error)
                           "|         at dines (");
     assert_contains(text, "\ncircle 1: #2 dines -> #3 dines -> #4 dines -> #2 dines\n");
     testing_assert_log("0 1 2");
+}
+
+eddy_frame(transfer) {
+    eddy_coro co;
+    eddy_lock *from;
+    eddy_lock *to;
+};
+
+static void transfer(eddy_coro *co)
+{
+    eddy_begin(transfer);
+    eddy_with_lock(self->from) {
+        eddy_await(eddy_pause(co));
+        eddy_with_lock(self->to) {}
+    }
+    eddy_end;
+}
+
+test(a_circle_of_locks_is_told)
+{
+    static eddy_lock locks[2];
+
+    start(transfer, .from = &locks[0], .to = &locks[1]);
+    start(transfer, .from = &locks[1], .to = &locks[0]);
+    assert_int_equal(eddy_loop_run(testing.loop), -EDEADLK);
+    testing_assert_error(-EDEADLK, "deadlock: 2 tasks wait, and nothing could wake any: "
+                                   "#1 transfer -> #2 transfer -> #1 transfer");
 }
 
 static void dump_on_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
@@ -249,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys),
         testing_case(by_default_the_dump_follows_on_standard_error),
+        testing_case(a_circle_of_locks_is_told),
         testing_case(a_hook_of_the_users_may_dump_where_it_wants_to),
         testing_case(without_memory_the_deadlock_is_told_without_its_circle),
         testing_case(of_a_circle_that_is_too_long_the_beginning_is_told),

@@ -16,7 +16,10 @@ static void on_trace(eddy_loop *loop, const struct eddy_trace_event *event, void
     assert_string_equal(user, "user");
     if (event->kind == EDDY_TRACE_SUSPEND) {
         snprintf(more, sizeof more, ":%s", event->waits_for != NULL ? event->waits_for : "-");
-    } else if (event->kind == EDDY_TRACE_FINISH) {
+    } else {
+        assert_null(event->waits_for);
+    }
+    if (event->kind == EDDY_TRACE_FINISH) {
         snprintf(more, sizeof more, "=%d", (int)event->result);
         assert_null(event->function);
     }
@@ -89,12 +92,17 @@ test(a_task_that_is_cancelled_before_its_first_step_finishes)
 eddy_frame(reads) {
     eddy_coro co;
     eddy_stream *stream;
+    bool only_looks;
     char byte;
 };
 
 static void reads(eddy_coro *co)
 {
     eddy_begin(reads);
+    if (self->only_looks) {
+        eddy_await(eddy_readable(co, self->stream));
+        eddy_return(0);
+    }
     eddy_await(eddy_read(co, self->stream, &self->byte, 1));
     eddy_end;
 }
@@ -102,6 +110,7 @@ static void reads(eddy_coro *co)
 test(a_wake_by_an_fd_is_told)
 {
     static eddy_stream stream;
+    char byte;
     int fds[2];
 
     testing_socketpair(fds);
@@ -112,6 +121,12 @@ test(a_wake_by_an_fd_is_told)
     testing_poke(fds[1]);
     testing_turns();
     testing_assert_log("spawn1 resume1 suspend1:read wake1 resume1 finish1*=0");
+    assert_int_equal(eddy_try_read(&stream, &byte, 1), -EAGAIN);
+    start(reads, .stream = &stream, .only_looks = true);
+    testing_turns();
+    testing_poke(fds[1]);
+    testing_turns();
+    testing_assert_log("spawn2 resume2 suspend2:readable wake2 resume2 finish2*=0");
     eddy_stream_close(&stream);
     close(fds[1]);
 }

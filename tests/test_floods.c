@@ -295,7 +295,7 @@ test(clients_without_end)
     /* The clock is read before a turn's accepts: the first turn that begins after the time. */
     assert_int_equal(fires_at(), (20000 / COST / ACCEPTS + 2) * ACCEPTS * COST);
     assert_int_equal(server.accepted, flood);
-    assert_in_range(server.active, 0, 2 * ACCEPTS);
+    assert_true(server.active <= 2 * ACCEPTS);
     close(fd);
     eddy_server_close(&server);
     testing_free();

@@ -107,7 +107,7 @@ static int64_t main_loop(eddy_task task)
 
 int main(void)
 {
-    pthread_t thread;
+    pthread_t thread = 0;
     eddy_task task;
     int64_t result = eddy_loop_new(&guest.loop, NULL);
 

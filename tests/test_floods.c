@@ -60,6 +60,14 @@ static int64_t fires_at(void)
  * sixteenth, and the timer stands behind the flood, which has one more. */
 enum { AFTER_SHARES = (20000 / (SHARE * COST) + 1 + 1) * SHARE * COST };
 
+/* How late it may be. */
+static void assert_fires_within(int64_t microseconds)
+{
+    int64_t late = fires_at() - 20000;
+
+    assert_true(late >= 0 && late <= microseconds);
+}
+
 /* ---- a task whose awaits are always ready */
 
 eddy_frame(gives) {
@@ -130,7 +138,7 @@ test(two_tasks_that_play_ping_pong)
     memset(gates, 0, sizeof gates);
     start(plays, .mine = &gates[0], .other = &gates[1]);
     start(plays, .mine = &gates[1], .other = &gates[0]);
-    assert_in_range(fires_at(), 20000, 21000); /* the loop looks once a millisecond */
+    assert_fires_within(1000); /* the loop looks once a millisecond */
 }
 
 /* ---- a client that sends all the time */
@@ -231,7 +239,7 @@ test(a_client_that_sends_all_the_time_to_another)
     testing.sys.table.send = send_nowhere;
     task = start(copies);
     /* Sixteen pieces are a copy's share, and it has one more. */
-    assert_in_range(fires_at(), 20000, 20000 + 1000 + 2 * 16 * COST);
+    assert_fires_within(1000 + 2 * 16 * COST);
     assert_int_equal(eddy_cancel(task), 0);
     assert_int_equal(finish(task), -ECANCELED);
     eddy_stream_close(&sink);
@@ -295,7 +303,7 @@ test(clients_without_end)
     /* The clock is read before a turn's accepts: the first turn that begins after the time. */
     assert_int_equal(fires_at(), (20000 / COST / ACCEPTS + 2) * ACCEPTS * COST);
     assert_int_equal(server.accepted, flood);
-    assert_in_range(server.active, 0, 2 * ACCEPTS);
+    assert_true(server.active <= 2 * ACCEPTS);
     close(fd);
     eddy_server_close(&server);
     testing_free();

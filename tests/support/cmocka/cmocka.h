@@ -18,8 +18,8 @@ struct CMUnitTest {
     void *initial_state; /* not used here */
 };
 
-#define cmocka_unit_test(run) \
-    {                         \
+#define cmocka_unit_test(run)       \
+    {                               \
 #run, run, NULL, NULL, NULL \
     }
 #define cmocka_unit_test_setup_teardown(run, setup, teardown) \

@@ -130,6 +130,7 @@ static void run_cell(enum race_event first, enum race_event second)
     assert_false(eddy_task_done(racer_task));
     eddy_event_set(&race.go);
     testing_turns();
+    testing_turns();
     let_happen(first, second);
     testing_turns();
     testing_turns(); /* the loop may hear of the second only now */

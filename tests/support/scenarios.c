@@ -7,6 +7,7 @@
 
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };
+enum { SMALL_CHUNK = 64 };
 
 static struct {
     const struct scenario *scenario;
@@ -156,6 +157,16 @@ static uint32_t live(void)
     return testing.loop->tasks != NULL ? testing.loop->tasks->live : 0;
 }
 
+/* The pool has no block in store, so that the next of each class asks the allocator. */
+static void empty_pool(void)
+{
+    struct eddy_pool *pool = &testing.loop->pool;
+
+    memset(pool->free, 0, sizeof pool->free);
+    pool->fresh = pool->fresh_end;
+    pool->chunk_size = SMALL_CHUNK;
+}
+
 /* Turns until all tasks have ended. Those that then wait for ever, because one that was to wake
  * them is gone, are cancelled. */
 static struct scenario_end run_turns(void)
@@ -166,6 +177,9 @@ static struct scenario_end run_turns(void)
     for (; live() > 0; end.turns++) {
         if (end.turns == MOST_TURNS) {
             scenario_failed("it never ends", __FILE__, __LINE__);
+        }
+        if (scenario_lacks_memory()) {
+            empty_pool();
         }
         if (end.turns == play.disturbance.turn && disturb()) {
             end.disturbed = true;
@@ -262,6 +276,9 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
         testing_fail_allocation(disturbance.turn);
     } else if (disturbance.kind == ALLOCATIONS) {
         testing_fail_allocations_from(disturbance.turn);
+    }
+    if (scenario_lacks_memory()) {
+        empty_pool();
     }
     start_roles();
     end = run_turns();

@@ -567,5 +567,5 @@ scenario_role(answers)
          check_queue},
         {"jobs", open_jobs, {play_works, play_hands_out, play_works}, check_queue},
         {"future", reset_future, {play_asks, play_asks, play_answers}, check_future},
-        {NULL},
+        {NULL, NULL, {NULL}, NULL},
 };

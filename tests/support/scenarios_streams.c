@@ -448,5 +448,5 @@ const struct scenario stream_scenarios[] = {
     {"copy", open_proxy, {play_writes_and_counts, play_copies, play_reads_copy}, check_copy},
     {"server", no_server, {play_serves, play_asks_server, play_asks_server}, check_server},
     {"fd", open_pipe, {play_awaits_fd, play_pokes_fd}, check_pipe},
-    {NULL},
+    {NULL, NULL, {NULL}, NULL},
 };

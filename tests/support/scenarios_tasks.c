@@ -389,5 +389,5 @@ scenario_role(limits)
         {"generators", nothing, {play_iterates, play_iterates}, nothing},
         {"context managers", nothing, {play_uses_context, play_uses_context}, nothing},
         {"deadlines", nothing, {play_limits, play_limits}, nothing},
-        {NULL},
+        {NULL, NULL, {NULL}, NULL},
 };

@@ -7,6 +7,7 @@
 
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };
+enum { TURNS_BETWEEN = 3 }; /* a deadline and the cancel after it */
 enum { SMALL_CHUNK = 64 };
 
 static struct {
@@ -19,10 +20,15 @@ static struct {
     int64_t result[MOST_ROLES];
 } play;
 
-static const char *const kind_names[] = {"undisturbed",         "a cancel",
-                                         "two cancels",         "a cancel of two",
-                                         "a deadline",          "a cancel and a deadline",
-                                         "an allocation fails", "allocations fail"};
+static const char *const kind_names[] = {"undisturbed",
+                                         "a cancel",
+                                         "two cancels",
+                                         "a cancel of two",
+                                         "a deadline",
+                                         "a cancel and a deadline",
+                                         "a deadline and then a cancel",
+                                         "an allocation fails",
+                                         "allocations fail"};
 
 void scenario_failed(const char *what, const char *file, int line)
 {
@@ -39,6 +45,16 @@ void scenario_closed(void)
 {
     play.closed++;
     scenario_assert(play.closed <= play.opened);
+}
+
+int64_t scenario_result(int id)
+{
+    return play.result[id];
+}
+
+bool scenario_deadline_is_last(void)
+{
+    return play.disturbance.kind == DEADLINE_AND_CANCEL;
 }
 
 bool scenario_lacks_memory(void)
@@ -71,7 +87,7 @@ static void actor(eddy_coro *co)
 
 static bool has_deadline(uint32_t task)
 {
-    return (play.disturbance.kind == DEADLINE || play.disturbance.kind == DEADLINE_AND_CANCEL) &&
+    return play.disturbance.kind >= DEADLINE && play.disturbance.kind < ALLOCATION &&
            play.disturbance.task == task;
 }
 
@@ -81,7 +97,8 @@ static void start_roles(void)
         int64_t limit = has_deadline((uint32_t)id + 1) ? play.disturbance.turn * TICK : 0;
         eddy_task task = start(actor, .id = id, .limit = limit);
         play.roles++;
-        if (task.record == NULL) { /* out of memory */
+        if (task.record == NULL) {
+            scenario_assert(scenario_lacks_memory() && eddy_task_result(task) == -ENOMEM);
             play.ended[id]++;
             play.result[id] = -ENOMEM;
         } else {
@@ -135,6 +152,7 @@ static bool disturb(void)
         done = cancel_number(task);
         return cancel_number(task + 1) || done;
     case DEADLINE:
+    case DEADLINE_THEN_CANCEL:
         return play.ended[task - 1] == 0;
     case UNDISTURBED:
     case ALLOCATION:
@@ -183,6 +201,10 @@ static struct scenario_end run_turns(void)
         }
         if (end.turns == play.disturbance.turn && disturb()) {
             end.disturbed = true;
+        }
+        if (play.disturbance.kind == DEADLINE_THEN_CANCEL &&
+            end.turns == play.disturbance.turn + TURNS_BETWEEN) {
+            (void)cancel_number(play.disturbance.task);
         }
         idle = testing_turn() > 0 ? 0 : idle + 1;
         if (idle == PATIENCE) {

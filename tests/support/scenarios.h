@@ -43,6 +43,12 @@ void scenario_failed(const char *what, const char *file, int line);
 /* Whether an allocation is to fail in this run: then any operation may return -ENOMEM. */
 bool scenario_lacks_memory(void);
 
+/* What the role ended with. */
+int64_t scenario_result(int id);
+
+/* Whether a cancel comes first and then, in the same turn, the deadline. */
+bool scenario_deadline_is_last(void);
+
 /* Makes an operation of a coroutine with a field `id`. */
 #define scenario_role(name)                               \
     static int64_t play_##name(eddy_coro *co, int number) \
@@ -59,6 +65,7 @@ enum disturbance_kind {
     CANCEL_NEIGHBOUR_TOO, /* it, and the task that was spawned after it, in one turn */
     DEADLINE,             /* around all that a role does; the turn is the deadline */
     DEADLINE_AND_CANCEL,  /* in one turn, the cancel first */
+    DEADLINE_THEN_CANCEL, /* the cancel some turns later */
     ALLOCATION,           /* the `turn`th request for memory fails, */
     ALLOCATIONS           /* or all from it on */
 };

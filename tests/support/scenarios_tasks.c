@@ -109,17 +109,41 @@ scenario_role(gathers_failure)
 
 /* ---- a group, which the finally waits for whatever comes */
 
+static int members[2]; /* that run, of each role's group */
+
+static void reset_members(void)
+{
+    memset(members, 0, sizeof members);
+}
+
+eddy_frame(member) {
+    eddy_coro co;
+    int times;
+    int *count;
+};
+
+static void member(eddy_coro *co)
+{
+    eddy_begin(member);
+    ++*self->count;
+    eddy_await(eddy_call(co, sleeper, .times = self->times));
+eddy_finally:
+    --*self->count;
+    eddy_end;
+}
+
+/* A task of a group that spawns into it. */
 eddy_frame(joins_in) {
     eddy_coro co;
+    int *count;
     eddy_group *group;
 };
 
-/* A task of a group that spawns into it. */
 static void joins_in(eddy_coro *co)
 {
     eddy_begin(joins_in);
     eddy_await(eddy_sleep(co, TICK));
-    (void)eddy_group_spawn(co, self->group, sleeper, .times = 2);
+    (void)eddy_group_spawn(co, self->group, member, .times = 2, .count = self->count);
     eddy_await(eddy_call(co, sleeper, .times = 1));
     eddy_end;
 }
@@ -131,18 +155,21 @@ eddy_frame(groups) {
     eddy_group group;
 };
 
+/* No task of the group outlives it, nor runs although its spawn has failed. */
 static void groups(eddy_coro *co)
 {
     eddy_begin(groups);
-    (void)eddy_group_spawn(co, &self->group, sleeper, .times = 2);
+    (void)eddy_group_spawn(co, &self->group, member, .times = 2, .count = &members[self->id]);
     eddy_await(eddy_pause(co));
-    (void)eddy_group_spawn(co, &self->group, joins_in, .group = &self->group);
+    (void)eddy_group_spawn(co, &self->group, joins_in, .group = &self->group,
+                           .count = &members[self->id]);
     eddy_await(eddy_sleep(co, 2 * TICK));
     eddy_await(eddy_group_wait(co, &self->group));
 eddy_finally:
     eddy_group_cancel(&self->group);
     eddy_catch(self->rc, eddy_group_wait(co, &self->group));
     scenario_assert(eddy_group_count(&self->group) == 0);
+    scenario_assert(members[self->id] == 0);
     eddy_end;
 }
 scenario_role(groups)
@@ -378,16 +405,58 @@ static void limits(eddy_coro *co)
 }
 scenario_role(limits)
 
-    const struct scenario task_scenarios[] = {
-        {"calls", nothing, {play_descends, play_descends}, nothing},
-        {"gather", nothing, {play_gathers, play_gathers}, nothing},
-        {"gather that fails", nothing, {play_gathers_failure}, check_failure},
-        {"group", nothing, {play_groups, play_groups}, nothing},
-        {"joins", nothing, {play_chain}, nothing},
-        {"shields", nothing, {play_keeps, play_keeps}, nothing},
-        {"cancel", nothing, {play_cancels_eternity}, nothing},
-        {"generators", nothing, {play_iterates, play_iterates}, nothing},
-        {"context managers", nothing, {play_uses_context, play_uses_context}, nothing},
-        {"deadlines", nothing, {play_limits, play_limits}, nothing},
-        {NULL, NULL, {NULL}, NULL},
+    /* ---- one that carries on after a cancel or deadline, once */
+
+    static bool carried_on,
+    struck_again;
+
+static void reset_stubborn(void)
+{
+    carried_on = struck_again = false;
+}
+
+eddy_frame(carries_on) {
+    eddy_coro co;
+    int id;
+    int64_t rc;
+};
+
+static void carries_on(eddy_coro *co)
+{
+    eddy_begin(carries_on);
+    eddy_catch(self->rc, eddy_call(co, sleeper, .times = 5));
+    if (self->rc != -ECANCELED) {
+        eddy_return(self->rc);
+    }
+    carried_on = true;
+    eddy_catch(self->rc, eddy_call(co, sleeper, .times = 5));
+    struck_again = self->rc == -ECANCELED;
+    eddy_return(self->rc);
+    eddy_end;
+}
+scenario_role(carries_on)
+
+    /* A deadline strikes once: what strikes after it is a cancel, and is told as that; and the other
+ * way round. */
+    static void check_stubborn(void)
+{
+    int64_t last = scenario_deadline_is_last() ? -ETIMEDOUT : -ECANCELED;
+
+    scenario_assert(!carried_on || scenario_result(0) == (struck_again ? last : 0) ||
+                    scenario_lacks_memory());
+}
+
+const struct scenario task_scenarios[] = {
+    {"calls", nothing, {play_descends, play_descends}, nothing},
+    {"gather", nothing, {play_gathers, play_gathers}, nothing},
+    {"gather that fails", nothing, {play_gathers_failure}, check_failure},
+    {"group", reset_members, {play_groups, play_groups}, nothing},
+    {"joins", nothing, {play_chain}, nothing},
+    {"shields", nothing, {play_keeps, play_keeps}, nothing},
+    {"cancel", nothing, {play_cancels_eternity}, nothing},
+    {"generators", nothing, {play_iterates, play_iterates}, nothing},
+    {"context managers", nothing, {play_uses_context, play_uses_context}, nothing},
+    {"deadlines", nothing, {play_limits, play_limits}, nothing},
+    {"carrying on", reset_stubborn, {play_carries_on}, check_stubborn},
+    {NULL, NULL, {NULL}, NULL},
 };

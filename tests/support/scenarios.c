@@ -8,13 +8,13 @@
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };
 enum { TURNS_BETWEEN = 3 }; /* a deadline and the cancel after it */
-enum { SMALL_CHUNK = 64 };
 
 static struct {
     const struct scenario *scenario;
     struct disturbance disturbance;
     int opened, closed;
     uint32_t roles;
+    bool running;
     bool stopped; /* the tasks that were left have been cancelled */
     int ended[MOST_ROLES];
     int64_t result[MOST_ROLES];
@@ -175,6 +175,21 @@ static uint32_t live(void)
     return testing.loop->tasks != NULL ? testing.loop->tasks->live : 0;
 }
 
+/* The head of a chunk of the pool. */
+enum { CHUNK_HEAD = 4 * sizeof(void *) };
+
+/* While a request is to fail, the pool asks for each block by itself: its next chunk has room for
+ * one. (It doubles what it finds here when it has got a chunk.) */
+static void *allocate(void *user, void *memory, size_t old_size, size_t new_size)
+{
+    void *result = testing_allocate(user, memory, old_size, new_size);
+
+    if (play.running && scenario_lacks_memory()) {
+        testing.loop->pool.chunk_size = result != NULL ? CHUNK_HEAD / 2 : CHUNK_HEAD;
+    }
+    return result;
+}
+
 /* The pool has no block in store, so that the next of each class asks the allocator. */
 static void empty_pool(void)
 {
@@ -182,7 +197,7 @@ static void empty_pool(void)
 
     memset(pool->free, 0, sizeof pool->free);
     pool->fresh = pool->fresh_end;
-    pool->chunk_size = SMALL_CHUNK;
+    pool->chunk_size = CHUNK_HEAD;
 }
 
 /* Turns until all tasks have ended. Those that then wait for ever, because one that was to wake
@@ -291,6 +306,7 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     testing.clock.now = 0;
     testing.options.flags = EDDY_LOOP_CHECK; /* poisoning the stack takes most of the time */
     testing.options.shuffle_seed = disturbance.shuffle_seed;
+    testing.options.allocate = allocate;
     testing_reopen();
     fd = next_fd();
     scenario->set_up();
@@ -303,11 +319,13 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     if (scenario_lacks_memory()) {
         empty_pool();
     }
+    play.running = true;
     start_roles();
     end = run_turns();
     end.allocations = testing.memory.calls - calls;
     end.disturbed =
         end.disturbed || (disturbance.kind >= ALLOCATION && end.allocations >= disturbance.turn);
+    play.running = false;
     testing_fail_allocation(0);
     check_end(end.disturbed);
     assert_int_equal(next_fd(), fd);

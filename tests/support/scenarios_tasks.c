@@ -159,7 +159,7 @@ eddy_frame(groups) {
 static void groups(eddy_coro *co)
 {
     eddy_begin(groups);
-    (void)eddy_group_spawn(co, &self->group, member, .times = 2, .count = &members[self->id]);
+    (void)eddy_group_spawn(co, &self->group, member, .times = 6, .count = &members[self->id]);
     eddy_await(eddy_pause(co));
     (void)eddy_group_spawn(co, &self->group, joins_in, .group = &self->group,
                            .count = &members[self->id]);

@@ -40,12 +40,18 @@ test(without_memory_nothing_of_the_outside_world_is_lost)
     sweep_all(stream_scenarios);
 }
 
+test(without_memory_nothing_of_blocks_and_groups_is_lost)
+{
+    sweep_all(compose_scenarios);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(without_memory_nothing_that_tasks_wait_in_line_for_is_lost),
         testing_case(without_memory_nothing_that_tasks_do_together_is_lost),
         testing_case(without_memory_nothing_of_the_outside_world_is_lost),
+        testing_case(without_memory_nothing_of_blocks_and_groups_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct scenario {
 
 extern const struct scenario line_scenarios[];
 extern const struct scenario task_scenarios[];
+extern const struct scenario compose_scenarios[];
 extern const struct scenario stream_scenarios[];
 
 /* What a scenario's frame has to clean up: opened when it begins, closed in its finally. */

@@ -46,6 +46,14 @@ struct race_table {
     const char *cells[RACE_EVENTS][RACE_EVENTS];
 };
 
+/* Cells of many tables. */
+#define NO_CLOSE "- it cannot be closed"
+#define ONE_DEADLINE "- there is one deadline"
+#define NEVER_CLOSED                           \
+    {                                          \
+        NO_CLOSE, NO_CLOSE, NO_CLOSE, NO_CLOSE \
+    }
+
 /* Runs all cells of the table, on a manual clock; fails unless each has the outcome that it says. */
 void run_race_table(const struct race_table *table);
 

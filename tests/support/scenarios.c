@@ -7,6 +7,7 @@
 
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };
+enum { MOST_CANCELS = 8 };
 enum { TURNS_BETWEEN = 3 }; /* a deadline and the cancel after it */
 
 static struct {
@@ -15,6 +16,8 @@ static struct {
     int opened, closed;
     uint32_t roles;
     bool running;
+    uint64_t chaos;
+    int cancels;
     bool stopped; /* the tasks that were left have been cancelled */
     int ended[MOST_ROLES];
     int64_t result[MOST_ROLES];
@@ -27,12 +30,14 @@ static const char *const kind_names[] = {"undisturbed",
                                          "a deadline",
                                          "a cancel and a deadline",
                                          "a deadline and then a cancel",
+                                         "chaos",
                                          "an allocation fails",
                                          "allocations fail"};
 
 void scenario_failed(const char *what, const char *file, int line)
 {
-    fail_msg("%s:%d: %s: %s, task %u, turn %u: %s", file, line, play.scenario->name,
+    fail_msg("%s:%d: EDDY_TEST_SEED=%llu: %s: %s, task %u, turn %u: %s", file, line,
+             (unsigned long long)play.disturbance.chaos_seed, play.scenario->name,
              kind_names[play.disturbance.kind], play.disturbance.task, play.disturbance.turn, what);
 }
 
@@ -50,6 +55,11 @@ void scenario_closed(void)
 int64_t scenario_result(int id)
 {
     return play.result[id];
+}
+
+bool scenario_is_chaotic(void)
+{
+    return play.disturbance.kind == CHAOS;
 }
 
 bool scenario_deadline_is_last(void)
@@ -153,6 +163,7 @@ static bool disturb(void)
         return cancel_number(task + 1) || done;
     case DEADLINE:
     case DEADLINE_THEN_CANCEL:
+    case CHAOS:
         return play.ended[task - 1] == 0;
     case UNDISTURBED:
     case ALLOCATION:
@@ -160,6 +171,19 @@ static bool disturb(void)
         break;
     }
     return false;
+}
+
+/* None mostly, but often two or three in a turn; not for ever, so that the end comes. */
+static bool cancel_some(void)
+{
+    bool done = false;
+
+    while (play.cancels < MOST_CANCELS && testing_random(&play.chaos) % 4 == 0) {
+        uint32_t spawned = testing.loop->tasks->spawned;
+        play.cancels++;
+        done |= cancel_number(1 + (uint32_t)(testing_random(&play.chaos) % spawned));
+    }
+    return done;
 }
 
 static void cancel_visitor(struct eddy_task_record *task, void *context)
@@ -221,6 +245,9 @@ static struct scenario_end run_turns(void)
             end.turns == play.disturbance.turn + TURNS_BETWEEN) {
             (void)cancel_number(play.disturbance.task);
         }
+        if (play.disturbance.kind == CHAOS && cancel_some()) {
+            end.disturbed = true;
+        }
         idle = testing_turn() > 0 ? 0 : idle + 1;
         if (idle == PATIENCE) {
             scenario_assert(!play.stopped);
@@ -240,7 +267,7 @@ static bool is_cancelled(uint32_t role)
 {
     uint32_t task = play.disturbance.task;
 
-    return role == task || task > play.roles ||
+    return role == task || task > play.roles || play.disturbance.kind == CHAOS ||
            (play.disturbance.kind == CANCEL_NEIGHBOUR_TOO &&
             (role == task + 1 || task == play.roles));
 }
@@ -266,7 +293,8 @@ static bool result_is_right(uint32_t role, int64_t result, bool disturbed)
 static void check_end(bool disturbed)
 {
     for (int id = 0; id < MOST_ROLES && play.scenario->roles[id] != NULL; id++) {
-        bool never_began = play.ended[id] == 0 && disturbed && play.disturbance.turn == 0;
+        bool never_began = play.ended[id] == 0 && disturbed &&
+                           (play.disturbance.turn == 0 || play.disturbance.kind == CHAOS);
         scenario_assert(play.ended[id] == 1 || never_began);
         if (play.ended[id] == 1 && !result_is_right((uint32_t)id + 1, play.result[id], disturbed)) {
             char text[64];
@@ -303,6 +331,7 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     memset(&play, 0, sizeof play);
     play.scenario = scenario;
     play.disturbance = disturbance;
+    play.chaos = disturbance.chaos_seed;
     testing.clock.now = 0;
     testing.options.flags = EDDY_LOOP_CHECK; /* poisoning the stack takes most of the time */
     testing.options.shuffle_seed = disturbance.shuffle_seed;

@@ -47,6 +47,9 @@ bool scenario_lacks_memory(void);
 /* What the role ended with. */
 int64_t scenario_result(int id);
 
+/* Whether nobody can say what came when. */
+bool scenario_is_chaotic(void);
+
 /* Whether a cancel comes first and then, in the same turn, the deadline. */
 bool scenario_deadline_is_last(void);
 
@@ -67,6 +70,7 @@ enum disturbance_kind {
     DEADLINE,             /* around all that a role does; the turn is the deadline */
     DEADLINE_AND_CANCEL,  /* in one turn, the cancel first */
     DEADLINE_THEN_CANCEL, /* the cancel some turns later */
+    CHAOS,                /* a deadline, and any tasks are cancelled at random, by `chaos_seed` */
     ALLOCATION,           /* the `turn`th request for memory fails, */
     ALLOCATIONS           /* or all from it on */
 };
@@ -76,6 +80,7 @@ struct disturbance {
     uint32_t task; /* its number: roles are the first, from 1 on */
     unsigned turn;
     uint64_t shuffle_seed;
+    uint64_t chaos_seed;
 };
 
 /* Runs it to its end and checks all that must hold. Whether the disturbance came to be: false if

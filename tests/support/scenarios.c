@@ -8,7 +8,7 @@
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };
 enum { MOST_CANCELS = 8 };
-enum { TURNS_BETWEEN = 3 }; /* a deadline and the cancel after it */
+enum { TURNS_BETWEEN = 3 }; /* a deadline or cancel, and the cancel after it */
 
 static struct {
     const struct scenario *scenario;
@@ -17,7 +17,7 @@ static struct {
     uint32_t roles;
     bool running;
     uint64_t chaos;
-    int cancels;
+    int cancels;  /* that came after a first */
     bool stopped; /* the tasks that were left have been cancelled */
     int ended[MOST_ROLES];
     int64_t result[MOST_ROLES];
@@ -26,6 +26,7 @@ static struct {
 static const char *const kind_names[] = {"undisturbed",
                                          "a cancel",
                                          "two cancels",
+                                         "a cancel and then another",
                                          "a cancel of two",
                                          "a deadline",
                                          "a cancel and a deadline",
@@ -55,6 +56,11 @@ void scenario_closed(void)
 int64_t scenario_result(int id)
 {
     return play.result[id];
+}
+
+bool scenario_cancels_again(void)
+{
+    return play.disturbance.kind == CANCEL_AGAIN && play.cancels > 0;
 }
 
 bool scenario_is_chaotic(void)
@@ -152,6 +158,7 @@ static bool disturb(void)
 
     switch (play.disturbance.kind) {
     case CANCEL_ONCE:
+    case CANCEL_AGAIN:
     case DEADLINE_AND_CANCEL:
         return cancel_number(task);
     case CANCEL_TWICE:
@@ -184,6 +191,11 @@ static bool cancel_some(void)
         done |= cancel_number(1 + (uint32_t)(testing_random(&play.chaos) % spawned));
     }
     return done;
+}
+
+static bool has_second_cancel(void)
+{
+    return play.disturbance.kind == DEADLINE_THEN_CANCEL || play.disturbance.kind == CANCEL_AGAIN;
 }
 
 static void cancel_visitor(struct eddy_task_record *task, void *context)
@@ -241,9 +253,10 @@ static struct scenario_end run_turns(void)
         if (end.turns == play.disturbance.turn && disturb()) {
             end.disturbed = true;
         }
-        if (play.disturbance.kind == DEADLINE_THEN_CANCEL &&
-            end.turns == play.disturbance.turn + TURNS_BETWEEN) {
-            (void)cancel_number(play.disturbance.task);
+        if (has_second_cancel() && end.turns == play.disturbance.turn + TURNS_BETWEEN) {
+            bool done = cancel_number(play.disturbance.task);
+            play.cancels += done && end.disturbed;
+            end.disturbed |= done;
         }
         if (play.disturbance.kind == CHAOS && cancel_some()) {
             end.disturbed = true;

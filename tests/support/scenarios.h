@@ -47,6 +47,9 @@ bool scenario_lacks_memory(void);
 /* What the role ended with. */
 int64_t scenario_result(int id);
 
+/* Whether a task was cancelled, and some turns later again. */
+bool scenario_cancels_again(void);
+
 /* Whether nobody can say what came when. */
 bool scenario_is_chaotic(void);
 
@@ -66,6 +69,7 @@ enum disturbance_kind {
     UNDISTURBED,
     CANCEL_ONCE,
     CANCEL_TWICE,         /* in one turn */
+    CANCEL_AGAIN,         /* some turns later */
     CANCEL_NEIGHBOUR_TOO, /* it, and the task that was spawned after it, in one turn */
     DEADLINE,             /* around all that a role does; the turn is the deadline */
     DEADLINE_AND_CANCEL,  /* in one turn, the cancel first */

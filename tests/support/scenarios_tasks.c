@@ -446,6 +446,29 @@ scenario_role(carries_on)
                     scenario_lacks_memory() || scenario_is_chaotic());
 }
 
+/* Likewise as a task that is joined: a second cancel of the joiner reaches it, too. */
+eddy_frame(joins_stubborn) {
+    eddy_coro co;
+    int id;
+    eddy_task task;
+};
+
+static void joins_stubborn(eddy_coro *co)
+{
+    eddy_begin(joins_stubborn);
+    self->task = eddy_spawn(co, carries_on);
+    eddy_await(eddy_join(co, self->task));
+eddy_finally:
+    (void)eddy_detach(self->task); /* if the join has never begun */
+    eddy_end;
+}
+scenario_role(joins_stubborn)
+
+    static void check_joined(void)
+{
+    scenario_assert(!scenario_cancels_again() || !carried_on || struck_again);
+}
+
 const struct scenario task_scenarios[] = {
     {"calls", nothing, {play_descends, play_descends}, nothing},
     {"gather", nothing, {play_gathers, play_gathers}, nothing},
@@ -458,5 +481,6 @@ const struct scenario task_scenarios[] = {
     {"context managers", nothing, {play_uses_context, play_uses_context}, nothing},
     {"deadlines", nothing, {play_limits, play_limits}, nothing},
     {"carrying on", reset_stubborn, {play_carries_on}, check_stubborn},
+    {"joining one that carries on", reset_stubborn, {play_joins_stubborn}, check_joined},
     {NULL, NULL, {NULL}, NULL},
 };

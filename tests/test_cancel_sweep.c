@@ -36,7 +36,7 @@ static void sweep_all(const struct scenario *scenarios)
         }
         sweep(scenarios, CANCEL_ONCE, 1); /* and in another order */
     }
-    print_message("%u points\n", points);
+    printf("%u points\n", points);
 }
 
 test(nothing_that_tasks_wait_in_line_for_is_lost)

@@ -22,7 +22,7 @@ static void sweep_all(const struct scenario *scenarios)
         sweep(scenarios, ALLOCATION);
         sweep(scenarios, ALLOCATIONS);
     }
-    print_message("%u points\n", points);
+    printf("%u points\n", points);
 }
 
 test(without_memory_nothing_that_tasks_wait_in_line_for_is_lost)

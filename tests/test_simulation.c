@@ -465,7 +465,7 @@ test(random_programs_agree_with_a_model)
     for (; seed < end; seed++) {
         simulate(seed);
     }
-    print_message("%u operations, %u cancelled or timed out\n", sim.operations, sim.interrupted);
+    printf("%u operations, %u cancelled or timed out\n", sim.operations, sim.interrupted);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* Waits for several tasks: they return when all have ended, or leave them as they are (rules 4, 6, 7 and
- * 9). */
+/* Waits for several tasks: they return when all have ended, or leave them as they are (rules 4, 6,
+ * 7 and 9). */
 #include "support/race_children.h"
 
 #include "eddy/gather.h"

@@ -200,7 +200,7 @@ static const struct race_table cond_lock_races = {
     .log_left = log_cond,
     .cells =
         {
-            /* while it waits for the lock, a cancel overtakes the time-out, and two cancels are one */
+            /* while it waits for the lock, a cancel overtakes the time-out, and two are one */
             [WAKE] = {"ok; its 1 notified", "ok; its 1 notified",
                       "ok, then ECANCELED; its 1 notified", NO_CLOSE},
             [TIME_OUT] = {"ETIMEDOUT; its 0 notified", ONE_DEADLINE, "ECANCELED; its 0 notified",

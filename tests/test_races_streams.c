@@ -1,5 +1,6 @@
-/* What waits for the outside world: a wait has its result when the task's turn comes and it has read,
- * so until then a time-out or cancel takes it, and the bytes stay where they are (rules 4, 16, 17). */
+/* What waits for the outside world: a wait has its result when the task's turn comes and it has
+ * read, so until then a time-out or cancel takes it, and the bytes stay where they are (rules 4, 16
+ * and 17). */
 #include "support/races.h"
 
 #include <sys/socket.h>
@@ -436,7 +437,7 @@ static const struct race_table connect_races = {
     .wakes_by_event = true,
     .cells =
         {
-            /* a stream is open, and then the connect has said so, or it is not and nothing is left */
+            /* a stream is open if the connect has said so, else nothing is left */
             [WAKE] = {"ok; open", "ETIMEDOUT; not open", "ECANCELED; not open", "EBADF; not open"},
             [TIME_OUT] = {"ETIMEDOUT; not open", ONE_DEADLINE,
                           "ETIMEDOUT, then ECANCELED; not open", "ETIMEDOUT; not open"},

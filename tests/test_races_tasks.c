@@ -1,5 +1,5 @@
-/* Sleeps, calls, and waits for other tasks: what comes first is the outcome. A wait for tasks passes
- * a cancel or time-out on, and returns when they have ended (rules 4, 6, 7 and 9). */
+/* Sleeps, calls, and waits for other tasks: what comes first is the outcome. A wait for tasks
+ * passes a cancel or time-out on, and returns when they have ended (rules 4, 6, 7 and 9). */
 #include "support/race_children.h"
 
 static void log_nothing(void)

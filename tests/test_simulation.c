@@ -1,6 +1,6 @@
-/* Random programs of tasks over all primitives, in virtual time, agree in every result and in all that
- * is left with a simple model. EDDY_TEST_SEED repeats a failure, or tries what nobody has tried;
- * EDDY_TEST_SEEDS says how many seeds from there on. */
+/* Random programs of tasks over all primitives, in virtual time, agree in every result and in all
+ * that is left with a simple model. EDDY_TEST_SEED repeats a failure, or tries what nobody has
+ * tried; EDDY_TEST_SEEDS says how many seeds from there on. */
 #include "support/model.h"
 #include "support/tasks.h"
 

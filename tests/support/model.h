@@ -3,8 +3,8 @@
  * waits for what since when, and what becomes of it. Actors are small numbers.
  *
  * An operation is begun with model_begin and one of the calls below it; from then on, what happens
- * to its actor decides its result, once. The model is told of all that happens in the order in which
- * it happens; deadlines, of which no two are equal, it knows by itself, up to the time it is told.
+ * to its actor decides its result, once. The model is told of all that happens, in order;
+ * deadlines, of which no two are equal, it knows by itself, up to the time it is told.
  */
 #ifndef EDDY_TESTING_MODEL_H
 #define EDDY_TESTING_MODEL_H

@@ -1,5 +1,5 @@
-/* What races for coroutines and tasks share: children that wait for an event, and have a finally that
- * takes a turn. */
+/* What races for coroutines and tasks share: children that wait for an event, and have a finally
+ * that takes a turn. */
 #ifndef EDDY_TESTING_RACE_CHILDREN_H
 #define EDDY_TESTING_RACE_CHILDREN_H
 

@@ -3,7 +3,7 @@
  * has the one right outcome of each pair: the cell [first][second].
  *
  *     static const struct race_table lock = {
- *         .operation = "lock", .set_up = take_lock, .wait = wait_for_lock, .wake = release_lock, ...
+ *         .operation = "lock", .set_up = take_lock, .wait = wait_for_lock, ...
  *         .cells = {[WAKE] = {[CANCEL] = "ok, then ECANCELED; held"},
  *                   [CANCEL] = {[WAKE] = "ECANCELED; free"}}};
  *
@@ -27,8 +27,8 @@ struct race_table {
     /* What is raced for, begun by the racer, under a time-out of one second. */
     int64_t (*wait)(eddy_coro *co);
 
-    /* By the rival: when the racer waits already, and in the turn after the two have happened. NULL:
-     * nothing to do. */
+    /* By the rival: when the racer waits already, and in the turn after the two have happened.
+     * NULL: nothing to do. */
     void (*prepare)(eddy_coro *co);
     void (*settle)(eddy_coro *co);
 
@@ -54,7 +54,7 @@ struct race_table {
         NO_CLOSE, NO_CLOSE, NO_CLOSE, NO_CLOSE \
     }
 
-/* Runs all cells of the table, on a manual clock; fails unless each has the outcome that it says. */
+/* Runs all cells of the table, on a manual clock; fails unless each has the outcome it says. */
 void run_race_table(const struct race_table *table);
 
 /* The task that races, for events that need it. */

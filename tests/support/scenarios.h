@@ -1,7 +1,7 @@
 /*
- * Scenarios: small programs of several tasks over all that tasks can wait for, made to be disturbed:
- * run again with a cancel, a deadline or a failing allocation at every point, after which nothing
- * may be lost.
+ * Scenarios: small programs of several tasks over all that tasks can wait for, made to be
+ * disturbed: run again with a cancel, a deadline or a failing allocation at every point, after
+ * which nothing may be lost.
  *
  * Time is a manual clock that moves by TICK after every turn, so that a deadline can be set to pass
  * in any turn.
@@ -61,7 +61,8 @@ bool scenario_deadline_is_last(void);
     static int64_t play_##name(eddy_coro *co, int number) \
     {                                                     \
         return eddy_call(co, name, .id = number);         \
-    }
+    }                                                     \
+    EDDY_STATIC_ASSERT_(1, "")
 
 /* ---- running them */
 

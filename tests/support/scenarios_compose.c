@@ -67,11 +67,10 @@ eddy_finally:
     scenario_assert(members == 0);
     eddy_end;
 }
-scenario_role(with_group)
+scenario_role(with_group);
 
-    /* A task of the group fails, and cancels the block; that is never a cancel of the role. */
-    eddy_frame(fails_in_group)
-{
+/* A task of the group fails, and cancels the block; that is never a cancel of the role. */
+eddy_frame(fails_in_group) {
     eddy_coro co;
     int id;
 };
@@ -84,10 +83,10 @@ static void fails_in_group(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(fails_in_group)
+scenario_role(fails_in_group);
 
-    /* What came first goes on; the failure is told if that was something else. */
-    static void check_failure(void)
+/* What came first goes on; the failure is told if that was something else. */
+static void check_failure(void)
 {
     check();
     if (testing.errors.code == -EIO) {
@@ -133,12 +132,11 @@ eddy_finally:
     scenario_assert(eddy_group_count(&self->group) == 0);
     eddy_end;
 }
-scenario_role(takes_results)
+scenario_role(takes_results);
 
-    /* ---- a block with a deadline, in which another has one, too */
+/* ---- a block with a deadline, in which another has one, too */
 
-    eddy_frame(with_timeout)
-{
+eddy_frame(with_timeout) {
     eddy_coro co;
     int id;
     int64_t rc;
@@ -175,12 +173,11 @@ static void has_its_way(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(has_its_way)
+scenario_role(has_its_way);
 
-    /* ---- waits that own no task: who spawned them joins them */
+/* ---- waits that own no task: who spawned them joins them */
 
-    eddy_frame(waits)
-{
+eddy_frame(waits) {
     eddy_coro co;
     int id;
     int64_t rc;
@@ -217,13 +214,13 @@ eddy_finally:
     }
     eddy_end;
 }
-scenario_role(waits)
+scenario_role(waits);
 
-    const struct scenario compose_scenarios[] = {
-        {"block with a group", reset, {play_with_group}, check},
-        {"block with a group that fails", reset, {play_fails_in_group}, check_failure},
-        {"kept results", reset, {play_takes_results, play_takes_results}, check},
-        {"block with a deadline", reset, {play_has_its_way, play_has_its_way}, check},
-        {"waits", reset, {play_waits, play_waits}, check},
-        {NULL, NULL, {NULL}, NULL},
+const struct scenario compose_scenarios[] = {
+    {"block with a group", reset, {play_with_group}, check},
+    {"block with a group that fails", reset, {play_fails_in_group}, check_failure},
+    {"kept results", reset, {play_takes_results, play_takes_results}, check},
+    {"block with a deadline", reset, {play_has_its_way, play_has_its_way}, check},
+    {"waits", reset, {play_waits, play_waits}, check},
+    {NULL, NULL, {NULL}, NULL},
 };

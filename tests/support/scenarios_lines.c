@@ -65,12 +65,11 @@ static void locks(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(locks)
+scenario_role(locks);
 
-    /* ---- a lock in another, with little time for it */
+/* ---- a lock in another, with little time for it */
 
-    eddy_frame(nests_locks)
-{
+eddy_frame(nests_locks) {
     eddy_coro co;
     int id;
     int64_t rc;
@@ -92,10 +91,9 @@ static void nests_locks(eddy_coro *co)
     eddy_return(self->rc);
     eddy_end;
 }
-scenario_role(nests_locks)
+scenario_role(nests_locks);
 
-    eddy_frame(holds_inner)
-{
+eddy_frame(holds_inner) {
     eddy_coro co;
     int id;
 };
@@ -108,11 +106,11 @@ static void holds_inner(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(holds_inner)
+scenario_role(holds_inner);
 
-    /* ---- an event */
+/* ---- an event */
 
-    static eddy_event event;
+static eddy_event event;
 static bool was_set;
 
 static void reset_event(void)
@@ -143,10 +141,9 @@ eddy_finally:
     scenario_closed();
     eddy_end;
 }
-scenario_role(awaits_event)
+scenario_role(awaits_event);
 
-    eddy_frame(sets_event)
-{
+eddy_frame(sets_event) {
     eddy_coro co;
     int id;
 };
@@ -160,12 +157,11 @@ static void sets_event(eddy_coro *co)
     eddy_event_clear(&event);
     eddy_end;
 }
-scenario_role(sets_event)
+scenario_role(sets_event);
 
-    /* ---- conditions: a box for one thing (chapter 11) */
+/* ---- conditions: a box for one thing (chapter 11) */
 
-    static eddy_cond full,
-    empty;
+static eddy_cond full, empty;
 static int produced, consumed, in_box;
 
 static void reset_box(void)
@@ -207,10 +203,9 @@ static void produces(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(produces)
+scenario_role(produces);
 
-    eddy_frame(consumes)
-{
+eddy_frame(consumes) {
     eddy_coro co;
     int id;
     int i;
@@ -242,11 +237,11 @@ static void consumes(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(consumes)
+scenario_role(consumes);
 
-    /* ---- a semaphore: two at a time */
+/* ---- a semaphore: two at a time */
 
-    static void reset_semaphore(void)
+static void reset_semaphore(void)
 {
     eddy_semaphore_init_bounded(&semaphore, 2);
     inside = 0;
@@ -275,11 +270,11 @@ static void enters(eddy_coro *co)
     scenario_assert(eddy_semaphore_release(&semaphore) == 0);
     eddy_end;
 }
-scenario_role(enters)
+scenario_role(enters);
 
-    /* ---- a barrier, twice; who cannot come breaks it */
+/* ---- a barrier, twice; who cannot come breaks it */
 
-    static eddy_barrier barrier;
+static eddy_barrier barrier;
 static int rounds[3];
 
 static void reset_barrier(void)
@@ -327,13 +322,11 @@ eddy_finally:
     scenario_closed();
     eddy_end;
 }
-scenario_role(meets)
+scenario_role(meets);
 
-    /* ---- a queue: two that put, two that get until it is shut down (chapter 7) */
+/* ---- a queue: two that put, two that get until it is shut down (chapter 7) */
 
-    enum {
-        MOST_ITEMS = 8
-    };
+enum { MOST_ITEMS = 8 };
 
 static eddy_queue queue;
 static int put_times[MOST_ITEMS], got_times[MOST_ITEMS];
@@ -391,10 +384,9 @@ eddy_finally:
     }
     eddy_end;
 }
-scenario_role(puts_items)
+scenario_role(puts_items);
 
-    eddy_frame(gets_items)
-{
+eddy_frame(gets_items) {
     eddy_coro co;
     int id;
     int item;
@@ -414,11 +406,11 @@ static void gets_items(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(gets_items)
+scenario_role(gets_items);
 
-    /* ---- a queue of jobs that is joined (chapter 7b) */
+/* ---- a queue of jobs that is joined (chapter 7b) */
 
-    static int by_number(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;
 }
@@ -454,10 +446,9 @@ eddy_finally:
     eddy_queue_shutdown(&queue, EDDY_QUEUE_DRAIN);
     eddy_end;
 }
-scenario_role(hands_out)
+scenario_role(hands_out);
 
-    eddy_frame(works_on)
-{
+eddy_frame(works_on) {
     eddy_coro co;
 };
 
@@ -492,11 +483,11 @@ static void works(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(works)
+scenario_role(works);
 
-    /* ---- a future */
+/* ---- a future */
 
-    static eddy_future future;
+static eddy_future future;
 
 static void reset_future(void)
 {
@@ -528,10 +519,9 @@ static void asks(eddy_coro *co)
     scenario_assert(self->rc == 42 && eddy_future_result(&future) == 42);
     eddy_end;
 }
-scenario_role(asks)
+scenario_role(asks);
 
-    eddy_frame(answers)
-{
+eddy_frame(answers) {
     eddy_coro co;
     int id;
 };
@@ -543,29 +533,23 @@ static void answers(eddy_coro *co)
     scenario_assert(eddy_future_set(&future, 42) == 0);
     eddy_end;
 }
-scenario_role(answers)
+scenario_role(answers);
 
-    const struct scenario line_scenarios[] = {
-        {"lock", reset_locks, {play_locks, play_locks, play_locks}, check_locks},
-        {"two locks",
-         reset_locks,
-         {play_holds_inner, play_nests_locks, play_nests_locks},
-         check_locks},
-        {"event",
-         reset_event,
-         {play_awaits_event, play_awaits_event, play_sets_event},
-         check_event},
-        {"conditions", reset_box, {play_consumes, play_produces, play_consumes}, check_box},
-        {"semaphore",
-         reset_semaphore,
-         {play_enters, play_enters, play_enters, play_enters},
-         check_semaphore},
-        {"barrier", reset_barrier, {play_meets, play_meets, play_meets}, check_barrier},
-        {"queue",
-         open_queue,
-         {play_puts_items, play_puts_items, play_gets_items, play_gets_items},
-         check_queue},
-        {"jobs", open_jobs, {play_works, play_hands_out, play_works}, check_queue},
-        {"future", reset_future, {play_asks, play_asks, play_answers}, check_future},
-        {NULL, NULL, {NULL}, NULL},
+const struct scenario line_scenarios[] = {
+    {"lock", reset_locks, {play_locks, play_locks, play_locks}, check_locks},
+    {"two locks", reset_locks, {play_holds_inner, play_nests_locks, play_nests_locks}, check_locks},
+    {"event", reset_event, {play_awaits_event, play_awaits_event, play_sets_event}, check_event},
+    {"conditions", reset_box, {play_consumes, play_produces, play_consumes}, check_box},
+    {"semaphore",
+     reset_semaphore,
+     {play_enters, play_enters, play_enters, play_enters},
+     check_semaphore},
+    {"barrier", reset_barrier, {play_meets, play_meets, play_meets}, check_barrier},
+    {"queue",
+     open_queue,
+     {play_puts_items, play_puts_items, play_gets_items, play_gets_items},
+     check_queue},
+    {"jobs", open_jobs, {play_works, play_hands_out, play_works}, check_queue},
+    {"future", reset_future, {play_asks, play_asks, play_answers}, check_future},
+    {NULL, NULL, {NULL}, NULL},
 };

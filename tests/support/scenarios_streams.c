@@ -103,10 +103,9 @@ static void writes_and_counts(eddy_coro *co)
     eddy_return(self->rc);
     eddy_end;
 }
-scenario_role(writes_and_counts)
+scenario_role(writes_and_counts);
 
-    eddy_frame(reads)
-{
+eddy_frame(reads) {
     eddy_coro co;
     int id;
     int64_t count;
@@ -122,9 +121,9 @@ static void reads(eddy_coro *co)
     } while (self->count > 0);
     eddy_end;
 }
-scenario_role(reads)
+scenario_role(reads);
 
-    static void check_bytes(void)
+static void check_bytes(void)
 {
     receive_rest(&ends[1]);
     if (!scenario_lacks_memory()) {
@@ -168,10 +167,9 @@ eddy_finally:
     eddy_stream_shutdown_write(&ends[0]);
     eddy_end;
 }
-scenario_role(writes_lines)
+scenario_role(writes_lines);
 
-    eddy_frame(reads_lines)
-{
+eddy_frame(reads_lines) {
     eddy_coro co;
     int id;
     int64_t length;
@@ -198,10 +196,10 @@ static void reads_lines(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(reads_lines)
+scenario_role(reads_lines);
 
-    /* The lines that were not read are in the buffer and in the socket. */
-    static void check_lines(void)
+/* The lines that were not read are in the buffer and in the socket. */
+static void check_lines(void)
 {
     char rest[128];
     size_t size = eddy_reader_buffered(&reader);
@@ -246,10 +244,9 @@ static void copies(eddy_coro *co)
     eddy_return(self->rc);
     eddy_end;
 }
-scenario_role(copies)
+scenario_role(copies);
 
-    eddy_frame(reads_copy)
-{
+eddy_frame(reads_copy) {
     eddy_coro co;
     int id;
     int64_t count;
@@ -266,10 +263,10 @@ static void reads_copy(eddy_coro *co)
     } while (self->count > 0);
     eddy_end;
 }
-scenario_role(reads_copy)
+scenario_role(reads_copy);
 
-    /* The counter is right to the byte, and what was not read by the copy is still there. */
-    static void check_copy(void)
+/* The counter is right to the byte, and what was not read by the copy is still there. */
+static void check_copy(void)
 {
     receive_rest(&ends[3]);
     scenario_assert(received == copied);
@@ -334,11 +331,10 @@ eddy_finally:
     eddy_catch(self->rc, eddy_wait_for(co, 5 * TICK, eddy_server_wait_closed(co, &server)));
     eddy_end;
 }
-scenario_role(serves)
+scenario_role(serves);
 
-    /* Who has lost its server sees the end of the file. */
-    eddy_frame(asks_server)
-{
+/* Who has lost its server sees the end of the file. */
+eddy_frame(asks_server) {
     eddy_coro co;
     int id;
     eddy_stream stream;
@@ -373,9 +369,9 @@ eddy_finally:
     scenario_closed();
     eddy_end;
 }
-scenario_role(asks_server)
+scenario_role(asks_server);
 
-    static void check_server(void)
+static void check_server(void)
 {
     scenario_assert(server.active == 0);
     scenario_assert(!eddy_io_started(&server.io));
@@ -410,10 +406,9 @@ static void awaits_fd(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(awaits_fd)
+scenario_role(awaits_fd);
 
-    eddy_frame(pokes_fd)
-{
+eddy_frame(pokes_fd) {
     eddy_coro co;
     int id;
 };
@@ -428,9 +423,9 @@ static void pokes_fd(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(pokes_fd)
+scenario_role(pokes_fd);
 
-    static void check_pipe(void)
+static void check_pipe(void)
 {
     char byte;
 

@@ -55,12 +55,11 @@ eddy_finally:
     scenario_closed();
     eddy_end;
 }
-scenario_role(descends)
+scenario_role(descends);
 
-    /* ---- tasks side by side (chapter 2) */
+/* ---- tasks side by side (chapter 2) */
 
-    eddy_frame(gathers)
-{
+eddy_frame(gathers) {
     eddy_coro co;
     int id;
     eddy_task tasks[3];
@@ -75,12 +74,11 @@ static void gathers(eddy_coro *co)
     eddy_await(eddy_gather(co, self->tasks, 3));
     eddy_end;
 }
-scenario_role(gathers)
+scenario_role(gathers);
 
-    /* ---- one of them fails (chapter 12) */
+/* ---- one of them fails (chapter 12) */
 
-    eddy_frame(gathers_failure)
-{
+eddy_frame(gathers_failure) {
     eddy_coro co;
     int id;
     eddy_task tasks[3];
@@ -97,10 +95,10 @@ static void gathers_failure(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(gathers_failure)
+scenario_role(gathers_failure);
 
-    /* If another was cancelled before, the failure is not the gather's result, and is told of. */
-    static void check_failure(void)
+/* If another was cancelled before, the failure is not the gather's result, and is told of. */
+static void check_failure(void)
 {
     if (testing.errors.code == -EIO) {
         testing.errors.count = 0;
@@ -172,12 +170,11 @@ eddy_finally:
     scenario_assert(members[self->id] == 0);
     eddy_end;
 }
-scenario_role(groups)
+scenario_role(groups);
 
-    /* ---- joins: of a chain of tasks, and one that is shielded */
+/* ---- joins: of a chain of tasks, and one that is shielded */
 
-    eddy_frame(chain)
-{
+eddy_frame(chain) {
     eddy_coro co;
     int id;
     int length;
@@ -199,10 +196,9 @@ eddy_finally:
     scenario_closed();
     eddy_end;
 }
-scenario_role(chain)
+scenario_role(chain);
 
-    eddy_frame(shields)
-{
+eddy_frame(shields) {
     eddy_coro co;
     int id;
     eddy_task task;
@@ -242,12 +238,11 @@ static void keeps(eddy_coro *co)
     eddy_await(eddy_call(co, shields));
     eddy_end;
 }
-scenario_role(keeps)
+scenario_role(keeps);
 
-    /* ---- one cancels another, and joins it (chapter 3) */
+/* ---- one cancels another, and joins it (chapter 3) */
 
-    eddy_frame(eternity)
-{
+eddy_frame(eternity) {
     eddy_coro co;
 };
 
@@ -282,12 +277,11 @@ eddy_finally:
     (void)eddy_detach(self->task);
     eddy_end;
 }
-scenario_role(cancels_eternity)
+scenario_role(cancels_eternity);
 
-    /* ---- generators (chapters 4 and 6) */
+/* ---- generators (chapters 4 and 6) */
 
-    eddy_frame(counts)
-{
+eddy_frame(counts) {
     eddy_coro co;
     int end;
     int value;
@@ -331,12 +325,11 @@ static void iterates(eddy_coro *co)
     scenario_assert(self->sum == 6);
     eddy_end;
 }
-scenario_role(iterates)
+scenario_role(iterates);
 
-    /* ---- context managers (chapter 5) */
+/* ---- context managers (chapter 5) */
 
-    eddy_frame(context)
-{
+eddy_frame(context) {
     eddy_coro co;
     bool entered;
 };
@@ -379,12 +372,11 @@ static void uses_context(eddy_coro *co)
     }
     eddy_end;
 }
-scenario_role(uses_context)
+scenario_role(uses_context);
 
-    /* ---- deadlines in deadlines (chapter 10) */
+/* ---- deadlines in deadlines (chapter 10) */
 
-    eddy_frame(limits)
-{
+eddy_frame(limits) {
     eddy_coro co;
     int id;
     int64_t rc;
@@ -403,12 +395,11 @@ static void limits(eddy_coro *co)
     eddy_return(self->rc == -ETIMEDOUT ? 0 : self->rc);
     eddy_end;
 }
-scenario_role(limits)
+scenario_role(limits);
 
-    /* ---- one that carries on after a cancel or deadline, once */
+/* ---- one that carries on after a cancel or deadline, once */
 
-    static bool carried_on,
-    struck_again;
+static bool carried_on, struck_again;
 
 static void reset_stubborn(void)
 {
@@ -434,11 +425,11 @@ static void carries_on(eddy_coro *co)
     eddy_return(self->rc);
     eddy_end;
 }
-scenario_role(carries_on)
+scenario_role(carries_on);
 
-    /* A deadline strikes once: what strikes after it is a cancel, and is told as that; and the other
+/* A deadline strikes once: what strikes after it is a cancel, and is told as that; and the other
  * way round. */
-    static void check_stubborn(void)
+static void check_stubborn(void)
 {
     int64_t last = scenario_deadline_is_last() ? -ETIMEDOUT : -ECANCELED;
 
@@ -462,9 +453,9 @@ eddy_finally:
     (void)eddy_detach(self->task); /* if the join has never begun */
     eddy_end;
 }
-scenario_role(joins_stubborn)
+scenario_role(joins_stubborn);
 
-    static void check_joined(void)
+static void check_joined(void)
 {
     scenario_assert(!scenario_cancels_again() || !carried_on || struck_again);
 }

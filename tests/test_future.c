@@ -1,5 +1,5 @@
 /* future.h: a result that is set once, and waited for by many (rules 4, 6, 7 and 8). */
-#include "support/races.h"
+#include "support/tasks.h"
 
 #include "eddy/future.h"
 
@@ -153,44 +153,6 @@ test(a_reset_leaves_those_who_wait_waiting)
     testing_assert_log("a=1@0");
 }
 
-/* ---- races */
-
-static void reset(void)
-{
-    eddy_future_reset(&future);
-}
-
-static int64_t wait_for_future(eddy_coro *co)
-{
-    return eddy_future_wait(co, &future);
-}
-
-static void happen_to_future(const char *event)
-{
-    eddy_future_set(&future, strcmp(event, "wake") == 0 ? 1 : -ESHUTDOWN);
-}
-
-test(a_wait_has_the_outcome_of_what_came_first)
-{
-    static const struct race races[] = {
-        {"wake", "time-out", "ok"},
-        {"wake", "cancel", "ok then ECANCELED"},
-        {"wake", "error", "ok"},
-        {"time-out", "wake", "ETIMEDOUT"},
-        {"time-out", "cancel", "ETIMEDOUT then ECANCELED"},
-        {"time-out", "error", "ETIMEDOUT"},
-        {"cancel", "wake", "ECANCELED"},
-        {"cancel", "time-out", "ECANCELED"},
-        {"cancel", "error", "ECANCELED"},
-        {"error", "wake", "ESHUTDOWN"},
-        {"error", "time-out", "ESHUTDOWN"},
-        {"error", "cancel", "ESHUTDOWN then ECANCELED"},
-    };
-    const struct race_operation operation = {reset, wait_for_future, happen_to_future, reset};
-
-    run_races(&operation, races, sizeof races / sizeof races[0]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,7 +167,6 @@ int main(void)
         future_case(a_pending_cancel_comes_before_a_result_that_is_there),
         future_case(a_future_that_was_reset_is_as_new),
         future_case(a_reset_leaves_those_who_wait_waiting),
-        future_case(a_wait_has_the_outcome_of_what_came_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,128 +1,63 @@
 /*
  * Races: two things that could end a wait happen before the task runs, in either order. A table
- * says what comes of each pair:
+ * has the one right outcome of each pair: the cell [first][second].
  *
- *     static const struct race races[] = {
- *         {"wake", "cancel", "ok then ECANCELED"},
- *     };
+ *     static const struct race_table lock = {
+ *         .operation = "lock", .set_up = take_lock, .wait = wait_for_lock, ...
+ *         .cells = {[WAKE] = {[CANCEL] = "ok, then ECANCELED; held"},
+ *                   [CANCEL] = {[WAKE] = "ECANCELED; free"}}};
  *
- * "cancel" and "time-out" are known here; the other words are the operation's.
+ * A cell says how the wait ended, then how the await after it did if that had no success, and then
+ * what is left. One that begins with '-' says why the two cannot race.
  */
 #ifndef EDDY_TESTING_RACES_H
 #define EDDY_TESTING_RACES_H
 
 #include "support/tasks.h"
 
-struct race {
-    const char *first;
-    const char *second;
-    const char *outcome; /* of the wait, and of the await after it if that is no success */
-};
+enum race_event { WAKE, TIME_OUT, CANCEL, CLOSE, RACE_EVENTS };
 
-/* What is raced for. */
-struct race_operation {
-    void (*set_up)(void);
+struct race_table {
+    const char *operation;
+
+    /* In a task of its own, the rival, which later does what is to happen: it may hold a lock.
+     * NULL: nothing to do. */
+    void (*set_up)(eddy_coro *co);
+
+    /* What is raced for, begun by the racer, under a time-out of one second. */
     int64_t (*wait)(eddy_coro *co);
-    void (*happen)(const char *event);
-    void (*tear_down)(void); /* after the outcome was checked */
+
+    /* By the rival: when the racer waits already, and in the turn after the two have happened.
+     * NULL: nothing to do. */
+    void (*prepare)(eddy_coro *co);
+    void (*settle)(eddy_coro *co);
+
+    /* By the rival, whose `co` it is, or from outside of tasks if it is NULL. */
+    void (*wake)(eddy_coro *co);
+    void (*close)(eddy_coro *co);
+
+    void (*log_left)(void);  /* logs what is left when the racer has ended */
+    void (*tear_down)(void); /* gives back what there is; NULL: nothing */
+
+    /* A wake only makes the loop hear of something (an fd, a task that is to end): so it is done
+     * just before the turn in which the second event happens. */
+    bool wakes_by_event;
+
+    const char *cells[RACE_EVENTS][RACE_EVENTS];
 };
 
-static struct {
-    const struct race_operation *operation;
-    const struct race *race;
-    eddy_task task; /* it waits */
-} racing;
-
-eddy_frame(racer) {
-    eddy_coro co;
-    int64_t rc, after;
-};
-
-static inline const char *race_word(int64_t result)
-{
-    return result >= 0            ? "ok"
-           : result == -ECANCELED ? "ECANCELED"
-           : result == -ETIMEDOUT ? "ETIMEDOUT"
-           : result == -ESHUTDOWN ? "ESHUTDOWN"
-                                  : eddy_strerror(result);
-}
-
-static inline void racer(eddy_coro *co)
-{
-    eddy_begin(racer);
-    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, racing.operation->wait(co)));
-    testing_log("%s", race_word(self->rc));
-    eddy_catch(self->after, give(co, 0));
-    if (self->after < 0) {
-        testing_log("then %s", race_word(self->after));
+/* Cells of many tables. */
+#define NO_CLOSE "- it cannot be closed"
+#define ONE_DEADLINE "- there is one deadline"
+#define NEVER_CLOSED                           \
+    {                                          \
+        NO_CLOSE, NO_CLOSE, NO_CLOSE, NO_CLOSE \
     }
-    eddy_end;
-}
 
-static inline void race_happen(const char *event)
-{
-    if (strcmp(event, "cancel") == 0) {
-        eddy_cancel(racing.task);
-    } else if (strcmp(event, "time-out") == 0) {
-        eddy_clock_advance(&testing.clock, EDDY_SECOND);
-    } else {
-        racing.operation->happen(event);
-    }
-}
+/* Runs all cells of the table, on a manual clock; fails unless each has the outcome it says. */
+void run_race_table(const struct race_table *table);
 
-/* Runs in the batch, but before the racer, whose time-out has made it ready. */
-eddy_frame(happens) {
-    eddy_coro co;
-    const char *event;
-};
-
-static inline void happens(eddy_coro *co)
-{
-    eddy_begin(happens);
-    race_happen(self->event);
-    eddy_end;
-}
-
-/* Time-outs strike at the beginning of a turn; what comes after one is a task that is ready. */
-static inline void run_race(const struct race_operation *operation, const struct race *race)
-{
-    racing.operation = operation;
-    racing.race = race;
-    operation->set_up();
-    racing.task = start(racer);
-    testing_turns();
-    if (strcmp(race->first, "time-out") == 0) {
-        start(happens, .event = race->second);
-        race_happen(race->first);
-    } else {
-        race_happen(race->first);
-        race_happen(race->second);
-    }
-    testing_turns();
-    assert_true(eddy_task_done(racing.task));
-    if (strcmp(testing.log, race->outcome) != 0) {
-        fail_msg("%s, then %s: \"%s\" and not \"%s\"", race->first, race->second, testing.log,
-                 race->outcome);
-    }
-    testing.log[0] = '\0';
-    operation->tear_down();
-    assert_int_equal(finish(racing.task), 0);
-}
-
-/* The wait of this race had a result. */
-static inline bool race_succeeded(void)
-{
-    return strncmp(racing.race->outcome, "ok", 2) == 0;
-}
-
-/* On a manual clock: a time-out is at the moment that it says. */
-static inline void run_races(const struct race_operation *operation, const struct race *races,
-                             size_t count)
-{
-    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
-    for (size_t i = 0; i < count; i++) {
-        run_race(operation, &races[i]);
-    }
-}
+/* The task that races, for events that need it. */
+extern eddy_task racer_task;
 
 #endif

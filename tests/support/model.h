@@ -1,0 +1,114 @@
+/*
+ * A model of what tasks wait for, as simple as can be: it knows no coroutine and no loop, only who
+ * waits for what since when, and what becomes of it. Actors are small numbers.
+ *
+ * An operation is begun with model_begin and one of the calls below it; from then on, what happens
+ * to its actor decides its result, once. The model is told of all that happens, in order;
+ * deadlines, of which no two are equal, it knows by itself, up to the time it is told.
+ */
+#ifndef EDDY_TESTING_MODEL_H
+#define EDDY_TESTING_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    MODEL_ACTORS = 7,
+    MODEL_LOCKS = 2,
+    MODEL_CAPACITY = 2, /* of the queue */
+    MODEL_PARTIES = 3,  /* of the barrier */
+    MODEL_PERMITS = 2,
+    MODEL_NOBODY = -1
+};
+
+#define MODEL_UNDECIDED INT64_MIN
+
+enum model_kind {
+    MODEL_NOTHING,
+    MODEL_SLEEP,
+    MODEL_LOCK,
+    MODEL_COND,
+    MODEL_SEMAPHORE,
+    MODEL_PUT,
+    MODEL_GET,
+    MODEL_EVENT,
+    MODEL_FUTURE,
+    MODEL_BARRIER,
+    MODEL_JOIN
+};
+
+struct model_line {
+    int actors[MODEL_ACTORS];
+    int count;
+};
+
+struct model_actor {
+    enum model_kind kind; /* what it waits for, or has waited for */
+    struct model_line *line;
+    int64_t deadline; /* of a time-out */
+    int64_t until;    /* of a sleep, or of the child that it joins */
+    int64_t decided;
+    int64_t outcome;   /* of a condition, while it waits for the lock; of a child */
+    int item;          /* to put, or got */
+    bool in_condition; /* it waits for the lock again, deaf */
+    bool child_runs;   /* the child that it joins has not ended */
+    bool cancel;       /* a cancel is pending */
+};
+
+struct model {
+    int64_t now;
+    struct model_actor actors[MODEL_ACTORS];
+    int holder[MODEL_LOCKS];
+    struct model_line lock_line[MODEL_LOCKS];
+    struct model_line cond_line; /* its lock is the first */
+    int permits;
+    struct model_line semaphore_line;
+    int items[MODEL_CAPACITY];
+    int count;
+    bool shut;
+    struct model_line queue_line; /* getters, or putters */
+    bool set;
+    struct model_line event_line;
+    bool done;
+    int64_t value;
+    struct model_line future_line;
+    bool broken;
+    struct model_line barrier_line;
+};
+
+void model_init(struct model *model);
+
+/* All deadlines up to that time strike. */
+void model_time(struct model *model, int64_t now);
+
+/* The actor begins an operation. Its result, if a pending cancel is that; else MODEL_UNDECIDED. */
+int64_t model_begin(struct model *model, int actor, int64_t deadline);
+
+/* What the operation is. */
+void model_pause(struct model *model, int actor);
+void model_sleep(struct model *model, int actor, int64_t until);
+void model_acquire(struct model *model, int actor, int lock);
+void model_wait_cond(struct model *model, int actor);
+void model_take_permit(struct model *model, int actor);
+void model_put(struct model *model, int actor, int item);
+void model_get(struct model *model, int actor);
+void model_wait_event(struct model *model, int actor);
+void model_wait_future(struct model *model, int actor);
+void model_meet(struct model *model, int actor);
+void model_join(struct model *model, int actor, int64_t until, int64_t outcome);
+
+/* It has returned: what it must have returned. */
+int64_t model_end(struct model *model, int actor, int64_t now);
+
+/* What never waits. */
+int model_release(struct model *model, int actor, int lock);
+int model_notify(struct model *model, int actor, int most);
+void model_give_permit(struct model *model);
+void model_shut_down(struct model *model);
+void model_set_event(struct model *model);
+int model_set_future(struct model *model, int64_t value);
+void model_break(struct model *model, bool broken);
+void model_child_ended(struct model *model, int actor);
+void model_cancel(struct model *model, int actor);
+
+#endif

@@ -1,0 +1,226 @@
+/* Scenarios of blocks that have a deadline or own tasks, and of waits that own none. */
+#include "scenarios.h"
+
+#include "eddy/as_completed.h"
+#include "eddy/gather.h"
+#include "eddy/group.h"
+#include "eddy/wait_tasks.h"
+
+enum { TASKS = 3 };
+
+static int members; /* tasks that run */
+
+static void reset(void)
+{
+    members = 0;
+}
+
+static void check(void)
+{
+    scenario_assert(members == 0);
+}
+
+/* Sleeps some times, and cleans up for two turns. */
+eddy_frame(member) {
+    eddy_coro co;
+    int times;
+    int64_t result;
+};
+
+static void member(eddy_coro *co)
+{
+    eddy_begin(member);
+    scenario_opened();
+    members++;
+    while (self->times-- > 0) {
+        eddy_await(eddy_sleep(co, TICK));
+    }
+    eddy_return(self->result);
+eddy_finally:
+    eddy_await(eddy_pause(co));
+    eddy_await(eddy_pause(co));
+    members--;
+    scenario_closed();
+    eddy_end;
+}
+
+/* ---- a block with a group */
+
+eddy_frame(with_group) {
+    eddy_coro co;
+    int id;
+    int64_t failure; /* of one task; 0: none */
+    eddy_group group;
+};
+
+static void with_group(eddy_coro *co)
+{
+    eddy_begin(with_group);
+    eddy_with_group(&self->group) {
+        (void)eddy_group_spawn(co, &self->group, member, .times = 3);
+        (void)eddy_group_spawn(co, &self->group, member, .times = 2, .result = self->failure);
+        eddy_await(eddy_sleep(co, 4 * TICK));
+        (void)eddy_group_spawn(co, &self->group, member, .times = 1);
+    }
+eddy_finally:
+    scenario_assert(eddy_group_count(&self->group) == 0);
+    scenario_assert(members == 0);
+    eddy_end;
+}
+scenario_role(with_group);
+
+/* A task of the group fails, and cancels the block; that is never a cancel of the role. */
+eddy_frame(fails_in_group) {
+    eddy_coro co;
+    int id;
+};
+
+static void fails_in_group(eddy_coro *co)
+{
+    eddy_begin(fails_in_group);
+    eddy_except(-EIO, eddy_call(co, with_group, .failure = -EIO)) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+scenario_role(fails_in_group);
+
+/* What came first goes on; the failure is told if that was something else. */
+static void check_failure(void)
+{
+    check();
+    if (testing.errors.code == -EIO) {
+        testing.errors.count = 0;
+    }
+}
+
+/* ---- a group whose results are kept */
+
+eddy_frame(takes_results) {
+    eddy_coro co;
+    int id;
+    int64_t result, sum;
+    int64_t rc;
+    int i;
+    eddy_group group;
+};
+
+static void takes_results(eddy_coro *co)
+{
+    eddy_begin(takes_results);
+    self->group.policy = EDDY_GROUP_KEEP;
+    for (self->i = 1; self->i <= TASKS; self->i++) {
+        (void)eddy_group_spawn(co, &self->group, member, .times = self->i, .result = self->i);
+    }
+    for (self->i = 0; self->i < TASKS; self->i++) {
+        eddy_await(self->rc, eddy_group_next(co, &self->group, &self->result));
+        scenario_assert(self->rc == 1);
+        if (self->result < 0 && self->result != -ECANCELED) {
+            eddy_return(self->result);
+        }
+        self->sum += self->result > 0 ? self->result : 0;
+        eddy_await(eddy_pause(co));
+    }
+eddy_finally:
+    eddy_group_cancel(&self->group);
+    do { /* what was not taken is still there, each once */
+        eddy_catch(self->rc, eddy_group_next(co, &self->group, &self->result));
+        self->i += self->rc == 1;
+    } while (self->rc == 1);
+    scenario_assert(self->i <= TASKS || self->rc < 0 || scenario_lacks_memory());
+    scenario_assert(self->sum <= 6);
+    scenario_assert(eddy_group_count(&self->group) == 0);
+    eddy_end;
+}
+scenario_role(takes_results);
+
+/* ---- a block with a deadline, in which another has one, too */
+
+eddy_frame(with_timeout) {
+    eddy_coro co;
+    int id;
+    int64_t rc;
+};
+
+static void with_timeout(eddy_coro *co)
+{
+    eddy_begin(with_timeout);
+    eddy_with_timeout(5 * TICK) {
+        eddy_await(eddy_sleep(co, TICK));
+        eddy_with_timeout(2 * TICK) {
+            eddy_catch(self->rc, eddy_call(co, member, .times = 4));
+            if (self->rc < 0 && self->rc != -ECANCELED) {
+                eddy_return(self->rc);
+            }
+            eddy_await(self->rc, give(co, self->rc));
+        }
+    }
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+/* The inner deadline's cancel was caught: the block has had its way. */
+eddy_frame(has_its_way) {
+    eddy_coro co;
+    int id;
+};
+
+static void has_its_way(eddy_coro *co)
+{
+    eddy_begin(has_its_way);
+    eddy_except(-ETIMEDOUT, eddy_call(co, with_timeout)) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+scenario_role(has_its_way);
+
+/* ---- waits that own no task: who spawned them joins them */
+
+eddy_frame(waits) {
+    eddy_coro co;
+    int id;
+    int64_t rc;
+    size_t i;
+    int64_t results[TASKS];
+    eddy_task tasks[TASKS];
+};
+
+static void waits(eddy_coro *co)
+{
+    eddy_begin(waits);
+    for (int i = 0; i < TASKS; i++) {
+        self->tasks[i] = eddy_spawn(co, member, .times = i + 1, .result = i);
+    }
+    eddy_await(self->rc, eddy_wait(co, self->tasks, TASKS, EDDY_WAIT_FIRST));
+    scenario_assert(self->rc >= 1);
+    eddy_catch(self->rc, eddy_wait_for(co, TICK, eddy_wait(co, self->tasks, TASKS, EDDY_WAIT_ALL)));
+    if (self->rc == -ECANCELED || self->rc == -ENOMEM) {
+        eddy_return(self->rc);
+    }
+    eddy_for_each(self->i, eddy_as_completed, .tasks = self->tasks, .count = TASKS) {
+        scenario_assert(eddy_task_done(self->tasks[self->i]));
+        eddy_await(eddy_pause(co));
+    }
+eddy_finally:
+    for (int i = 0; i < TASKS; i++) {
+        (void)eddy_cancel(self->tasks[i]);
+    }
+    eddy_catch(self->rc, eddy_gather_all(co, self->tasks, TASKS, self->results));
+    if (self->rc == -ENOMEM) { /* nothing was touched */
+        for (int i = 0; i < TASKS; i++) {
+            (void)eddy_detach(self->tasks[i]);
+        }
+    }
+    eddy_end;
+}
+scenario_role(waits);
+
+const struct scenario compose_scenarios[] = {
+    {"block with a group", reset, {play_with_group}, check},
+    {"block with a group that fails", reset, {play_fails_in_group}, check_failure},
+    {"kept results", reset, {play_takes_results, play_takes_results}, check},
+    {"block with a deadline", reset, {play_has_its_way, play_has_its_way}, check},
+    {"waits", reset, {play_waits, play_waits}, check},
+    {NULL, NULL, {NULL}, NULL},
+};

@@ -1,0 +1,58 @@
+/* Whatever request for memory fails, alone or with all after it: every error is told, all cleanups
+ * run, and nothing is lost. */
+#include "support/scenarios.h"
+
+static unsigned points; /* requests that were made to fail */
+
+static void sweep(const struct scenario *scenario, enum disturbance_kind kind)
+{
+    struct disturbance disturbance = {.kind = kind};
+    unsigned allocations = scenario_run(scenario, disturbance).allocations;
+
+    for (disturbance.turn = 1; disturbance.turn <= allocations; disturbance.turn++) {
+        points += scenario_run(scenario, disturbance).disturbed;
+    }
+}
+
+static void sweep_all(const struct scenario *scenarios)
+{
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    points = 0;
+    for (; scenarios->name != NULL; scenarios++) {
+        sweep(scenarios, ALLOCATION);
+        sweep(scenarios, ALLOCATIONS);
+    }
+    printf("%u points\n", points);
+}
+
+test(without_memory_nothing_that_tasks_wait_in_line_for_is_lost)
+{
+    sweep_all(line_scenarios);
+}
+
+test(without_memory_nothing_that_tasks_do_together_is_lost)
+{
+    sweep_all(task_scenarios);
+}
+
+test(without_memory_nothing_of_the_outside_world_is_lost)
+{
+    sweep_all(stream_scenarios);
+}
+
+test(without_memory_nothing_of_blocks_and_groups_is_lost)
+{
+    sweep_all(compose_scenarios);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        testing_case(without_memory_nothing_that_tasks_wait_in_line_for_is_lost),
+        testing_case(without_memory_nothing_that_tasks_do_together_is_lost),
+        testing_case(without_memory_nothing_of_the_outside_world_is_lost),
+        testing_case(without_memory_nothing_of_blocks_and_groups_is_lost),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -111,7 +111,8 @@ static void takes_the_first(eddy_coro *co)
 eddy_frame(takes_them_as_they_come) {
     eddy_coro co;
     eddy_task tasks[3];
-    int i, cost;
+    size_t i;
+    int cost;
 };
 
 static void takes_them_as_they_come(eddy_coro *co)
@@ -122,7 +123,7 @@ static void takes_them_as_they_come(eddy_coro *co)
     self->tasks[2] = eddy_spawn(co, work, .cost = 2);
     eddy_for_each(self->i, eddy_as_completed, .tasks = self->tasks, .count = 3) {
         eddy_await(self->cost, eddy_join(co, self->tasks[self->i])); /* at once: it has ended */
-        printf("task %d took %d s", self->i, self->cost);
+        printf("task %zu took %d s", self->i, self->cost);
     }
     eddy_end;
 }
@@ -136,7 +137,8 @@ eddy_frame(works_in_a_group) {
 static void works_in_a_group(eddy_coro *co)
 {
     eddy_begin(works_in_a_group);
-    eddy_with_group(&self->group) {
+    eddy_with_group(&self->group)
+    {
         for (self->i = 1; self->i <= 3; self->i++) {
             eddy_group_spawn(co, &self->group, work, .cost = self->i);
         }
@@ -246,7 +248,8 @@ eddy_frame(tries_three_times) {
 static void tries_three_times(eddy_coro *co)
 {
     eddy_begin(tries_three_times);
-    eddy_with_timeout(10 * EDDY_SECOND) { /* for all of it */
+    eddy_with_timeout(10 * EDDY_SECOND)
+    { /* for all of it */
         for (self->try = 0; self->try < 3; self->try++) {
             eddy_catch(self->result,
                        eddy_wait_for(co, 2 * EDDY_SECOND,
@@ -433,7 +436,8 @@ static void two_workers(eddy_coro *co)
 {
     eddy_begin(two_workers);
     eddy_await(eddy_queue_init(eddy_loop_of(co), &self->jobs, struct job, .capacity = 2));
-    eddy_with_group(&self->group) {
+    eddy_with_group(&self->group)
+    {
         eddy_group_spawn(co, &self->group, worker, .jobs = &self->jobs);
         eddy_group_spawn(co, &self->group, worker, .jobs = &self->jobs);
         for (self->job.number = 1; self->job.number <= 5; self->job.number++) {

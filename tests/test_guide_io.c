@@ -49,7 +49,8 @@ eddy_frame(ask) {
 static void ask(eddy_coro *co)
 {
     eddy_begin(ask);
-    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", self->port)) {
+    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", self->port))
+    {
         eddy_reader_init(&self->in, &self->stream, self->buffer, sizeof self->buffer);
         eddy_await(eddy_write(co, &self->stream, "hello\n", 6));
         eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
@@ -72,8 +73,8 @@ static void serve_and_ask(eddy_coro *co)
     eddy_await(eddy_call(co, ask, .port = eddy_server_port(&self->server)));
 eddy_finally:
     eddy_server_close(&self->server); /* no new clients; a second for those that are there */
-    eddy_except(-ETIMEDOUT, eddy_wait_for(co, EDDY_SECOND,
-                                          eddy_server_wait_closed(co, &self->server))) {}
+    eddy_except(-ETIMEDOUT,
+                eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {}
     eddy_end;
 }
 
@@ -109,7 +110,8 @@ eddy_frame(tunnel) {
 static void tunnel(eddy_coro *co)
 {
     eddy_begin(tunnel);
-    eddy_with_group(&self->group) {
+    eddy_with_group(&self->group)
+    {
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->a, .to = self->b);
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->b, .to = self->a);
     }

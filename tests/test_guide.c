@@ -137,8 +137,7 @@ eddy_frame(works_in_a_group) {
 static void works_in_a_group(eddy_coro *co)
 {
     eddy_begin(works_in_a_group);
-    eddy_with_group(&self->group)
-    {
+    eddy_with_group(&self->group) {
         for (self->i = 1; self->i <= 3; self->i++) {
             eddy_group_spawn(co, &self->group, work, .cost = self->i);
         }
@@ -248,8 +247,7 @@ eddy_frame(tries_three_times) {
 static void tries_three_times(eddy_coro *co)
 {
     eddy_begin(tries_three_times);
-    eddy_with_timeout(10 * EDDY_SECOND)
-    { /* for all of it */
+    eddy_with_timeout(10 * EDDY_SECOND) { /* for all of it */
         for (self->try = 0; self->try < 3; self->try++) {
             eddy_catch(self->result,
                        eddy_wait_for(co, 2 * EDDY_SECOND,
@@ -436,8 +434,7 @@ static void two_workers(eddy_coro *co)
 {
     eddy_begin(two_workers);
     eddy_await(eddy_queue_init(eddy_loop_of(co), &self->jobs, struct job, .capacity = 2));
-    eddy_with_group(&self->group)
-    {
+    eddy_with_group(&self->group) {
         eddy_group_spawn(co, &self->group, worker, .jobs = &self->jobs);
         eddy_group_spawn(co, &self->group, worker, .jobs = &self->jobs);
         for (self->job.number = 1; self->job.number <= 5; self->job.number++) {

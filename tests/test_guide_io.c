@@ -49,8 +49,7 @@ eddy_frame(ask) {
 static void ask(eddy_coro *co)
 {
     eddy_begin(ask);
-    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", self->port))
-    {
+    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", self->port)) {
         eddy_reader_init(&self->in, &self->stream, self->buffer, sizeof self->buffer);
         eddy_await(eddy_write(co, &self->stream, "hello\n", 6));
         eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
@@ -110,8 +109,7 @@ eddy_frame(tunnel) {
 static void tunnel(eddy_coro *co)
 {
     eddy_begin(tunnel);
-    eddy_with_group(&self->group)
-    {
+    eddy_with_group(&self->group) {
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->a, .to = self->b);
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->b, .to = self->a);
     }

@@ -13,7 +13,8 @@ extern "C" {
  * time wake in the order in which they began. */
 EDDY_API EDDY_MUST_USE int64_t eddy_sleep(eddy_coro *co, int64_t duration);
 
-/* Goes behind all that is ready: others run first. Returns 0; -ECANCELED. */
+/* Goes behind all that is ready: others run first. Returns 0; -ECANCELED: a cancel was pending
+ * before. One that comes meanwhile is delivered at the next await. */
 EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
 
 #ifdef __cplusplus

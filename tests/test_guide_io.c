@@ -1,0 +1,263 @@
+/* What docs/guide.md quotes of streams, files and blocking work; see test_guide.c. */
+#include "support/tasks.h"
+
+#include <eddy.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define printf testing_log
+
+/* ---- streams */
+
+/* Answers each line with itself, in brackets. */
+eddy_frame(talk) {
+    eddy_coro co;
+    eddy_stream *stream; /* the client: set by eddy_serve */
+    eddy_reader in;
+    char buffer[1024];
+    size_t length;
+    struct iovec answer[3];
+};
+
+static void talk(eddy_coro *co)
+{
+    eddy_begin(talk);
+    eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
+    for (;;) {
+        eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+        if (self->length == 0) {
+            eddy_return(0); /* the client has said all it wants to */
+        }
+        self->length = eddy_line_strip(self->in.line, self->length);
+        self->answer[0] = (struct iovec){"[", 1};
+        self->answer[1] = (struct iovec){self->in.line, self->length};
+        self->answer[2] = (struct iovec){"]\n", 2};
+        eddy_await(eddy_writev(co, self->stream, self->answer, 3));
+    }
+    eddy_end;
+}
+
+eddy_frame(ask) {
+    eddy_coro co;
+    int port;
+    eddy_stream stream;
+    eddy_reader in;
+    char buffer[1024];
+    int length;
+};
+
+static void ask(eddy_coro *co)
+{
+    eddy_begin(ask);
+    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1", self->port)) {
+        eddy_reader_init(&self->in, &self->stream, self->buffer, sizeof self->buffer);
+        eddy_await(eddy_write(co, &self->stream, "hello\n", 6));
+        eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+        printf("%.*s", (int)eddy_line_strip(self->in.line, (size_t)self->length), self->in.line);
+    }
+    eddy_end;
+}
+
+eddy_frame(serve_and_ask) {
+    eddy_coro co;
+    eddy_server server;
+};
+
+static void serve_and_ask(eddy_coro *co)
+{
+    eddy_begin(serve_and_ask);
+    self->server.idle_timeout = 60 * EDDY_SECOND;
+    self->server.max_clients = 1000;
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, talk));
+    eddy_await(eddy_call(co, ask, .port = eddy_server_port(&self->server)));
+eddy_finally:
+    eddy_server_close(&self->server); /* no new clients; a second for those that are there */
+    eddy_except(-ETIMEDOUT,
+                eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {}
+    eddy_end;
+}
+
+test(lines_between_a_client_and_a_server)
+{
+    assert_int_equal(run(serve_and_ask), 0);
+    testing_assert_log("[hello]");
+}
+
+/* ---- a tunnel */
+
+/* Copies one way until its end, and passes the end on. */
+eddy_frame(copy_one_way) {
+    eddy_coro co;
+    eddy_stream *from, *to;
+};
+
+static void copy_one_way(eddy_coro *co)
+{
+    eddy_begin(copy_one_way);
+    eddy_await(eddy_copy(co, self->from, self->to, NULL));
+    eddy_await(eddy_stream_shutdown_write(self->to));
+    eddy_end;
+}
+
+/* Copies both ways, until both have ended or one has failed. */
+eddy_frame(tunnel) {
+    eddy_coro co;
+    eddy_stream *a, *b;
+    eddy_group group;
+};
+
+static void tunnel(eddy_coro *co)
+{
+    eddy_begin(tunnel);
+    eddy_with_group(&self->group) {
+        eddy_group_spawn(co, &self->group, copy_one_way, .from = self->a, .to = self->b);
+        eddy_group_spawn(co, &self->group, copy_one_way, .from = self->b, .to = self->a);
+    }
+    eddy_end;
+}
+
+eddy_frame(talks_through) {
+    eddy_coro co;
+    eddy_stream *near, *far;
+    char buffer[16];
+    int count;
+};
+
+static void talks_through(eddy_coro *co)
+{
+    eddy_begin(talks_through);
+    eddy_await(eddy_write(co, self->near, "ping", 4));
+    eddy_await(self->count, eddy_read(co, self->far, self->buffer, sizeof self->buffer));
+    printf("%.*s", self->count, self->buffer);
+    eddy_await(eddy_stream_shutdown_write(self->near));
+    eddy_await(self->count, eddy_read(co, self->far, self->buffer, sizeof self->buffer));
+    printf("end=%d", self->count);
+    eddy_await(eddy_write(co, self->far, "pong", 4));
+    eddy_await(eddy_stream_shutdown_write(self->far));
+    eddy_await(self->count, eddy_read(co, self->near, self->buffer, sizeof self->buffer));
+    printf("%.*s", self->count, self->buffer);
+    eddy_end;
+}
+
+test(a_tunnel_of_two_copies)
+{
+    static eddy_stream streams[4]; /* near - [a  b] - far */
+    int fds[2];
+    eddy_task task;
+
+    for (int i = 0; i < 4; i += 2) {
+        testing_socketpair(fds);
+        assert_int_equal(eddy_stream_open(testing.loop, &streams[i], fds[0]), 0);
+        assert_int_equal(eddy_stream_open(testing.loop, &streams[i + 1], fds[1]), 0);
+    }
+    task = start(tunnel, .a = &streams[1], .b = &streams[2]);
+    assert_int_equal(run(talks_through, .near = &streams[0], .far = &streams[3]), 0);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("ping end=0 pong");
+    for (int i = 0; i < 4; i++) {
+        eddy_stream_close(&streams[i]);
+    }
+}
+
+/* ---- blocking work */
+
+struct numbers {
+    int count;
+    int64_t sum;
+};
+
+/* Runs on a thread of its own, and touches nothing of the loop. */
+static int64_t add_up(eddy_job *job, void *argument)
+{
+    struct numbers *numbers = argument;
+
+    for (int i = 1; i <= numbers->count; i++) {
+        if (eddy_offload_cancelled(job)) {
+            return -ECANCELED;
+        }
+        numbers->sum += i;
+    }
+    return numbers->sum;
+}
+
+eddy_frame(computes) {
+    eddy_coro co;
+    struct numbers numbers;
+    int64_t sum;
+};
+
+static void computes(eddy_coro *co)
+{
+    eddy_begin(computes);
+    self->numbers.count = 1000;
+    eddy_await(self->sum, eddy_offload(co, add_up, &self->numbers));
+    eddy_return(self->sum);
+    eddy_end;
+}
+
+test(work_on_a_thread)
+{
+    assert_int_equal(run(computes), 500500);
+}
+
+/* ---- files */
+
+eddy_frame(copies_a_file) {
+    eddy_coro co;
+    const char *from, *to;
+    struct eddy_file_data data;
+};
+
+static void copies_a_file(eddy_coro *co)
+{
+    eddy_begin(copies_a_file);
+    eddy_await(eddy_file_read(co, self->from, &self->data, 1 << 20)); /* at most a megabyte */
+    eddy_await(eddy_file_write(co, self->to, self->data.bytes, self->data.size, 0));
+eddy_finally:
+    eddy_file_free(eddy_loop_of(co), &self->data);
+    eddy_end;
+}
+
+eddy_frame(writes_and_copies) {
+    eddy_coro co;
+    const char *from, *to;
+    char bytes[8];
+};
+
+static void writes_and_copies(eddy_coro *co)
+{
+    eddy_begin(writes_and_copies);
+    eddy_await(eddy_file_write(co, self->from, "hello", 5, 0));
+    eddy_await(eddy_call(co, copies_a_file, .from = self->from, .to = self->to));
+    eddy_await(eddy_file_read_into(co, self->to, self->bytes, sizeof self->bytes));
+    printf("%s", self->bytes);
+    eddy_end;
+}
+
+test(a_file_is_copied)
+{
+    char directory[] = "/tmp/eddy_guide_XXXXXX";
+    char from[64];
+    char to[64];
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(from, sizeof from, "%s/from", directory);
+    snprintf(to, sizeof to, "%s/to", directory);
+    assert_int_equal(run(writes_and_copies, .from = from, .to = to), 0);
+    testing_assert_log("hello");
+    unlink(from);
+    unlink(to);
+    rmdir(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        testing_case(lines_between_a_client_and_a_server),
+        testing_case(a_tunnel_of_two_copies),
+        testing_case(work_on_a_thread),
+        testing_case(a_file_is_copied),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

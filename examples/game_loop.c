@@ -82,14 +82,14 @@ static int64_t catch_up(struct app *app, int64_t passed, int64_t *lag)
 
 /* The picture is a step late, so that it lies between two that are known: what is left over of the
  * time says where. In slow motion the steps are shorter, and so is that. */
-static void draw_between(struct app *app, const struct thief *me, int64_t lag)
+static void draw_between(const struct app *app, int64_t lag)
 {
     int64_t step = game_now(&app->game) - app->game.stepped_from;
 
-    draw(&app->game, me, app->house.port, app->game.stepped_from + step * lag / STEP);
+    draw(&app->game, app->me, app->house.port, app->game.stepped_from + step * lag / STEP);
 }
 
-static int64_t frames(struct app *app, struct thief *me, eddy_task keys_task)
+static int64_t frames(struct app *app, eddy_task keys_task)
 {
     int64_t last = eddy_loop_now(app->world);
     int64_t next = last;
@@ -107,7 +107,7 @@ static int64_t frames(struct app *app, struct thief *me, eddy_task keys_task)
             result = catch_up(app, now - last, &lag);
         }
         last = now;
-        draw_between(app, me, lag);
+        draw_between(app, lag);
         next = next + STEP > now ? next + STEP : now;
         sleep_until(next);
     }
@@ -116,7 +116,6 @@ static int64_t frames(struct app *app, struct thief *me, eddy_task keys_task)
 
 static int64_t run_on_terminal(struct app *app)
 {
-    struct thief *me = thief_seat(&app->game, app->options.name);
     int64_t result = screen_open();
     eddy_task keys_task;
 
@@ -124,9 +123,9 @@ static int64_t run_on_terminal(struct app *app)
         return result;
     }
     app->game.on_screen = true;
-    keys_task = eddy_loop_spawn(app->world, keys, .game = &app->game, .me = me);
+    keys_task = eddy_loop_spawn(app->world, keys, .game = &app->game, .me = app->me);
     eddy_detach(eddy_loop_spawn(app->world, watch_window, .app = app));
-    result = frames(app, me, keys_task);
+    result = frames(app, keys_task);
     screen_close();
     app->game.on_screen = false;
     return result;
@@ -145,6 +144,15 @@ int64_t app_check(struct app *app)
     return 0;
 }
 
+static void take_seats(struct app *app)
+{
+    if (app->options.frames > 0) {
+        headless_seat(&app->game);
+    } else {
+        app->me = thief_seat(&app->game, app->options.name);
+    }
+}
+
 /* Until the house is open and the first level there: what is wrong with them shows here. */
 static int64_t start(struct app *app)
 {
@@ -159,6 +167,9 @@ static int64_t start(struct app *app)
     if (result == 0) {
         eddy_detach(eddy_loop_spawn(app->world, await_end, .app = app));
         result = game_init(&app->game, app->options.levels, app->options.scores, app->options.seed);
+    }
+    if (result == 0) { /* before guests come and take all seats */
+        take_seats(app);
     }
     if (result == 0 && (app->options.port > 0 || app->options.clients > 0)) {
         app->house_task = eddy_loop_spawn(app->world, open_house, .house = &app->house,
@@ -200,7 +211,10 @@ static void say_what_failed(const struct app *app, int64_t error)
     } else if (error == -ENOTTY) {
         fprintf(stderr, "game_loop: it needs a terminal, or --headless: ");
     } else if (app->game.problem[0] != '\0') {
-        fprintf(stderr, "game_loop: %s: %s: ", app->options.levels, app->game.problem);
+        fprintf(stderr, "game_loop: %s: %s\n", app->options.levels, app->game.problem);
+        return;
+    } else if (error == -ENOENT) {
+        fprintf(stderr, "game_loop: %s/1.txt: ", app->options.levels);
     } else {
         fprintf(stderr, "game_loop: ");
     }

@@ -11,6 +11,7 @@ struct app {
     struct options options;
     eddy_loop *world; /* on real time: keys, guests, signals */
     struct game game; /* on its own */
+    struct thief *me; /* the player at the keyboard; NULL: headless */
     struct house house;
     eddy_task house_task; /* zeroed: no guests */
     int signal;           /* that ended the program, or 0 */
@@ -23,7 +24,10 @@ int64_t app_check(struct app *app);
 /* Sleeps until a time of CLOCK_MONOTONIC, as a game does that waits for its display. */
 void sleep_until(int64_t time);
 
-/* headless.c: the whole run without a terminal. 0 or an error, of which nothing was said. `port_pipe`
+/* headless.c: the scripts take their seats. */
+void headless_seat(struct game *game);
+
+/* The whole run without a terminal. 0 or an error, of which nothing was said. `port_pipe`
  * tells the chatterers the port, if there are any. */
 int64_t headless_run(struct app *app, int port_pipe);
 

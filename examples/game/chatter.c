@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* A guest who sends ten lines a second, and drops what he is told. */
+/* A guest who sends four lines a second, and drops what he is told. */
 eddy_frame(chatterer) {
     eddy_coro co;
     int port; /* arguments */
@@ -36,7 +36,7 @@ static void chatterer(eddy_coro *co)
     for (self->i = self->number;; self->i++) {
         eddy_await(eddy_write(co, &self->stream, self->line, strlen(self->line)));
         drop_input(&self->stream);
-        eddy_await(eddy_sleep(co, (50 + (self->i * 7919) % 101) * EDDY_MILLISECOND));
+        eddy_await(eddy_sleep(co, (150 + (self->i * 7919) % 201) * EDDY_MILLISECOND));
         snprintf(self->line, sizeof self->line, "%s\n", lines[self->i % 6]);
     }
 eddy_finally:

@@ -256,6 +256,7 @@ static void play(struct game *game)
  * on a slower machine. There is an end to it because nobody here awaits in circles. */
 int64_t game_step(struct game *game)
 {
+    bool plays = !game->waits && game->banner == NULL;
     int64_t result;
 
     game->stepped_from = game_now(game);
@@ -263,8 +264,9 @@ int64_t game_step(struct game *game)
         eddy_clock_advance(&game->clock, STEP);
     }
     result = eddy_loop_poll_once(game->loop, 0, EDDY_FOREVER);
-    if (result >= 0 && game_now(game) != game->stepped_from && !game->waits &&
-        game->banner == NULL) {
+    /* A level that begins in this poll is played from the next step on, whether it was there at once
+     * or had to be waited for. */
+    if (result >= 0 && plays && game_now(game) != game->stepped_from) {
         play(game);
     }
     return result;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_LINE = 256, TOLD_PER_FRAME = 32 };
+enum { MOST_LINE = 256, TOLD_PER_FRAME = 16 };
 
 static const char help[] = "name NAME, left, right, up, down, stop, say TEXT, look, help, quit\n";
 
@@ -18,6 +18,7 @@ eddy_frame(guest) {
     eddy_stream *stream;   /* set by eddy_serve, which also closes it in the end */
     struct eddy_link link; /* in the house's list */
     struct thief *thief;   /* NULL: looks on, for there was no seat */
+    bool knows;            /* that there is no seat: once is enough */
     char name[MOST_NAME + 1];
     eddy_reader in;
     int64_t length;
@@ -151,10 +152,11 @@ static void rename_guest(struct guest *self, const char *name)
 static void go(struct guest *self, enum direction direction)
 {
     sit_down(self); /* somebody may have left */
-    if (self->thief == NULL) {
-        reply(self, "All seats are taken: you look on.\n");
-    } else {
+    if (self->thief != NULL) {
         self->thief->wish = direction;
+    } else if (!self->knows) {
+        self->knows = true;
+        reply(self, "All seats are taken: you look on.\n");
     }
 }
 

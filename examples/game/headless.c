@@ -6,9 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SCRIPTS = 3, BUCKETS = 16 };
+enum { SCRIPTS = 3 };
 
 static const char *const script_names[SCRIPTS] = {"ann", "bob", "eve"};
+
+void headless_seat(struct game *game)
+{
+    for (int i = 0; i < SCRIPTS; i++) {
+        struct thief *thief = thief_seat(game, script_names[i]);
+        eddy_detach(eddy_loop_spawn(game->loop, script, .game = game, .me = thief));
+    }
+}
 
 /* How long each poll took, in nanoseconds. */
 struct times {
@@ -93,14 +101,6 @@ static int64_t let_clients_in(struct app *app, int port_pipe)
     return result < 0 ? result : 0;
 }
 
-static void add_scripts(struct game *game)
-{
-    for (int i = 0; i < SCRIPTS; i++) {
-        struct thief *thief = thief_seat(game, script_names[i]);
-        eddy_detach(eddy_loop_spawn(game->loop, script, .game = game, .me = thief));
-    }
-}
-
 /* Each frame is one step of the game, however long it takes: the same seed gives the same game. With
  * nobody to wait for, the frames follow each other at once. */
 static int64_t run_frames(struct app *app, struct times *times)
@@ -133,7 +133,6 @@ int64_t headless_run(struct app *app, int port_pipe)
     int64_t result = times.taken != NULL ? let_clients_in(app, port_pipe) : -ENOMEM;
 
     if (result == 0) {
-        add_scripts(&app->game);
         result = run_frames(app, &times);
     }
     if (result == 0) {

@@ -25,7 +25,7 @@ static int64_t read_level(struct game *game, int number, struct arena *arena,
         snprintf(game->problem, sizeof game->problem, "level %d: %s", number, wrong);
         return -EBADMSG;
     }
-    return 0;
+    return 1;
 }
 
 eddy_frame(load_level) {
@@ -37,11 +37,14 @@ eddy_frame(load_level) {
     struct eddy_file_data file;
 };
 
+/* Returns 1; 0: there is none of that number. */
 static void load_level(eddy_coro *co)
 {
     eddy_begin(load_level);
     snprintf(self->path, sizeof self->path, "%s/%d.txt", self->game->levels, self->number);
-    eddy_await(eddy_file_read(co, self->path, &self->file, MOST_FILE));
+    eddy_except(-ENOENT, eddy_file_read(co, self->path, &self->file, MOST_FILE)) {
+        eddy_return(0);
+    }
     eddy_return(read_level(self->game, self->number, self->arena, &self->file));
 eddy_finally:
     eddy_file_free(eddy_loop_of(co), &self->file);
@@ -194,11 +197,13 @@ void referee(eddy_coro *co)
             self->game->waits = true;
             eddy_catch(self->result, eddy_join(co, self->next));
             self->game->waits = false;
-            if (self->result == -ENOENT && self->game->level > 0) {
+            if (self->result < 0) {
+                eddy_return(self->result);
+            } else if (self->result == 0 && self->game->level == 0) {
+                eddy_return(-ENOENT); /* not even the first */
+            } else if (self->result == 0) {
                 self->game->banner = "YOU HAVE ROBBED THEM ALL"; /* that was the last level */
                 break;
-            } else if (self->result < 0) {
-                eddy_return(self->result);
             }
             enter_level(self->game, &self->arena);
             self->next = eddy_spawn(co, load_level, .game = self->game, .arena = &self->arena,

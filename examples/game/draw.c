@@ -61,7 +61,7 @@ static void draw_arena(const struct view *view)
             int floor = is_lit(view->game, (struct place){x, y}) ? LIGHT : FLOOR;
             int back = tile == '#' ? WALL : floor;
             put(view, 2 * x, y, tile, tile == '#' ? WALL + 4 : GOLD, back);
-            put(view, 2 * x + 1, y, tile == '#' ? '#' : ' ', WALL + 4, back);
+            put(view, 2 * x + 1, y, tile == '#' ? '#' : ' ', tile == '#' ? WALL + 4 : GOLD, back);
         }
     }
 }
@@ -162,7 +162,7 @@ void draw(const struct game *game, const struct thief *me, int port, int64_t now
     for (int i = 0; i < MOST_NEWS; i++) {
         screen_print(0, view.bottom + i, 250, DARK, game->news[i]);
     }
-    snprintf(text, sizeof text, "arrows or hjkl: go  space: stop  p: pause  s: slow  q: quit");
+    snprintf(text, sizeof text, "arrows, hjkl go  space stop  p pause  s slow  q quit");
     if (port > 0) {
         snprintf(text + strlen(text), sizeof text - strlen(text), "  join: nc 127.0.0.1 %d", port);
     }

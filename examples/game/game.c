@@ -239,8 +239,8 @@ static void play(struct game *game)
         if (!thief_plays(thief)) {
             continue;
         }
+        thief_collect(game, thief); /* where he has arrived, before he goes on */
         thief_walk(game, thief);
-        thief_collect(game, thief);
         if (game_now(game) >= thief->safe_until && is_caught(game, thief)) {
             thief_caught(game, thief);
         }

@@ -6,8 +6,8 @@
  * Collect the coins. Guards light up what they see; who is seen is chased, and who is caught begins
  * anew, three times. The main loop is the game's, at 60 frames a second, and polls two loops of
  * eddy's: the outside world (keys, guests, signals) on real time and with a budget, and the game on
- * its own time, which it can stop and slow down. The opponents are in game/guards.c; game/game.h tells
- * of the rest.
+ * its own time, which it can stop and slow down. The opponents are in game/guards.c; game/game.h
+ * tells of the rest.
  */
 #define _GNU_SOURCE
 #include <eddy.h>

@@ -49,8 +49,8 @@ bool arena_is_open(const struct arena *arena, struct place place);
 struct place place_beside(struct place place, enum direction direction);
 bool place_equal(struct place a, struct place b);
 
-/* The first step of a shortest way to a place, or (NULL) to the nearest coin. STAY: one is there, or
- * there is no way. */
+/* The first step of a shortest way to a place, or (NULL) to the nearest coin. STAY: one is there,
+ * or there is no way. */
 enum direction arena_way(const struct arena *arena, struct place from, const struct place *to);
 
 /* Whether somebody at `from` who looks in a direction sees what is at `to`: near enough, in front

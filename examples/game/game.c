@@ -252,8 +252,8 @@ static void play(struct game *game)
     note_all(game);
 }
 
-/* The budget is endless, for it is real time: with another one the same seed would give another game
- * on a slower machine. There is an end to it because nobody here awaits in circles. */
+/* The budget is endless, for it is real time: with another one the same seed would give another
+ * game on a slower machine. There is an end to it because nobody here awaits in circles. */
 int64_t game_step(struct game *game)
 {
     bool plays = !game->waits && game->banner == NULL;
@@ -264,8 +264,8 @@ int64_t game_step(struct game *game)
         eddy_clock_advance(&game->clock, STEP);
     }
     result = eddy_loop_poll_once(game->loop, 0, EDDY_FOREVER);
-    /* A level that begins in this poll is played from the next step on, whether it was there at once
-     * or had to be waited for. */
+    /* A level that begins in this poll is played from the next step on, whether it was there at
+     * once or had to be waited for. */
     if (result >= 0 && plays && game_now(game) != game->stepped_from) {
         play(game);
     }

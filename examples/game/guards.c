@@ -1,7 +1,7 @@
 /*
- * What a guard does, from top to bottom: patrol, notice, chase, give up. Where he is in that is where
- * his coroutine stands; there is no table of states, no counter of frames. All his sleeps are in
- * the game's time: pause and slow motion need nothing here.
+ * What a guard does, from top to bottom: patrol, notice, chase, give up. Where he is in that is
+ * where his coroutine stands; there is no table of states, no counter of frames. All his sleeps are
+ * in the game's time: pause and slow motion need nothing here.
  */
 #include "game.h"
 

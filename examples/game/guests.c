@@ -1,7 +1,7 @@
 /*
- * Guests: players, and those who look on, by TCP; `nc 127.0.0.1 PORT` is enough. Each is a coroutine, a
- * loop around eddy_read_line, in the loop of the outside world: it is served while the game is
- * paused. What a guest is sent he takes at once or is thrown out, so nobody waits for him.
+ * Guests: players, and those who look on, by TCP; `nc 127.0.0.1 PORT` is enough. Each is a
+ * coroutine, a loop around eddy_read_line, in the loop of the outside world: it is served while the
+ * game is paused. What a guest is sent he takes at once or is thrown out, so nobody waits for him.
  */
 #include "players.h"
 

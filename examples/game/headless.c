@@ -101,8 +101,8 @@ static int64_t let_clients_in(struct app *app, int port_pipe)
     return result < 0 ? result : 0;
 }
 
-/* Each frame is one step of the game, however long it takes: the same seed gives the same game. With
- * nobody to wait for, the frames follow each other at once. */
+/* Each frame is one step of the game, however long it takes: the same seed gives the same game.
+ * With nobody to wait for, the frames follow each other at once. */
 static int64_t run_frames(struct app *app, struct times *times)
 {
     int64_t next = eddy_loop_now(app->world);

@@ -1,5 +1,5 @@
-/* Those who play: one at the keyboard, guests by TCP, and scripts. The first two live in real time, in
- * the loop of the outside world; both act on the game by setting the wish of their thief. */
+/* Those who play: one at the keyboard, guests by TCP, and scripts. The first two live in real time,
+ * in the loop of the outside world; both act on the game by setting the wish of their thief. */
 #ifndef GAME_PLAYERS_H
 #define GAME_PLAYERS_H
 
@@ -46,7 +46,7 @@ struct script {
 void script(eddy_coro *co);
 
 /* chatter.c: a process with `count` guests that chatter. It waits for the port, an int, on the pipe
- * whose other end goes to *port_pipe, and ends with its parent. Returns its id or a negated errno. */
+ * whose other end goes to *port_pipe, and ends with its parent. Its id, or a negated errno. */
 int64_t chatter_start(unsigned count, int *port_pipe);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * The course of the games, as one coroutine of the game's loop: levels, lives, scores.
  *
- * Files are read and written beside the loop, by a thread of eddy's. While a level is played the next
- * one is loaded. Should it not be there in time, the game's time stands still (game->waits), while
- * frames are drawn and guests are served as always. So a slow disk can neither make a frame late
- * nor change how a game goes.
+ * Files are read and written beside the loop, by a thread of eddy's. While a level is played the
+ * next one is loaded. Should it not be there in time, the game's time stands still (game->waits),
+ * while frames are drawn and guests are served as always. So a slow disk can neither make a frame
+ * late nor change how a game goes.
  */
 #include "game.h"
 

@@ -27,6 +27,7 @@ struct eddy_workers {
 struct worker {
     struct eddy_link link;
     pthread_t thread;
+    unsigned pool_class;
 };
 
 static eddy_job *of_queue(struct eddy_link *link)
@@ -167,6 +168,7 @@ static int start_worker(struct eddy_workers *workers)
         eddy_pool_give(&loop->pool, worker, pool_class);
         return result;
     }
+    worker->pool_class = pool_class;
     memset(&worker->link, 0, sizeof worker->link);
     eddy_list_append(&workers->threads, &worker->link);
     workers->started++;
@@ -215,6 +217,39 @@ static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
 
 /* ---- the workers of a loop */
 
+static int init_lock(struct eddy_workers *workers)
+{
+    /* With default attributes neither can fail in glibc or musl; POSIX allows -ENOMEM. */
+    if (pthread_mutex_init(&workers->lock, NULL) != 0) {
+        return -ENOMEM;
+    }
+    if (pthread_cond_init(&workers->changed, NULL) != 0) {
+        pthread_mutex_destroy(&workers->lock);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* A forked child has none of the threads, so that a job which one of them had would never end. The
+ * lock is made anew, for a thread may have held it; new threads start as jobs come. */
+static int part_workers(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    struct eddy_workers *workers = (struct eddy_workers *)(void *)attachment;
+    struct eddy_link *link;
+
+    if (!eddy_list_empty(&workers->outstanding)) {
+        return -EBUSY;
+    }
+    while ((link = eddy_list_first(&workers->threads)) != NULL) {
+        struct worker *worker = (struct worker *)(void *)link;
+        eddy_list_remove(link);
+        eddy_pool_give(&loop->pool, worker, worker->pool_class);
+    }
+    workers->started = 0;
+    workers->idle = 0;
+    return init_lock(workers);
+}
+
 static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_kind *kind)
 {
     unsigned pool_class;
@@ -226,16 +261,11 @@ static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_k
     memset(workers, 0, sizeof *workers);
     workers->attachment.key = kind;
     workers->attachment.close = close_workers;
+    workers->attachment.after_fork = part_workers;
     workers->loop = loop;
     workers->limit = kind->workers;
     workers->pool_class = pool_class;
-    /* With default attributes neither can fail in glibc or musl; POSIX allows -ENOMEM. */
-    if (pthread_mutex_init(&workers->lock, NULL) != 0) {
-        eddy_pool_give(&loop->pool, workers, pool_class);
-        return NULL;
-    }
-    if (pthread_cond_init(&workers->changed, NULL) != 0) {
-        pthread_mutex_destroy(&workers->lock);
+    if (init_lock(workers) < 0) {
         eddy_pool_give(&loop->pool, workers, pool_class);
         return NULL;
     }

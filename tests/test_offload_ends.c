@@ -319,6 +319,45 @@ test(a_loop_whose_workers_have_no_work_is_freed)
 
 /* ---- failures */
 
+/* ---- fork */
+
+static int offload_in_child(void *argument)
+{
+    (void)argument;
+    if (eddy_loop_after_fork(testing.loop) != 0) {
+        return 1;
+    }
+    sem_post(&gate.open);
+    if (finish(start(offloads, "child")) != 0 || strcmp(testing.log, "child=7@0 next=0@0") != 0) {
+        return 2;
+    }
+    return eddy_loop_free(testing.loop) == 0 && testing.memory.bytes == 0 ? 0 : 3;
+}
+
+test(a_child_starts_workers_of_its_own)
+{
+    eddy_task task = start_busy(GATED_OBEYS);
+
+    finish_busy(task);
+    testing_expect_in_child(offload_in_child, NULL, 0);
+    task = start_busy(GATED_OBEYS);
+    finish_busy(task);
+}
+
+static int try_to_part(void *argument)
+{
+    (void)argument;
+    return eddy_loop_after_fork(testing.loop);
+}
+
+test(a_child_cannot_take_over_work_whose_thread_it_does_not_have)
+{
+    eddy_task task = start_busy(GATED_OBEYS);
+
+    testing_expect_in_child(try_to_part, NULL, -EBUSY);
+    finish_busy(task);
+}
+
 test(without_any_thread_it_is_an_error_and_the_next_try_may_do)
 {
     testing_fail(thread_create, 1, -EAGAIN);
@@ -499,6 +538,8 @@ int main(void)
         ends_case(work_that_runs_beyond_the_shutdown_limit_is_waited_for_all_the_same),
         ends_case(work_of_a_cleanup_that_is_cut_off_is_told),
         ends_case(a_loop_whose_workers_have_no_work_is_freed),
+        ends_case(a_child_starts_workers_of_its_own),
+        ends_case(a_child_cannot_take_over_work_whose_thread_it_does_not_have),
         ends_case(without_any_thread_it_is_an_error_and_the_next_try_may_do),
         ends_case(with_fewer_threads_than_wanted_it_goes_on),
         ends_case(memory_that_fails_anywhere_is_enomem_and_leaks_nothing),

@@ -165,7 +165,8 @@ EDDY_API void eddy_loop_wake(eddy_loop *loop);
 /* In a child of fork(2): parts from the parent. The child gets an epoll set, an eventfd, a timerfd
  * and a signalfd of its own, under the old numbers, with all watchers whose fds it still has; the
  * parent's are not touched, and no event of its is lost. 0, also in a process that is no such
- * child, where it does nothing; -EBUSY inside a step; or the error of the system call that failed,
+ * child, where it does nothing; -EBUSY inside a step, or if offloaded work was under way at the fork,
+ * for which the child has no thread: make a new loop; or the error of the system call that failed,
  * and then it may be called again.
  *
  * The fork happens on the loop's thread, between polls. (Inside of a step, the child must not

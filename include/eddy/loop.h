@@ -82,8 +82,8 @@ struct eddy_loop_options {
 
 /* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative
  * limit; a header that is not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2),
- * timerfd_create(2) or mmap(2) say, and then *loop is NULL. `options` NULL: the defaults. The caller owns
- * the loop and frees it. */
+ * timerfd_create(2) or mmap(2) say, and then *loop is NULL. `options` NULL: the defaults. The
+ * caller owns the loop and frees it. */
 #define eddy_loop_new(loop, options) \
     eddy_loop_new_versioned(loop, options, EDDY_VERSION, sizeof(struct eddy_loop_options))
 
@@ -130,9 +130,9 @@ EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t 
  *      -EINVAL unless eddy_loop_prepare came before (or if a poll came in between); -ECHILD; or
  *      the error of epoll_wait(2), which the next poll returns, too. When it has returned, the
  *      thread tells the loop's thread, by whatever way.
- *   3. eddy_loop_poll_once(loop, 0, budget), or a run, on the loop's thread: takes what the wait has
- *      brought and goes on with step 3 of the turn. It is -EBUSY as long as the wait goes on, so
- *      it may be tried at any time: eddy_loop_wake ends the wait early.
+ *   3. eddy_loop_poll_once(loop, 0, budget), or a run, on the loop's thread: takes what the wait
+ *      has brought and goes on with step 3 of the turn. It is -EBUSY as long as the wait goes on,
+ *      so it may be tried at any time: eddy_loop_wake ends the wait early.
  *
  * Meanwhile the loop's thread may use the loop as between any two polls: start, stop and spawn.
  * What is due earlier than the wait would have ended wakes it by itself. (A manual clock that is

@@ -57,7 +57,7 @@ enum { CMOCKA_FAILED = 1, CMOCKA_SKIPPED };
 #define assert_memory_equal(a, b, size) assert_true(memcmp(a, b, size) == 0)
 #define assert_string_not_equal(a, b) assert_true(strcmp(a, b) != 0)
 #define assert_in_range(x, least, most) \
-    assert_true((uint64_t)(x) >= (uint64_t)(least) && (uint64_t)(x) <= (uint64_t)(most))
+    cmocka_range((uint64_t)(x), (uint64_t)(least), (uint64_t)(most), __FILE__, __LINE__)
 
 #define assert_string_equal(a, b) cmocka_strings(a, b, __FILE__, __LINE__)
 #define assert_int_equal(a, b) cmocka_numbers((int64_t)(a), (int64_t)(b), 1, __FILE__, __LINE__)
@@ -76,6 +76,16 @@ static inline void cmocka_numbers(int64_t a, int64_t b, int equal, const char *f
     if ((a == b) != equal) {
         printf("%s:%d: %lld %s %lld\n", file, line, (long long)a,
                equal ? "!=" : "==", (long long)b);
+        longjmp(cmocka_leave, CMOCKA_FAILED);
+    }
+}
+
+static inline void cmocka_range(uint64_t x, uint64_t least, uint64_t most, const char *file,
+                                int line)
+{
+    if (x < least || x > most) {
+        printf("%s:%d: %llu is not in %llu..%llu\n", file, line, (unsigned long long)x,
+               (unsigned long long)least, (unsigned long long)most);
         longjmp(cmocka_leave, CMOCKA_FAILED);
     }
 }

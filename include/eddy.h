@@ -33,6 +33,7 @@
 #include "eddy/reader.h"
 #include "eddy/resolve.h"
 #include "eddy/result.h"
+#include "eddy/scope.h"
 #include "eddy/semaphore.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"

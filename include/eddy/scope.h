@@ -1,0 +1,120 @@
+/*
+ * Generators and context managers: the words whose blocks have an exit that always runs, and may
+ * itself await. Part of coro.h, which includes it.
+ */
+#ifndef EDDY_SCOPE_H
+#define EDDY_SCOPE_H
+
+#include "eddy/coro.h"
+
+/*
+ * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through
+ * the field `value` of the frame, which may have any type; goes on when the next one is asked
+ * for.
+ */
+#define eddy_yield(its_value)       \
+    do {                            \
+        self->value = (its_value);  \
+        co->state = EDDY_POINT_(0); \
+        eddy_yield_(co);            \
+        return;                     \
+    case EDDY_POINT_(0):;           \
+    } while (0)
+
+/*
+ * eddy_for_each(variable, generator, .argument = value, ...) { ... }: runs the block for every
+ * value that the generator yields. `break` and `continue` work; leaving early (break, error,
+ * eddy_return) runs the generator's eddy_finally first. Errors of the generator go on as those
+ * of an await.
+ */
+#define eddy_for_each(variable, ...) EDDY_FOR_EACH_(variable, __VA_ARGS__, )
+#define EDDY_FOR_EACH_(variable, name, ...)                                          \
+    EDDY_OPEN_(EDDY_SCOPE_GENERATOR_, 0, name, __VA_ARGS__)                          \
+    else EDDY_STAGES_(                                                               \
+        eddy_scope_enter_(co), eddy_rc_ > 0,                                         \
+        if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; }, \
+        EDDY_STAGE_ENTER_, EDDY_LABEL_(eddy_leave_))
+
+/*
+ * A context manager is a coroutine with one `eddy_body;`: before it stands the enter, behind it
+ * and in eddy_finally the exit. An error of the block is raised there again, so that only
+ * eddy_finally runs.
+ */
+#define eddy_body                   \
+    do {                            \
+        co->state = EDDY_POINT_(0); \
+        eddy_at_body_(co);          \
+        return;                     \
+    case EDDY_POINT_(0):;           \
+    } while (0)
+
+/*
+ * eddy_with(manager, .argument = value, ...) { ... }: enters the manager, runs the block, and
+ * exits the manager however the block is left; the exit may await, and cancels are held back
+ * while it runs. `break` leaves the loop around the eddy_with, after the exit; `continue` ends
+ * the block only; a `goto` out aborts.
+ */
+#define eddy_with(...) EDDY_WITH_(__VA_ARGS__, )
+#define EDDY_WITH_(name, ...)                                                  \
+    EDDY_OPEN_(EDDY_SCOPE_MANAGER_, EDDY_FRAME_MANAGER_, name, __VA_ARGS__)    \
+    EDDY_BREAK_POINT_                                                          \
+    else EDDY_STAGES_(eddy_scope_enter_(co), eddy_rc_ > 0, , EDDY_STAGE_DONE_, \
+                      EDDY_LABEL_(eddy_leave_))
+
+/*
+ * Likewise around an object instead of a manager, which costs no coroutine: `enter` is the
+ * operation that enters, in which co->scope->object is the object; if it fails, nothing is to be
+ * left. eddy_with_lock and its like are made of this.
+ */
+#define EDDY_WITH_OBJECT_(its_object, leave_function, enter)                      \
+    if (!eddy_scope_open_object_(co, its_object, leave_function, EDDY_POINT_(1))) \
+        EDDY_RAISE_(-ENOMEM)                                                      \
+    EDDY_BREAK_POINT_                                                             \
+    else EDDY_STAGES_(enter, eddy_rc_ >= 0, , EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
+
+/* Where an exit goes on whose body was left by `break`. */
+#define EDDY_BREAK_POINT_ \
+    else if (0)           \
+    {                     \
+    case EDDY_POINT_(3):  \
+        break;            \
+    }
+
+/* Opens a scope with the frame of a generator or manager in it. */
+#define EDDY_OPEN_(scope_flags, frame_flags, name, ...)                                         \
+    if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), scope_flags) == NULL)         \
+        EDDY_RAISE_(-ENOMEM)                                                                    \
+    else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                             \
+                 name,                                                                          \
+                 EDDY_HEAD_(name, co->task, co, co->mask, 0, EDDY_FRAME_SCOPED_ | frame_flags), \
+                 __VA_ARGS__),                                                                  \
+             0) {                                                                               \
+    }
+
+/*
+ * The stages of a scope: enter (or fetch the next value), body, exit. Each turn of the outer
+ * loop is one of them; the body is the inner loop's, so that a `break` in it leaves the stage at
+ * BODY and is seen. The exit is also where unwinding comes in.
+ */
+#define EDDY_STAGES_(enter, is_entered, entered, after_body, leave)                         \
+    while (1)                                                                               \
+        if (eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_ENTER_) {                  \
+            EDDY_RUN_(enter, 0)                                                             \
+            if (eddy_rc_ < 0)                                                               \
+                EDDY_RAISE_(eddy_rc_)                                                       \
+            entered co->scope->stage = is_entered ? EDDY_STAGE_ENTERED_ : EDDY_STAGE_DONE_; \
+        } else if (co->scope->stage != EDDY_STAGE_ENTERED_) {                               \
+            goto leave;                                                                     \
+        case EDDY_POINT_(1):                                                                \
+        leave:                                                                              \
+            EDDY_RUN_(eddy_scope_leave_(co), 2)                                             \
+            if (eddy_scope_left_(co, eddy_rc_)) {                                           \
+                goto eddy_again_;                                                           \
+            }                                                                               \
+            break;                                                                          \
+        } else                                                                              \
+            for (co->scope->stage = EDDY_STAGE_BODY_;                                       \
+                 eddy_scope_(co, EDDY_POINT_(1))->stage == EDDY_STAGE_BODY_;                \
+                 co->scope->stage = after_body)
+
+#endif

@@ -21,6 +21,7 @@ struct bench {
     eddy_loop *loop;
     eddy_timer *timers;
     uint32_t *order;
+    int64_t *delays; /* drawn before they are needed: a division takes as long as a start */
     uint32_t count;
     uint32_t fired;
     uint64_t random;
@@ -74,7 +75,6 @@ static void on_timer(eddy_timer *timer)
 
 static void start(struct bench *bench, uint32_t i, int64_t delay)
 {
-    bench->timers[i].user = bench;
     if (eddy_timer_start(bench->loop, &bench->timers[i], delay, on_timer) < 0) {
         fprintf(stderr, "bench_timers: out of memory\n");
         exit(1);
@@ -86,7 +86,7 @@ static void bench_start_stop(struct bench *bench)
     int64_t begin = now();
 
     for (uint32_t i = 0; i < bench->count; i++) {
-        start(bench, i, EDDY_SECOND + (int64_t)(next_random(bench) % (999 * EDDY_SECOND)));
+        start(bench, i, bench->delays[i]);
     }
     print(bench, "start", bench->count, now() - begin);
     begin = now();
@@ -138,8 +138,14 @@ static int run(uint32_t count)
 
     bench.timers = calloc(count, sizeof *bench.timers);
     bench.order = calloc(count, sizeof *bench.order);
-    if (result < 0 || bench.timers == NULL || bench.order == NULL) {
+    bench.delays = calloc(count, sizeof *bench.delays);
+    if (result < 0 || bench.timers == NULL || bench.order == NULL || bench.delays == NULL) {
         return result < 0 ? result : -ENOMEM;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bench.delays[i] =
+            EDDY_SECOND + (int64_t)(next_random(&bench) % (uint64_t)(999 * EDDY_SECOND));
+        bench.timers[i].user = &bench; /* also so that no page is touched first in a measurement */
     }
     shuffle(&bench);
     eddy_callback_start(bench.loop, &inside, run_inside);
@@ -155,6 +161,7 @@ static int run(uint32_t count)
     eddy_loop_free(bench.loop);
     free(bench.timers);
     free(bench.order);
+    free(bench.delays);
     return result;
 }
 

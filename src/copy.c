@@ -221,8 +221,8 @@ static const struct eddy_wait copy_kind = {
     .describe = describe,
 };
 
-/* One piece is copied at once, which is all there is of a message. More, an end or an error is for
- * the task's turn; and so is everything in a poll that has only so much time. */
+/* One piece is copied at once, which is all there is of a message. More is for the task's turn; and
+ * so is everything in a poll that has only so much time. */
 void eddy_copy_at_event(struct eddy_task_record *task)
 {
     struct copy *copy = task->in.object;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eddy/callback.h"
 #include "eddy/copy.h"
 
 enum { BIG = 1024 * 1024 };
@@ -93,6 +94,37 @@ test(an_end_that_is_there_already_is_the_end)
     assert_int_equal(shutdown(from_peer, SHUT_WR), 0);
     assert_int_equal(testing_run_task(copies, .count = NULL), 0);
     net_expect(to_peer, "hello");
+}
+
+static void log_count(eddy_callback *callback)
+{
+    (void)callback;
+    testing_log("%d", (int)count);
+}
+
+/* Two bytes arrive, and a callback that was ready before looks how many were copied. */
+static void copy_during_poll(int64_t budget)
+{
+    static eddy_callback callback;
+
+    net_send(from_peer, "hi");
+    eddy_callback_start(testing.loop, &callback, log_count);
+    assert_true(eddy_loop_poll_once(testing.loop, 0, budget) > 0);
+    net_expect(to_peer, "hi");
+}
+
+test(bytes_are_copied_when_the_loop_hears_of_them_but_in_a_poll_with_a_budget_in_their_turn)
+{
+    eddy_task task = start_copy();
+
+    testing_turns();
+    copy_during_poll(0);
+    testing_assert_log("2");
+    copy_during_poll(EDDY_SECOND);
+    testing_assert_log("2");
+    assert_int_equal(count, 4);
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
 }
 
 test(one_that_takes_no_more_stops_the_other)
@@ -215,6 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         copy_case(what_one_brings_goes_to_the_other_until_its_end),
         copy_case(an_end_that_is_there_already_is_the_end),
+        copy_case(
+            bytes_are_copied_when_the_loop_hears_of_them_but_in_a_poll_with_a_budget_in_their_turn),
         copy_case(one_that_takes_no_more_stops_the_other),
         copy_case(closing_either_ends_it),
         copy_case(a_receiver_that_is_gone_is_epipe),

@@ -1,6 +1,9 @@
 #include "eddy/dump.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
 
 #include "describe.h"
 #include "snapshot.h"
@@ -14,9 +17,54 @@ enum {
 
 struct dump {
     FILE *file;
+    char text[PIPE_BUF]; /* what is not yet in the file: its lines are put there whole */
+    size_t length;       /* of the text */
     uint32_t count[EDDY_TASK_ENDED + 1]; /* by what they are doing */
     uint32_t more; /* bit n: at depth n a sibling of what is printed now will follow */
 };
+
+/* ---- the text */
+
+static void flush(struct dump *dump, size_t length)
+{
+    fwrite(dump->text, 1, length, dump->file);
+    dump->length -= length;
+    memmove(dump->text, dump->text + length, dump->length);
+}
+
+static size_t length_of_whole_lines(const struct dump *dump)
+{
+    size_t length = dump->length;
+
+    while (length > 0 && dump->text[length - 1] != '\n') {
+        length--;
+    }
+    return length;
+}
+
+/* Processes that share a file or a pipe (standard error, say) do not cut into each other's lines:
+ * one write takes whole lines, as many as the system writes in one piece. */
+__attribute__((format(printf, 2, 3))) static void put(struct dump *dump, const char *format, ...)
+{
+    va_list arguments;
+    size_t needed;
+
+    va_start(arguments, format);
+    needed = (size_t)vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (needed >= sizeof dump->text - dump->length) {
+        flush(dump, length_of_whole_lines(dump));
+    }
+    va_start(arguments, format);
+    if (needed < sizeof dump->text - dump->length) {
+        vsnprintf(dump->text + dump->length, sizeof dump->text - dump->length, format, arguments);
+        dump->length += needed;
+    } else { /* a line that is longer than that */
+        flush(dump, dump->length);
+        vfprintf(dump->file, format, arguments);
+    }
+    va_end(arguments);
+}
 
 /* ---- the stack of awaits */
 
@@ -31,26 +79,25 @@ static uint32_t count_frames(struct eddy_frames frames)
 }
 
 /* Bars of the tree, down to a depth. */
-static void print_bars(const struct dump *dump, uint32_t depth)
+static void print_bars(struct dump *dump, uint32_t depth)
 {
     for (uint32_t level = 1; level <= depth && level <= DEEPEST; level++) {
-        fputs((dump->more >> level & 1) != 0 ? "|   " : "    ", dump->file);
+        put(dump, "%s", (dump->more >> level & 1) != 0 ? "|   " : "    ");
     }
 }
 
-static void print_frame(const struct dump *dump, uint32_t depth,
-                        const struct eddy_frame_info *frame)
+static void print_frame(struct dump *dump, uint32_t depth, const struct eddy_frame_info *frame)
 {
     print_bars(dump, depth);
-    fprintf(dump->file, "%*sat %s (%s", FRAME_INDENT, "", frame->function, frame->file);
+    put(dump, "%*sat %s (%s", FRAME_INDENT, "", frame->function, frame->file);
     if (frame->line > 0) {
-        fprintf(dump->file, ":%u", (unsigned)frame->line);
+        put(dump, ":%u", (unsigned)frame->line);
     }
-    fputs(")\n", dump->file);
+    put(dump, ")\n");
 }
 
 /* Of a stack that is very deep only the two ends. */
-static void print_stack(const struct dump *dump, uint32_t depth, struct eddy_frames frames)
+static void print_stack(struct dump *dump, uint32_t depth, struct eddy_frames frames)
 {
     uint32_t count = count_frames(frames);
     uint32_t left_out = count > INNERMOST + OUTERMOST + 1 ? count - INNERMOST - OUTERMOST : 0;
@@ -62,7 +109,7 @@ static void print_stack(const struct dump *dump, uint32_t depth, struct eddy_fra
                 frames.next = frames.next->parent;
             }
             print_bars(dump, depth);
-            fprintf(dump->file, "%*s... %u more ...\n", FRAME_INDENT, "", (unsigned)left_out);
+            put(dump, "%*s... %u more ...\n", FRAME_INDENT, "", (unsigned)left_out);
         }
         (void)eddy_frames_next(&frames, &frame);
         print_frame(dump, depth, &frame);
@@ -71,41 +118,41 @@ static void print_stack(const struct dump *dump, uint32_t depth, struct eddy_fra
 
 /* ---- one task */
 
-static void print_wait(const struct dump *dump, const struct eddy_task_info *info)
+static void print_wait(struct dump *dump, const struct eddy_task_info *info)
 {
     char age[EDDY_DURATION_TEXT];
 
     eddy_describe_duration(age, info->age);
-    fprintf(dump->file, " waits %s for %s", age, info->waits_for);
+    put(dump, " waits %s for %s", age, info->waits_for);
     if (info->detail[0] != '\0') {
-        fprintf(dump->file, ": %s", info->detail);
+        put(dump, ": %s", info->detail);
     }
     if (info->blocker != 0) {
-        fprintf(dump->file, "; #%u must act", (unsigned)info->blocker);
+        put(dump, "; #%u must act", (unsigned)info->blocker);
     }
     if (info->circle != 0) {
-        fprintf(dump->file, "; in circle %u", (unsigned)info->circle);
+        put(dump, "; in circle %u", (unsigned)info->circle);
     }
 }
 
-static void print_end(const struct dump *dump, const struct eddy_task_info *info)
+static void print_end(struct dump *dump, const struct eddy_task_info *info)
 {
     if (info->result < 0) {
-        fprintf(dump->file, " has ended: %s", eddy_strerror(info->result));
+        put(dump, " has ended: %s", eddy_strerror(info->result));
     } else {
-        fprintf(dump->file, " has ended with %lld", (long long)info->result);
+        put(dump, " has ended with %lld", (long long)info->result);
     }
-    fprintf(dump->file, ", and waits to be joined; spawned at %s", info->site);
+    put(dump, ", and waits to be joined; spawned at %s", info->site);
 }
 
-static void print_doing(const struct dump *dump, const struct eddy_task_info *info)
+static void print_doing(struct dump *dump, const struct eddy_task_info *info)
 {
     switch (info->doing) {
     case EDDY_TASK_READY:
-        fputs(" is ready", dump->file);
+        put(dump, " is ready");
         break;
     case EDDY_TASK_RUNNING:
-        fputs(" is running", dump->file);
+        put(dump, " is running");
         break;
     case EDDY_TASK_WAITING:
         print_wait(dump, info);
@@ -116,16 +163,16 @@ static void print_doing(const struct dump *dump, const struct eddy_task_info *in
     }
 }
 
-static void print_limits(const struct dump *dump, const struct eddy_task_info *info)
+static void print_limits(struct dump *dump, const struct eddy_task_info *info)
 {
     char left[EDDY_DURATION_TEXT + 8];
 
     if (info->deadline != EDDY_FOREVER) {
         eddy_describe_left(eddy_task_loop(info->task.record), info->deadline, left, sizeof left);
-        fprintf(dump->file, "; time-out: %s", left);
+        put(dump, "; time-out: %s", left);
     }
     if (info->cancelled) {
-        fputs("; cancelled", dump->file);
+        put(dump, "; cancelled");
     }
 }
 
@@ -135,19 +182,19 @@ static void print_task(const struct eddy_task_info *info, void *user)
 
     if (info->depth > 0) {
         print_bars(dump, info->depth - 1);
-        fputs(info->last ? "`-- " : "|-- ", dump->file);
+        put(dump, "%s", info->last ? "`-- " : "|-- ");
     }
     if (info->depth > DEEPEST) {
-        fprintf(dump->file, "(depth %u) ", (unsigned)info->depth);
+        put(dump, "(depth %u) ", (unsigned)info->depth);
     } else if (info->last) {
         dump->more &= ~(UINT32_C(1) << info->depth);
     } else {
         dump->more |= UINT32_C(1) << info->depth;
     }
-    fprintf(dump->file, "#%u %s", (unsigned)info->number, info->name);
+    put(dump, "#%u %s", (unsigned)info->number, info->name);
     print_doing(dump, info);
     print_limits(dump, info);
-    fputc('\n', dump->file);
+    put(dump, "\n");
     print_stack(dump, info->depth, info->frames);
 }
 
@@ -186,37 +233,36 @@ static void print_head(struct dump *dump, eddy_loop *loop)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         all += dump->count[i];
     }
-    fprintf(dump->file, "eddy: %u task%s", (unsigned)all, all == 1 ? "" : "s");
+    put(dump, "eddy: %u task%s", (unsigned)all, all == 1 ? "" : "s");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (dump->count[i] > 0) {
-            fprintf(dump->file, "%s%u %s", before, (unsigned)dump->count[i], words[i]);
+            put(dump, "%s%u %s", before, (unsigned)dump->count[i], words[i]);
             before = ", ";
         }
     }
-    fputc('\n', dump->file);
+    put(dump, "\n");
 }
 
-static void print_member(const struct dump *dump, const struct eddy_snapshot *snapshot, uint32_t i)
+static void print_member(struct dump *dump, const struct eddy_snapshot *snapshot, uint32_t i)
 {
     const struct eddy_task_record *task = snapshot->nodes[i].task;
 
-    fprintf(dump->file, "#%u %s", (unsigned)task->timed.ready.generation,
-            eddy_task_display_name(task));
+    put(dump, "#%u %s", (unsigned)task->timed.ready.generation, eddy_task_display_name(task));
 }
 
-static void print_circles(const struct dump *dump, const struct eddy_snapshot *snapshot)
+static void print_circles(struct dump *dump, const struct eddy_snapshot *snapshot)
 {
     for (uint32_t circle = 1; circle <= snapshot->circles; circle++) {
         uint32_t first = eddy_snapshot_circle(snapshot, circle);
         uint32_t i = first;
-        fprintf(dump->file, "circle %u: ", (unsigned)circle);
+        put(dump, "circle %u: ", (unsigned)circle);
         do {
             print_member(dump, snapshot, i);
-            fputs(" -> ", dump->file);
+            put(dump, " -> ");
             i = snapshot->nodes[i].blocker;
         } while (i != first);
         print_member(dump, snapshot, first);
-        fputc('\n', dump->file);
+        put(dump, "\n");
     }
 }
 
@@ -232,8 +278,9 @@ int eddy_loop_dump(eddy_loop *loop, FILE *file)
         print_circles(&dump, &snapshot);
         eddy_snapshot_free(loop, &snapshot);
     } else {
-        fputs("(no memory to sort them)\n", file);
+        put(&dump, "(no memory to sort them)\n");
         eddy_visit_unordered(loop, print_task, &dump);
     }
+    flush(&dump, dump.length);
     return ferror(file) != 0 ? -EIO : 0;
 }

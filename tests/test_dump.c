@@ -1,17 +1,11 @@
-/* dump.h: what is printed of every task. */
-#include "support/net.h"
+/* dump.h: the tree of tasks, its circles, and the file that it goes to. */
 #include "support/text.h"
 #include "support/things.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
+#include <limits.h>
 
-#include "eddy/connect.h"
-#include "eddy/fd.h"
 #include "eddy/hook.h"
-#include "eddy/server.h"
-#include "eddy/signal.h"
+#include "eddy/timer.h"
 
 static struct thing things[3];
 
@@ -386,227 +380,44 @@ test(an_error_of_the_file_is_told)
     fclose(full);
 }
 
-/* ---- words for each wait */
-
-#define assert_dumped(part)            \
-    do {                               \
-        char *whole_ = dumped();       \
-        assert_contains(whole_, part); \
-        free(whole_);                  \
-    } while (0)
-
-eddy_frame(limited) {
-    eddy_coro co;
-    struct thing *thing;
-};
-
-static void limited(eddy_coro *co)
+/* Each write of an unbuffered file must end with a line. */
+static ssize_t count_pieces(void *cookie, const char *text, size_t size)
 {
-    eddy_begin(limited);
-    eddy_await(eddy_wait_for(co, 5 * EDDY_SECOND, take_thing(co, self->thing)));
-    eddy_end;
+    assert_int_equal(text[size - 1], '\n');
+    ++*(int *)cookie;
+    return (ssize_t)size;
 }
 
-eddy_frame(ignores) {
-    eddy_coro co;
-    eddy_task task;
-};
-
-static void ignores(eddy_coro *co)
+test(what_reaches_an_unbuffered_file_is_whole_lines)
 {
-    eddy_begin(ignores);
-    eddy_await(eddy_join(co, self->task));
-    eddy_end;
-}
+    int pieces = 0;
+    FILE *unbuffered = fopencookie(&pieces, "w", (cookie_io_functions_t){.write = count_pieces});
 
-test(a_time_out_and_a_cancel_are_told)
-{
-    static struct thing thing;
-    eddy_task inner = start(cleans, .name = "c", .body = 9, .cleanup = 9);
-    eddy_task joiner = start(ignores, .task = inner);
-
-    thing = (struct thing){.name = "pen"};
-    start(takes, .first = &thing, .second = &thing);
-    testing_turns();
-    start(limited, .thing = &thing);
-    testing_turns();
-    testing.clock.now += 2 * EDDY_SECOND;
-    assert_dumped("limited waits 2.0 s for thing: pen; #3 must act; time-out: 3.0 s left\n");
-    eddy_cancel(joiner);
-    assert_dumped("; cancelled\n");
-    testing_turns();
-    testing.log[0] = '\0';
-}
-
-eddy_frame(waits_for_fd) {
-    eddy_coro co;
-    int fd;
-    unsigned events;
-};
-
-static void waits_for_fd(eddy_coro *co)
-{
-    eddy_begin(waits_for_fd);
-    eddy_await(eddy_fd_wait(co, self->fd, self->events));
-    eddy_end;
-}
-
-test(an_fd_is_told_with_its_events_and_what_it_is)
-{
-    int fds[2];
-    int pair[2];
-    char expected[128];
-
-    testing_pipe(fds);
-    testing_socketpair(pair);
-    start(waits_for_fd, .fd = fds[0], .events = EDDY_READ);
-    start(waits_for_fd, .fd = pair[0], .events = EDDY_READ | EDDY_PRIORITY);
-    testing_turns();
-    snprintf(expected, sizeof expected, "for fd: fd %d read\n", fds[0]);
-    assert_dumped(expected);
-    snprintf(expected, sizeof expected, "for fd: fd %d (unix) read priority\n", pair[0]);
-    assert_dumped(expected);
-    testing_free();
-    for (int i = 0; i < 2; i++) {
-        close(fds[i]);
-        close(pair[i]);
+    assert_non_null(unbuffered);
+    setvbuf(unbuffered, NULL, _IONBF, 0);
+    start_circle();
+    assert_int_equal(eddy_loop_dump(testing.loop, unbuffered), 0);
+    assert_int_equal(pieces, 1);
+    for (int i = 0; i < 200; i++) {
+        start(takes, .first = &things[0], .second = &things[0]);
     }
-}
-
-static char bytes[1 << 22];
-
-enum stream_use { USE_READ, USE_READABLE, USE_WRITE };
-
-eddy_frame(uses) {
-    eddy_coro co;
-    eddy_stream *stream;
-    enum stream_use use;
-};
-
-static void uses(eddy_coro *co)
-{
-    eddy_begin(uses);
-    if (self->use == USE_READ) {
-        eddy_await(eddy_read(co, self->stream, bytes, 10));
-    } else if (self->use == USE_READABLE) {
-        eddy_await(eddy_readable(co, self->stream));
-    } else {
-        eddy_await(eddy_write(co, self->stream, bytes, sizeof bytes));
-    }
-    eddy_end;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    return ntohs(address.sin_port);
-}
-
-test(a_stream_is_told_with_its_peer_and_how_much_is_written)
-{
-    static eddy_stream stream;
-    char expected[160];
-    int fds[2];
-
-    net_tcp_pair(fds);
-    assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
-    start(uses, .stream = &stream, .use = USE_READ);
-    start(uses, .stream = &stream, .use = USE_WRITE);
     testing_turns();
-    snprintf(expected, sizeof expected, "for read: fd %d (127.0.0.1:%d)\n", fds[0],
-             port_of(fds[1]));
-    assert_dumped(expected);
-    snprintf(expected, sizeof expected,
-             "for write: fd %d (127.0.0.1:%d), %zu of %zu bytes written\n", fds[0], port_of(fds[1]),
-             eddy_stream_written(&stream), sizeof bytes);
-    assert_dumped(expected);
-    eddy_stream_close(&stream);
-    testing_free();
-    close(fds[1]);
-    testing.errors.count = 0;
+    assert_int_equal(eddy_loop_dump(testing.loop, unbuffered), 0);
+    assert_int_equal(pieces, 6);
+    fclose(unbuffered);
 }
 
-test(an_fd_of_which_the_system_tells_nothing_is_a_number)
+test(a_line_may_be_longer_than_what_is_written_at_once)
 {
-    static eddy_stream stream;
-    char expected[64];
-    int fds[2];
+    static char name[3 * PIPE_BUF];
 
-    net_tcp_pair(fds);
-    assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
-    start(uses, .stream = &stream, .use = USE_READABLE);
+    memset(name, 'x', sizeof name - 1);
+    things[0] = (struct thing){.name = "fork"};
+    eddy_task_set_name(start(takes, .first = &things[0], .second = &things[0]), name);
     testing_turns();
-    testing_fail_from(getpeername, 1, -ENOTCONN);
-    testing_fail_from(getsockname, 1, -ENOBUFS);
-    snprintf(expected, sizeof expected, "for readable: fd %d\n", fds[0]);
-    assert_dumped(expected);
-    eddy_stream_close(&stream);
-    testing_free();
-    close(fds[1]);
-    testing.errors.count = 0;
-}
-
-eddy_frame(waits_for_signals) {
-    eddy_coro co;
-};
-
-static void waits_for_signals(eddy_coro *co)
-{
-    eddy_begin(waits_for_signals);
-    eddy_await(eddy_signal_wait(co, EDDY_SIGNAL(SIGUSR2) | EDDY_SIGNAL(SIGTERM) | EDDY_SIGNAL(40)));
-    eddy_end;
-}
-
-test(signals_are_told_by_name)
-{
-    start(waits_for_signals);
-    testing_turns();
-    assert_dumped("waits 0 ms for signal: SIGUSR2, SIGTERM, 40\n");
-}
-
-eddy_frame(serves_nobody) {
-    eddy_coro co;
-    eddy_stream *stream;
-};
-
-static void serves_nobody(eddy_coro *co)
-{
-    eddy_begin(serves_nobody);
-    eddy_await(eddy_sleep(co, 100 * EDDY_SECOND));
-    eddy_end;
-}
-
-eddy_frame(serves) {
-    eddy_coro co;
-    eddy_server server;
-};
-
-static int server_port;
-
-static void serves(eddy_coro *co)
-{
-    eddy_begin(serves);
-    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, serves_nobody));
-    server_port = eddy_server_port(&self->server);
-    eddy_await(eddy_server_wait_closed(co, &self->server));
-    eddy_end;
-}
-
-test(a_server_is_told_with_its_port_and_its_clients)
-{
-    char expected[64];
-    int fd;
-
-    start(serves);
-    testing_turns();
-    fd = net_connect(server_port);
-    testing_turns();
-    snprintf(expected, sizeof expected, "for server: port %d, 1 client\n", server_port);
-    assert_dumped(expected);
-    close(fd);
+    assert_dumped(name);
+    assert_dumped("x waits 0 ms for thing: fork;");
+    assert_dumped("      at takes (takes.c:52)\n");
 }
 
 int main(void)
@@ -628,12 +439,8 @@ int main(void)
         testing_case(a_dump_gives_back_its_memory),
         testing_case(without_memory_it_is_a_list),
         testing_case(an_error_of_the_file_is_told),
-        testing_case(a_time_out_and_a_cancel_are_told),
-        testing_case(an_fd_is_told_with_its_events_and_what_it_is),
-        testing_case(a_stream_is_told_with_its_peer_and_how_much_is_written),
-        testing_case(an_fd_of_which_the_system_tells_nothing_is_a_number),
-        testing_case(signals_are_told_by_name),
-        testing_case(a_server_is_told_with_its_port_and_its_clients),
+        testing_case(what_reaches_an_unbuffered_file_is_whole_lines),
+        testing_case(a_line_may_be_longer_than_what_is_written_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,14 @@ static inline char *dumped(void)
         }                                                  \
     } while (0)
 
+/* The dump of the fixture's loop has that text somewhere. */
+#define assert_dumped(part)            \
+    do {                               \
+        char *whole_ = dumped();       \
+        assert_contains(whole_, part); \
+        free(whole_);                  \
+    } while (0)
+
 /* From begin_stderr to end_stderr what is written to standard error is kept; the text is valid until the
  * next end_stderr. */
 struct kept_stderr {

@@ -19,18 +19,13 @@ static void enter(struct eddy_heap *heap, eddy_timer *timer, int64_t deadline)
     eddy_heap_set(heap, &timer->timed.alarm, deadline);
 }
 
-/* Starts a timer that is started already later, without a look at the heap: its entry is put
- * right when it comes up. */
-static inline bool postpone(eddy_loop *loop, eddy_timer *timer, int64_t deadline)
+/* Whether a timer is started already, and can start anew later without a look at the heap: its entry
+ * is put right when it comes up. (While it is due it is in the heap only if it is periodic.) */
+static inline bool can_postpone(const eddy_loop *loop, const eddy_timer *timer, int64_t deadline)
 {
-    if (timer->loop != loop || !eddy_heap_has(&timer->timed.alarm) || deadline <= timer->entered ||
-        timer->timed.ready.bits != 0 || eddy_link_used(&timer->timed.ready.link) ||
-        loop->heap.sequence == UINT32_MAX) {
-        return false;
-    }
-    timer->timed.ready.generation = ++loop->heap.sequence;
-    timer->deadline = deadline;
-    return true;
+    return timer->loop == loop && eddy_heap_has(&timer->timed.alarm) &&
+           timer->timed.ready.bits == 0 && deadline > timer->entered &&
+           loop->heap.sequence != UINT32_MAX;
 }
 
 static int __attribute__((noinline))
@@ -61,16 +56,26 @@ start(eddy_loop *loop, eddy_timer *timer, int64_t deadline, eddy_timer_fn *callb
     return 0;
 }
 
-int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+static int __attribute__((noinline))
+start_anyhow(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
 {
     int64_t deadline = eddy_deadline_after(eddy_loop_now_inline(loop), delay);
 
-    if (postpone(loop, timer, deadline)) {
-        timer->callback = callback;
-        eddy_loop_changed(loop);
-        return 0;
-    }
     return start(loop, timer, deadline, callback);
+}
+
+int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+{
+    int64_t deadline = eddy_deadline_after(loop->now, delay);
+
+    /* inside a turn nobody has to be told of a later deadline */
+    if (!loop->in_turn || !can_postpone(loop, timer, deadline)) {
+        return start_anyhow(loop, timer, delay, callback);
+    }
+    timer->timed.ready.generation = ++loop->heap.sequence;
+    timer->deadline = deadline;
+    timer->callback = callback;
+    return 0;
 }
 
 int eddy_timer_start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period,

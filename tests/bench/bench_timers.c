@@ -15,13 +15,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { REARMS = 2000000, REARMS_A_TIME = 16 };
+enum { STARTS = 100000, REARMS = 2000000, REARMS_A_TIME = 16 };
 
 struct bench {
     eddy_loop *loop;
     eddy_timer *timers;
     uint32_t *order;
-    int64_t *delays; /* drawn before they are needed: a division takes as long as a start */
+    /* drawn before they are needed, for a division takes as long as a start: */
+    int64_t *delays;
+    uint32_t *picks;
     uint32_t count;
     uint32_t fired;
     uint64_t random;
@@ -83,17 +85,25 @@ static void start(struct bench *bench, uint32_t i, int64_t delay)
 
 static void bench_start_stop(struct bench *bench)
 {
-    int64_t begin = now();
+    uint32_t rounds = bench->count < STARTS ? STARTS / bench->count : 1;
+    int64_t starts = 0;
+    int64_t stops = 0;
 
-    for (uint32_t i = 0; i < bench->count; i++) {
-        start(bench, i, bench->delays[i]);
+    for (uint32_t round = 0; round < rounds; round++) {
+        int64_t begin = now();
+        int64_t middle;
+        for (uint32_t i = 0; i < bench->count; i++) {
+            start(bench, i, bench->delays[i]);
+        }
+        middle = now();
+        for (uint32_t i = 0; i < bench->count; i++) {
+            eddy_timer_stop(&bench->timers[bench->order[i]]);
+        }
+        stops += now() - middle;
+        starts += middle - begin;
     }
-    print(bench, "start", bench->count, now() - begin);
-    begin = now();
-    for (uint32_t i = 0; i < bench->count; i++) {
-        eddy_timer_stop(&bench->timers[bench->order[i]]);
-    }
-    print(bench, "stop", bench->count, now() - begin);
+    print(bench, "start", bench->count * rounds, starts);
+    print(bench, "stop", bench->count * rounds, stops);
 }
 
 static void bench_rearm(struct bench *bench)
@@ -103,12 +113,15 @@ static void bench_rearm(struct bench *bench)
     for (uint32_t i = 0; i < bench->count; i++) {
         start(bench, i, 60 * EDDY_SECOND);
     }
+    for (uint32_t i = 0; i < REARMS; i++) {
+        bench->picks[i] = (uint32_t)(next_random(bench) % bench->count);
+    }
     begin = now();
     for (uint32_t i = 0; i < REARMS; i++) {
         if (i % REARMS_A_TIME == 0) {
             eddy_loop_update(bench->loop);
         }
-        start(bench, (uint32_t)(next_random(bench) % bench->count), 60 * EDDY_SECOND);
+        start(bench, bench->picks[i], 60 * EDDY_SECOND);
     }
     print(bench, "rearm", REARMS, now() - begin);
     for (uint32_t i = 0; i < bench->count; i++) {
@@ -139,7 +152,9 @@ static int run(uint32_t count)
     bench.timers = calloc(count, sizeof *bench.timers);
     bench.order = calloc(count, sizeof *bench.order);
     bench.delays = calloc(count, sizeof *bench.delays);
-    if (result < 0 || bench.timers == NULL || bench.order == NULL || bench.delays == NULL) {
+    bench.picks = calloc(REARMS, sizeof *bench.picks);
+    if (result < 0 || bench.timers == NULL || bench.order == NULL || bench.delays == NULL ||
+        bench.picks == NULL) {
         return result < 0 ? result : -ENOMEM;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -162,6 +177,7 @@ static int run(uint32_t count)
     free(bench.timers);
     free(bench.order);
     free(bench.delays);
+    free(bench.picks);
     return result;
 }
 

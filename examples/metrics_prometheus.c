@@ -33,6 +33,11 @@ static void write_page(eddy_loop *loop, char *page, size_t size)
     append_metric(page, size, "steps_total", "counter", (double)m.steps);
     append_metric(page, size, "sleeps_total", "counter", (double)m.sleeps);
     append_metric(page, size, "fd_events_total", "counter", (double)m.fd_events);
+    append_metric(page, size, "waits_total", "counter", (double)m.waits);
+    append_metric(page, size, "epoll_ctl_total", "counter", (double)m.controls);
+    append_metric(page, size, "reads_total", "counter", (double)m.reads);
+    append_metric(page, size, "writes_total", "counter", (double)m.writes);
+    append_metric(page, size, "accepts_total", "counter", (double)m.accepts);
     append_metric(page, size, "deadlines_total", "counter", (double)m.deadlines);
     append_metric(page, size, "tasks_spawned_total", "counter", (double)m.spawned);
     append_metric(page, size, "idle_seconds_total", "counter", (double)m.idle / EDDY_SECOND);

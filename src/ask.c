@@ -13,12 +13,14 @@ static int wait_for_events(eddy_loop *loop, int64_t timeout)
     const struct eddy_sys *sys = loop->sys;
     int64_t milliseconds;
 
+    loop->counts.waits++;
     if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
         int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
         if (result != -ENOSYS && result != -EPERM) { /* -EPERM: a filter that knows less calls */
             return result;
         }
         loop->no_pwait2 = true;
+        loop->counts.waits++;
     }
     /* Rounded up: a timer never fires early, and the loop never spins through a last
      * millisecond. */

@@ -41,6 +41,7 @@ static int control(eddy_loop *loop, const eddy_io *io, int operation)
     }
     event.events = to_epoll(io);
     event.data.u64 = (uint64_t)loop->slots[io->fd].generation << 32 | (uint32_t)io->fd;
+    loop->counts.controls++;
     return loop->sys->epoll_ctl(loop->sys, loop->epoll, operation, io->fd, &event);
 }
 

@@ -156,7 +156,7 @@ int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *opt
         return result;
     }
     loop->now = eddy_clock_read(loop->clock, loop->sys);
-    loop->counts.made_at = loop->now;
+    loop->counts = (struct eddy_counts){.made_at = loop->now};
     *out = loop;
     return 0;
 }

@@ -59,13 +59,19 @@ struct eddy_io_slot {
     uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
 };
 
-/* What eddy_loop_metrics tells; counted a turn and not a step, so that it costs nothing. */
+/* What eddy_loop_metrics tells; counted a turn or a system call and not a step, so that it costs
+ * nothing. */
 struct eddy_counts {
     uint64_t turns;
     uint64_t steps;
     uint64_t sleeps;
     uint64_t fd_events;
     uint64_t deadlines;
+    uint64_t waits; /* of system calls: those that a program makes again and again */
+    uint64_t controls;
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t accepts;
     int64_t made_at;
     int64_t idle;
     int64_t longest_step;

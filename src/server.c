@@ -224,6 +224,7 @@ static int accept_one(eddy_server *server)
         loop, loop->sys->accept4(loop->sys, server->io.fd, SOCK_NONBLOCK | SOCK_CLOEXEC));
     int result;
 
+    loop->counts.accepts++;
     if (fd < 0) {
         return fd;
     }

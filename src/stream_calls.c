@@ -6,6 +6,7 @@ static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_
     const struct eddy_sys *sys = stream->io.loop->sys;
 
     while (count == -EINTR) {
+        stream->io.loop->counts.reads++;
         count = sys->read(sys, stream->io.fd, buffer, size);
     }
     if (count == -EAGAIN ||
@@ -35,6 +36,7 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
     const struct eddy_sys *sys = stream->io.loop->sys;
 
     while (count == -EINTR) {
+        stream->io.loop->counts.writes++;
         count = sys->send(sys, stream->io.fd, data, size);
     }
     if (count == -EAGAIN) {

@@ -86,6 +86,7 @@ static inline int64_t eddy_stream_read_some(eddy_stream *stream, void *buffer, s
 {
     ssize_t count;
 
+    stream->io.loop->counts.reads++;
     if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
         return eddy_stream_read_by_table(stream, buffer, size);
     }
@@ -105,6 +106,7 @@ static inline int64_t eddy_stream_write_some(eddy_stream *stream, const void *da
 {
     ssize_t count;
 
+    stream->io.loop->counts.writes++;
     if ((stream->state & EDDY_STREAM_DIRECT) == 0) {
         return eddy_stream_write_by_table(stream, data, size);
     }

@@ -34,6 +34,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
     while (stream->write_left > 0) {
         size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
         int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
+        stream->io.loop->counts.writes++;
         if (wrote == -EAGAIN) {
             stream->state &= ~(uint32_t)EDDY_WRITE;
             return EDDY_PENDING;

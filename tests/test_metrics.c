@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "eddy/callback.h"
+#include "eddy/connect.h"
 #include "eddy/io.h"
 #include "eddy/metrics.h"
+#include "eddy/server.h"
 #include "eddy/timer.h"
 
 static struct eddy_metrics metrics(void)
@@ -128,6 +130,64 @@ test(events_of_fds_and_the_fds_are_counted)
     close(fds[1]);
 }
 
+eddy_frame(echoes) {
+    eddy_coro co;
+    eddy_stream *stream;
+    char buffer[64];
+    int64_t size;
+};
+
+static void echoes(eddy_coro *co)
+{
+    eddy_begin(echoes);
+    eddy_await(self->size, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
+    eddy_await(eddy_write(co, self->stream, self->buffer, (size_t)self->size));
+    eddy_end;
+}
+
+eddy_frame(serves_one) {
+    eddy_coro co;
+    eddy_server server;
+    eddy_stream stream;
+    struct iovec pieces[2];
+    char answer[64];
+    int64_t size;
+};
+
+static void serves_one(eddy_coro *co)
+{
+    eddy_begin(serves_one);
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, echoes));
+    eddy_await(eddy_connect(co, &self->stream, "127.0.0.1", eddy_server_port(&self->server)));
+    self->pieces[0] = (struct iovec){.iov_base = (char *)(uintptr_t) "hello ", .iov_len = 6};
+    self->pieces[1] = (struct iovec){.iov_base = (char *)(uintptr_t) "world", .iov_len = 5};
+    eddy_await(eddy_writev(co, &self->stream, self->pieces, 2));
+    eddy_await(self->size, eddy_read(co, &self->stream, self->answer, sizeof self->answer));
+eddy_finally:
+    eddy_stream_close(&self->stream);
+    eddy_server_close(&self->server);
+    eddy_await(eddy_server_wait_closed(co, &self->server));
+    eddy_end;
+}
+
+test(system_calls_are_counted)
+{
+    struct eddy_metrics now;
+
+    testing_forget_calls();
+    assert_int_equal(run(serves_one), 0);
+    now = metrics();
+    assert_int_equal(now.accepts, testing_calls(accept4));
+    assert_int_equal(now.reads, testing_calls(read));
+    assert_int_equal(now.reads, 2);
+    assert_int_equal(now.writes, testing_calls(send) + testing_calls(sendv));
+    assert_int_equal(now.writes, 2);
+    assert_int_equal(now.controls, testing_calls(epoll_ctl));
+    assert_int_equal(now.controls, 6); /* a listener and two streams, in and out */
+    assert_int_equal(now.waits, testing_calls(epoll_wait) + testing_calls(epoll_pwait2));
+    assert_true(now.waits > 0);
+}
+
 test(virtual_time_that_is_jumped_over_is_idle)
 {
     assert_int_equal(run(sleeps, .seconds = 5), 0);
@@ -195,6 +255,7 @@ int main(void)
         testing_case(what_is_to_run_is_counted),
         testing_case(deadlines_that_came_up_and_those_that_are_armed_are_counted),
         testing_case(events_of_fds_and_the_fds_are_counted),
+        testing_case(system_calls_are_counted),
         testing_case(virtual_time_that_is_jumped_over_is_idle),
         testing_case(real_time_is_idle_in_the_kernel_and_busy_else),
         testing_case(it_may_be_asked_inside_a_step),

@@ -21,6 +21,13 @@ struct eddy_metrics {
     int64_t busy;         /* all others; with a foreign main loop that one's too */
     int64_t longest_step; /* nanoseconds; 0 unless slow steps are looked for, see trace.h */
 
+    /* Since then, system calls, also those that failed; what opens and closes is left out: */
+    uint64_t waits;    /* for events: epoll_wait(2), epoll_pwait2(2) */
+    uint64_t controls; /* epoll_ctl(2) */
+    uint64_t reads;    /* from streams: read(2) */
+    uint64_t writes;   /* to streams: send(2), sendmsg(2) */
+    uint64_t accepts;  /* accept4(2) */
+
     /* At the moment: */
     uint64_t ready;   /* tasks and callbacks that are to run */
     uint64_t live;    /* tasks that have not ended */
@@ -29,8 +36,8 @@ struct eddy_metrics {
 };
 
 /* Fills the struct. From any step or callback, and between polls; changes nothing. Takes as long
- * as walking the ready list does. Reads, writes and the like are not counted: who wants to know,
- * counts them in a table of system calls of his own (sys.h). */
+ * as walking the ready list does. Who wants to know of each single system call counts in a table
+ * of his own (sys.h). */
 EDDY_API void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics);
 
 #ifdef __cplusplus

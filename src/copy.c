@@ -130,7 +130,7 @@ piece_odd(struct copy *copy, struct eddy_task_record *task, int64_t count, int64
 
 /* Reads once and writes it: 1 if there may be more, 0 at the end of the file, EDDY_PENDING, or an
  * error. */
-static inline int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
+static int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
 {
     int64_t count = -EAGAIN;
     int64_t done = -EAGAIN;
@@ -171,7 +171,7 @@ static void finish(struct copy *copy)
 
     drop_rest(copy);
     eddy_stream_read_over(copy->from);
-    copy->from->state &= ~(uint32_t)EDDY_STREAM_COPIED_FROM;
+    copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
     copy->to->state &= ~(uint32_t)EDDY_STREAM_COPIED_TO;
     eddy_pool_give(&loop->pool, copy, copy->pool_class);
 }
@@ -180,6 +180,14 @@ static int abort_copy(struct eddy_task_record *task)
 {
     finish(task->in.object);
     return 1;
+}
+
+/* From here on an event may move them, unless older ones are to be written before. */
+static void wait_for_bytes(struct copy *copy)
+{
+    if (copy->rest == NULL) {
+        copy->from->state |= EDDY_STREAM_TO_COPY;
+    }
 }
 
 static int64_t resume_copy(struct eddy_task_record *task)
@@ -192,7 +200,9 @@ static int64_t resume_copy(struct eddy_task_record *task)
         eddy_wake_to_try_inline(task);
         return EDDY_PENDING;
     }
-    if (result != EDDY_PENDING) {
+    if (result == EDDY_PENDING) {
+        wait_for_bytes(copy);
+    } else {
         finish(copy);
     }
     return result;
@@ -221,26 +231,50 @@ static const struct eddy_wait copy_kind = {
     .describe = describe,
 };
 
+/* What is not just one piece, read and written at once. */
+static void __attribute__((noinline)) at_event_odd(struct copy *copy, int64_t count, int64_t done)
+{
+    struct eddy_task_record *task = copy->from->reader;
+    int64_t result = piece_odd(copy, task, count, done);
+
+    if (result == EDDY_PENDING) {
+        return;
+    }
+    if (result != 1) {
+        finish(copy);
+        eddy_wake(task, result);
+        return;
+    }
+    copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+    eddy_wake_to_try_inline(task);
+}
+
 /* One piece is copied at once, which is all there is of a message. More is for the task's turn; and
  * so is everything in a poll that has only so much time. */
-void eddy_copy_at_event(struct eddy_task_record *task)
+void eddy_copy_at_event(eddy_stream *from)
 {
-    struct copy *copy = task->in.object;
+    struct copy *copy = from->reader->in.object;
+    int64_t count;
+    int64_t done;
 
-    if (!copy->from->io.loop->in_a_hurry && copy->rest == NULL &&
-        task->timed.ready.state == EDDY_TASK_WAITING_) {
-        int64_t result = copy_piece(copy, task);
-        if (result == EDDY_PENDING ||
-            (result == 1 && copy->rest == NULL && (copy->from->state & EDDY_READ) == 0)) {
+    if (!from->io.loop->in_a_hurry) {
+        count = eddy_stream_read_some(from, copy->buffer, BUFFER_SIZE);
+        if (count <= 0 || (copy->to->state & EDDY_WRITE) == 0) {
+            at_event_odd(copy, count, -EAGAIN);
             return;
         }
-        if (result != 1) {
-            finish(copy);
-            eddy_wake(task, result);
+        done = eddy_stream_write_some(copy->to, copy->buffer, (size_t)count);
+        if (done != count) {
+            at_event_odd(copy, count, done);
+            return;
+        }
+        wrote(copy, count);
+        if ((from->state & EDDY_READ) == 0) {
             return;
         }
     }
-    eddy_wake_to_try_inline(task);
+    from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+    eddy_wake_to_try_inline(from->reader);
 }
 
 /* ---- the operation */
@@ -286,7 +320,6 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
         return eddy_done(co, -ENOMEM);
     }
     eddy_stream_read_begins(from, co->task);
-    from->state |= EDDY_STREAM_COPIED_FROM;
     to->writer = co->task;
     to->state |= EDDY_STREAM_COPIED_TO;
     result = copy_pieces(copy, co->task, PIECES_A_TURN);
@@ -297,6 +330,8 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
     parked = eddy_park(co, &copy_kind, copy, NULL);
     if (result == 1) {
         eddy_wake_to_try(co->task);
+    } else {
+        wait_for_bytes(copy);
     }
     return parked;
 }

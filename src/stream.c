@@ -96,8 +96,7 @@ static const struct eddy_wait write_kind = {
     .describe = eddy_stream_describe_write,
 };
 
-/* Who only waits for the stream to be readable has what he waits for; who reads is to try, for
- * which a copy need not wait until its turn. */
+/* Who only waits for the stream to be readable has what he waits for; who reads is to try. */
 static inline void tell_reader(eddy_stream *stream)
 {
     struct eddy_task_record *reader = stream->reader;
@@ -105,8 +104,6 @@ static inline void tell_reader(eddy_stream *stream)
     if (reader->wait == &readable_kind) {
         eddy_stream_read_over(stream);
         eddy_wake_inline(stream->io.loop, reader, 1);
-    } else if ((stream->state & EDDY_STREAM_COPIED_FROM) != 0) {
-        eddy_copy_at_event(reader);
     } else {
         eddy_wake_to_try_inline(reader);
     }
@@ -124,7 +121,9 @@ static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigne
     }
     if ((events & ~(unsigned)EDDY_WRITE) != 0) {
         stream->state |= EDDY_READ;
-        if ((stream->state & EDDY_STREAM_READING) != 0) {
+        if ((stream->state & EDDY_STREAM_TO_COPY) != 0) {
+            eddy_copy_at_event(stream);
+        } else if ((stream->state & EDDY_STREAM_READING) != 0) {
             tell_reader(stream);
         }
     }
@@ -147,7 +146,9 @@ static void on_events(eddy_io *io, unsigned events)
         return;
     }
     stream->state = state | EDDY_READ | EDDY_WRITE;
-    if ((state & EDDY_STREAM_READING) != 0) {
+    if ((state & EDDY_STREAM_TO_COPY) != 0) {
+        eddy_copy_at_event(stream);
+    } else if ((state & EDDY_STREAM_READING) != 0) {
         tell_reader(stream);
     }
 }

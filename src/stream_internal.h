@@ -17,8 +17,9 @@ enum {
     EDDY_STREAM_WRITING = 0x800, /* `writer` waits */
     /* TCP, and no event told of more than data so far: a short read has emptied the socket */
     EDDY_STREAM_DRAINS = 0x1000,
-    EDDY_STREAM_COPIED_FROM = 0x2000, /* `reader` copies it to another */
-    EDDY_STREAM_COPIED_TO = 0x4000,   /* `writer` copies another to it, and need not wait for it */
+    /* `reader` copies it, waits for bytes to copy, and has none that are still to be written */
+    EDDY_STREAM_TO_COPY = 0x2000,
+    EDDY_STREAM_COPIED_TO = 0x4000, /* `writer` copies another to it, and need not wait for it */
     EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
 };
 
@@ -140,7 +141,7 @@ void eddy_stream_disown(eddy_stream *stream);
 
 /* ---- copy.c */
 
-/* The stream that `task` copies is readable. */
-void eddy_copy_at_event(struct eddy_task_record *task);
+/* There are bytes in a stream that is EDDY_STREAM_TO_COPY. */
+void eddy_copy_at_event(eddy_stream *from);
 
 #endif

@@ -196,13 +196,19 @@ static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
  * something in the batch again. `steps` have run in the loop since it was last counted. */
 static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
 {
-    if (loop->turn_seen || loop->ready.next == &loop->ready ||
+    struct eddy_link *first = loop->ready.next;
+    struct eddy_link *last = loop->ready.prev;
+
+    if (loop->turn_seen || first == &loop->ready ||
         loop->steps_since_asked + steps >= loop->ask_interval) {
         return false;
     }
-    loop->batch = loop->ready;
-    loop->batch.next->prev = &loop->batch;
-    loop->batch.prev->next = &loop->batch;
+    /* In this order the compiler does not make one vector of the two ends, which would wait for the
+     * stores that made them. */
+    first->prev = &loop->batch;
+    loop->batch.next = first;
+    last->next = &loop->batch;
+    loop->batch.prev = last;
     eddy_list_init(&loop->ready);
     loop->counts.turns++;
     return true;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -117,10 +118,14 @@ static int say_served(const struct options *options, const struct totals *totals
 
 static int report_ready(const struct serve *self)
 {
+    int error;
+
     if (self->parent < 0) {
         return say_listening(self->options->host, eddy_server_port(&self->server));
     }
-    return write(self->parent, "", 1) == 1 ? 0 : -errno;
+    error = write(self->parent, "", 1) == 1 ? 0 : -errno;
+    close(self->parent);
+    return error;
 }
 
 /* Serves in this process; the exit status. */
@@ -399,10 +404,25 @@ static void raise_file_limit(uint32_t max_clients)
     }
 }
 
+/* Opens the standard streams that are closed, or else a socket would get such a number, and with
+ * it the lines that are printed. For reading only, so that to print is still an error. */
+static void occupy_standard_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options options = parse(argc, argv);
 
+    occupy_standard_streams();
     raise_file_limit(options.max_clients);
     return options.workers > 1 ? run_workers(&options) : run_alone(&options);
 }

@@ -270,14 +270,17 @@ static int64_t run_outside(uint32_t count, int control, const char *path)
 
 /* ---- the command line */
 
-static void raise_file_limit(void)
+/* Whether each side may have so many connections: without room for all, both would wait. */
+static bool raise_file_limit(uint32_t count)
 {
+    enum { OTHERS = 16 }; /* standard streams, listener, what the loop has for itself */
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return false;
     }
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 && (uint64_t)count + OTHERS <= limit.rlim_max;
 }
 
 int main(int argc, char **argv)
@@ -293,7 +296,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_idle [N [--server-exe PATH]]\n");
         return 2;
     }
-    raise_file_limit();
+    if (!raise_file_limit(count)) {
+        fprintf(stderr, "bench_idle: fewer open files are allowed than N and some more\n");
+        return 1;
+    }
     clients = start_clients(&control, count);
     if (clients < 0) {
         perror("bench_idle");

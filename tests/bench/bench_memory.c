@@ -77,6 +77,10 @@ int main(int argc, char **argv)
     int64_t result;
     long after;
 
+    if (count == 0 || !(seconds > 0 && seconds < 1e6) || argc > 3) {
+        fprintf(stderr, "usage: bench_memory [N [SECONDS]]\n");
+        return 2;
+    }
     duration = (int64_t)(seconds * 1e9);
     result = eddy_run(spawn_all, .count = count);
     after = peak_kib();

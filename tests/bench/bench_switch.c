@@ -134,13 +134,18 @@ static void resume_at(eddy_coro *co)
 
 int main(int argc, char **argv)
 {
+    uint64_t tasks = argc == 3 ? strtoull(argv[1], NULL, 10) : 2;
+    uint64_t switches = argc == 3 ? strtoull(argv[2], NULL, 10) : 20000000;
     int64_t result;
 
-    if (argc == 3) {
-        return eddy_exit_status(eddy_run(pause_all, .tasks = strtoull(argv[1], NULL, 10),
-                                         .switches = strtoull(argv[2], NULL, 10)));
+    if ((argc != 1 && argc != 3) || tasks == 0 || switches < tasks) {
+        fprintf(stderr, "usage: bench_switch [TASKS SWITCHES]\n");
+        return 2;
     }
-    result = eddy_run(pause_all, .tasks = 2, .switches = 20000000);
+    result = eddy_run(pause_all, .tasks = tasks, .switches = switches);
+    if (argc == 3) {
+        return eddy_exit_status(result);
+    }
     result = result < 0 ? result : eddy_run(pause_all, .tasks = 10000, .switches = 20000000);
     result = result < 0 ? result : eddy_run(caller, .calls = 20000000);
     for (uint64_t depth = 1; depth <= 64 && result >= 0; depth *= 4) {

@@ -159,9 +159,14 @@ eddy_finally:
 
 int main(int argc, char **argv)
 {
-    int64_t result =
-        eddy_run(play, .rounds = argc == 2 ? strtoull(argv[1], NULL, 10) : UINT64_C(20000000));
+    uint64_t rounds = argc == 2 ? strtoull(argv[1], NULL, 10) : UINT64_C(20000000);
+    int64_t result;
 
+    if (argc > 2 || rounds == 0) {
+        fprintf(stderr, "usage: bench_sync [HANDOVERS]\n");
+        return 2;
+    }
+    result = eddy_run(play, .rounds = rounds);
     if (result < 0) {
         fprintf(stderr, "bench_sync: %s\n", eddy_strerror(result));
     }

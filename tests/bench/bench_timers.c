@@ -187,7 +187,12 @@ int main(int argc, char **argv)
     int result = 0;
 
     for (int i = 1; i < argc && result == 0; i++) {
-        result = run((uint32_t)strtoul(argv[i], NULL, 10));
+        uint32_t count = (uint32_t)strtoul(argv[i], NULL, 10);
+        if (count == 0) {
+            fprintf(stderr, "usage: bench_timers [N ...]\n");
+            return 2;
+        }
+        result = run(count);
     }
     for (size_t i = 0; argc == 1 && i < sizeof sizes / sizeof *sizes && result == 0; i++) {
         result = run(sizes[i]);

@@ -182,6 +182,7 @@ test(a_task_that_is_cancelled_already_connects_nowhere)
 /* ---- connections that take long: a socket that cannot be written to yet */
 
 static int far_end;
+static int connect_says;
 static int pending_error;
 
 static int full_socket(const struct eddy_sys *sys, int domain, int type, int protocol)
@@ -206,14 +207,7 @@ static int connect_takes_long(const struct eddy_sys *sys, int fd, const struct s
     (void)fd;
     (void)address;
     (void)size;
-    return -EINPROGRESS;
-}
-
-static int connect_is_interrupted(const struct eddy_sys *sys, int fd,
-                                  const struct sockaddr *address, socklen_t size)
-{
-    (void)connect_takes_long(sys, fd, address, size);
-    return -EINTR;
+    return connect_says;
 }
 
 static int how_it_went(const struct eddy_sys *sys, int fd, int level, int name, void *value,
@@ -228,11 +222,13 @@ static int how_it_went(const struct eddy_sys *sys, int fd, int level, int name, 
     return 0;
 }
 
-static eddy_task start_slowly(int64_t limit)
+/* Connects with a socket that is full, and a connect(2) that says `error`. */
+static eddy_task start_slowly_with(int error, int64_t limit)
 {
     eddy_task task;
 
     pending_error = 0;
+    connect_says = error;
     testing.sys.table.socket = full_socket;
     testing.sys.table.connect = connect_takes_long;
     testing.sys.table.getsockopt = how_it_went;
@@ -242,6 +238,11 @@ static eddy_task start_slowly(int64_t limit)
     testing_turn();
     testing_assert_log("");
     return task;
+}
+
+static eddy_task start_slowly(int64_t limit)
+{
+    return start_slowly_with(-EINPROGRESS, limit);
 }
 
 test(a_connection_that_takes_long_is_waited_for)
@@ -261,10 +262,8 @@ test(a_connection_that_takes_long_is_waited_for)
 
 test(a_connect_that_is_interrupted_goes_on_by_itself)
 {
-    eddy_task task;
+    eddy_task task = start_slowly_with(-EINTR, 0);
 
-    testing.sys.table.connect = connect_is_interrupted;
-    task = start_slowly(0);
     net_drain(far_end);
     assert_int_equal(eddy_loop_run_until(testing.loop, task), 0);
     testing_assert_log("connect=0");

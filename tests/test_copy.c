@@ -152,6 +152,29 @@ test(one_that_takes_no_more_stops_the_other)
     assert_int_equal(count, sent);
 }
 
+static int sends; /* how often the kernel takes two bytes more */
+
+static ssize_t send_two_bytes(const struct eddy_sys *sys, int fd, const void *data, size_t size)
+{
+    (void)sys;
+    return sends-- > 0 ? send(fd, data, size < 2 ? size : 2, MSG_NOSIGNAL) : -EAGAIN;
+}
+
+test(the_counter_tells_what_was_written_of_a_piece_that_was_not_taken_whole)
+{
+    eddy_task task;
+
+    testing.sys.table.send = send_two_bytes;
+    sends = 2;
+    task = start_copy();
+    net_send(from_peer, "hello");
+    net_expect(to_peer, "hell");
+    assert_int_equal(count, 4);
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+    assert_int_equal(count, 4);
+}
+
 test(closing_either_ends_it)
 {
     eddy_task task = start_copy();
@@ -250,6 +273,7 @@ int main(void)
         copy_case(
             bytes_are_copied_when_the_loop_hears_of_them_but_in_a_poll_with_a_budget_in_their_turn),
         copy_case(one_that_takes_no_more_stops_the_other),
+        copy_case(the_counter_tells_what_was_written_of_a_piece_that_was_not_taken_whole),
         copy_case(closing_either_ends_it),
         copy_case(a_receiver_that_is_gone_is_epipe),
         copy_case(a_cancel_takes_effect_at_once_and_leaves_both_to_others),

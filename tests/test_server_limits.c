@@ -1,7 +1,10 @@
-/* server.h: max_clients, reuse_port, and memory that is short. */
+/* server.h: what its sockets are, max_clients, reuse_port, and memory that is short. */
 #include "support/children.h"
 #include "support/net.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -119,6 +122,60 @@ static void end(void)
     eddy_server_close(&second);
     testing_run();
     assert_int_equal(server.active, 0);
+}
+
+/* ---- its sockets */
+
+eddy_frame(looks) {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+/* Logs what the client's socket is. */
+static void looks(eddy_coro *co)
+{
+    int no_delay = 0;
+    socklen_t size = sizeof no_delay;
+    int fd;
+
+    eddy_begin(looks);
+    fd = eddy_stream_fd(self->stream);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+    testing_log("%s %s %s %s", (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 ? "nonblocking" : "blocking",
+                (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0 ? "close-on-exec" : "inherited",
+                no_delay != 0 ? "no-delay" : "delayed", fd > 2 ? "apart" : "standard");
+    eddy_end;
+}
+
+eddy_frame(serves_looks) {
+    eddy_coro co;
+};
+
+static void serves_looks(eddy_coro *co)
+{
+    eddy_begin(serves_looks);
+    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, looks));
+    eddy_end;
+}
+
+test(the_sockets_are_nonblocking_close_on_exec_without_delay_and_no_standard_fd)
+{
+    int fd;
+    int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
+
+    assert_true(saved >= 0);
+    assert_int_equal(testing_run_task(serves_looks), 0);
+    assert_true((fcntl(server.io.fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_true((fcntl(server.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    fd = waiting_client();
+    close(STDIN_FILENO);
+    net_expect_end(fd);
+    testing_assert_log("nonblocking close-on-exec no-delay apart");
+    assert_false(net_is_open(STDIN_FILENO));
+    assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+    close(saved);
+    close(fd);
+    end();
 }
 
 /* ---- max_clients */
@@ -410,6 +467,7 @@ test(a_client_for_whom_there_is_no_memory_is_closed_and_the_next_is_served)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        limits_case(the_sockets_are_nonblocking_close_on_exec_without_delay_and_no_standard_fd),
         limits_case(the_next_client_waits_until_one_has_gone),
         limits_case(one_at_a_time),
         limits_case(a_full_server_does_not_spin),

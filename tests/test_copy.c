@@ -175,6 +175,37 @@ test(the_counter_tells_what_was_written_of_a_piece_that_was_not_taken_whole)
     assert_int_equal(count, 4);
 }
 
+eddy_frame(sends_later) {
+    eddy_coro co;
+    int64_t at;
+};
+
+static void sends_later(eddy_coro *co)
+{
+    eddy_begin(sends_later);
+    eddy_await(eddy_sleep(co, self->at));
+    net_send(from_peer, "x");
+    eddy_end;
+}
+
+test(bytes_that_are_copied_put_the_idle_time_outs_of_both_off)
+{
+    struct eddy_idle idle[2] = {{.timeout = 0}, {.timeout = 0}};
+    eddy_task task = start_copy();
+
+    assert_int_equal(eddy_stream_idle_timeout(&from, &idle[0], 100 * MS), 0);
+    assert_int_equal(eddy_stream_idle_timeout(&to, &idle[1], 90 * MS), 0);
+    eddy_detach(eddy_loop_spawn(testing.loop, sends_later, .at = 70 * MS));
+    eddy_detach(eddy_loop_spawn(testing.loop, sends_later, .at = 150 * MS));
+    assert_int_equal(finish(task), -ETIMEDOUT);
+    assert_int_equal(testing.clock.now, 240 * MS);
+    assert_true(eddy_stream_is_open(&from));
+    testing_run();
+    assert_int_equal(testing.clock.now, 250 * MS);
+    assert_false(eddy_stream_is_open(&from));
+    net_expect(to_peer, "xx");
+}
+
 test(closing_either_ends_it)
 {
     eddy_task task = start_copy();
@@ -274,6 +305,7 @@ int main(void)
             bytes_are_copied_when_the_loop_hears_of_them_but_in_a_poll_with_a_budget_in_their_turn),
         copy_case(one_that_takes_no_more_stops_the_other),
         copy_case(the_counter_tells_what_was_written_of_a_piece_that_was_not_taken_whole),
+        copy_case(bytes_that_are_copied_put_the_idle_time_outs_of_both_off),
         copy_case(closing_either_ends_it),
         copy_case(a_receiver_that_is_gone_is_epipe),
         copy_case(a_cancel_takes_effect_at_once_and_leaves_both_to_others),

@@ -122,6 +122,7 @@ static void end(void)
     eddy_server_close(&second);
     testing_run();
     assert_int_equal(server.active, 0);
+    assert_false(eddy_timer_started(&server.retry)); /* it lies in the server, which may go now */
 }
 
 /* ---- its sockets */
@@ -158,23 +159,35 @@ static void serves_looks(eddy_coro *co)
     eddy_end;
 }
 
-test(the_sockets_are_nonblocking_close_on_exec_without_delay_and_no_standard_fd)
+static void look_at_client(int fd)
+{
+    net_expect_end(fd);
+    testing_assert_log("nonblocking close-on-exec no-delay apart");
+    close(fd);
+}
+
+test(the_sockets_are_nonblocking_close_on_exec_and_without_delay)
+{
+    assert_int_equal(testing_run_task(serves_looks), 0);
+    assert_true((fcntl(server.io.fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_true((fcntl(server.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    look_at_client(waiting_client());
+    end();
+}
+
+test(a_client_is_never_one_of_the_standard_fds)
 {
     int fd;
     int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
 
     assert_true(saved >= 0);
     assert_int_equal(testing_run_task(serves_looks), 0);
-    assert_true((fcntl(server.io.fd, F_GETFL) & O_NONBLOCK) != 0);
-    assert_true((fcntl(server.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
     fd = waiting_client();
     close(STDIN_FILENO);
-    net_expect_end(fd);
-    testing_assert_log("nonblocking close-on-exec no-delay apart");
+    look_at_client(fd);
     assert_false(net_is_open(STDIN_FILENO));
     assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
     close(saved);
-    close(fd);
     end();
 }
 
@@ -467,7 +480,8 @@ test(a_client_for_whom_there_is_no_memory_is_closed_and_the_next_is_served)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        limits_case(the_sockets_are_nonblocking_close_on_exec_without_delay_and_no_standard_fd),
+        limits_case(the_sockets_are_nonblocking_close_on_exec_and_without_delay),
+        limits_case(a_client_is_never_one_of_the_standard_fds),
         limits_case(the_next_client_waits_until_one_has_gone),
         limits_case(one_at_a_time),
         limits_case(a_full_server_does_not_spin),

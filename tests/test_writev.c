@@ -231,6 +231,34 @@ test(a_cancelled_write_tells_exactly_what_the_kernel_has)
     assert_int_equal(eddy_stream_written(&stream), written);
 }
 
+eddy_frame(takes) {
+    eddy_coro co;
+    int64_t at;
+};
+
+/* At that time the peer takes what there is. */
+static void takes(eddy_coro *co)
+{
+    eddy_begin(takes);
+    eddy_await(eddy_sleep(co, self->at));
+    assert_true(net_drain(peer) > 0);
+    eddy_end;
+}
+
+test(bytes_that_are_written_put_an_idle_time_out_off)
+{
+    const size_t sizes[] = {MEBIBYTE, MEBIBYTE};
+    struct iovec *pieces = pieces_new(sizes, 2);
+    struct eddy_idle idle = {.timeout = 0};
+    eddy_task task = eddy_loop_spawn(testing.loop, writes, .pieces = pieces, .count = 2);
+
+    assert_int_equal(eddy_stream_idle_timeout(&stream, &idle, 100 * MS), 0);
+    eddy_detach(eddy_loop_spawn(testing.loop, takes, .at = 70 * MS));
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), -ETIMEDOUT);
+    assert_int_equal(testing.clock.now, 170 * MS);
+    pieces_free(pieces, 2);
+}
+
 test(a_peer_that_is_gone_is_epipe)
 {
     const size_t sizes[] = {MEBIBYTE, MEBIBYTE};
@@ -296,6 +324,7 @@ int main(void)
         writev_case(a_piece_is_cut_at_any_byte),
         writev_case(at_most_1024_pieces),
         writev_case(a_cancelled_write_tells_exactly_what_the_kernel_has),
+        writev_case(bytes_that_are_written_put_an_idle_time_out_off),
         writev_case(a_peer_that_is_gone_is_epipe),
         writev_case(one_task_writes_at_a_time),
         writev_case(closing_wakes_the_writer),

@@ -39,6 +39,10 @@ for few in "4 1" "5 1" "6 1" "4 3" "5 3" "6 3" "7 3" "8 3"; do # files, workers:
     expect_mistake 1 echo_server --port 0 --workers "${few#* }"
 done
 most_files=
+status=0 # without a standard output nobody can be told of the port
+"$programs/echo_server" --port 0 --workers 2 >&- 2>"$work/closed.err" || status=$?
+expect "no standard output: exit status" 1 "$status"
+expect "no standard output: lines on standard error" 1 "$(wc -l <"$work/closed.err")"
 if [ -w /dev/full ]; then
     status=0
     "$programs/echo_server" --port 0 >/dev/full 2>"$work/full.err" || status=$?

@@ -118,7 +118,7 @@ echo "install: ok"
 # It may be moved.
 mv "$prefix" "$scratch/moved"
 prefix=$scratch/moved
-if grep -rn "$scratch" "$prefix/lib/cmake" "$prefix/lib/pkgconfig"; then
+if grep -rlF -e "$scratch/" -e "$EDDY_SOURCE_DIR/" "$prefix"; then
     fail "an installed file names the place where it was built or installed"
 fi
 

@@ -9,6 +9,7 @@ enum {
     ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
     ALWAYS_TOLD = EDDY_HANGUP | EDDY_ERROR,
     FIRST_SLOTS = 64,
+    MOST_DOUBTS = 16, /* before the set is made anew, for there are worse things than to do that */
     NOT_REGISTERED = 0,
     IN_EPOLL = 1,
     ALWAYS_READY = 2 /* a regular file: in loop->always while there is an interest */
@@ -212,6 +213,7 @@ void eddy_io_stop(eddy_io *io)
     }
     loop->slots[io->fd].io = NULL;
     loop->slots[io->fd].generation++;
+    loop->stopped_since_asked = true;
     io->loop = NULL;
 }
 
@@ -276,6 +278,19 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
     }
 }
 
+/* An event for a watcher that is gone: either it was stopped after the kernel was asked, or its fd
+ * was closed while a duplicate of it lives on, and epoll goes on about it for ever. Then there is no
+ * way to take it out but to make the set anew; if that fails, the next such event tries again. */
+static void __attribute__((noinline)) on_stale_event(eddy_loop *loop)
+{
+    if (loop->stopped_since_asked && loop->doubts < MOST_DOUBTS) {
+        loop->doubts++;
+        return;
+    }
+    loop->doubts = 0;
+    (void)eddy_io_rebuild(loop);
+}
+
 /* The slot exists, for it was registered once. Its generation has changed if that watcher is
  * gone. */
 void eddy_io_dispatch(eddy_loop *loop, int count)
@@ -286,10 +301,7 @@ void eddy_io_dispatch(eddy_loop *loop, int count)
         if (slot->generation == (uint32_t)(data >> 32)) {
             tell(loop, slot->io, loop->events[i].events);
         } else {
-            /* An event for a watcher that is gone: its fd was closed while a duplicate of it
-             * lives on, and epoll goes on about it for ever. There is no way to take it out but
-             * to make the set anew. If that fails, the next stale event tries again. */
-            (void)eddy_io_rebuild(loop);
+            on_stale_event(loop);
         }
     }
 }

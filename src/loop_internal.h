@@ -117,12 +117,14 @@ struct eddy_loop {
     int64_t timerfd_deadline;
     struct eddy_io_slot *slots; /* by fd */
     int slot_count;
-    int watched;             /* fds in the epoll set, the wake-up eventfd left out */
-    struct eddy_link always; /* regular files with an interest: always ready */
-    eddy_io wake_io;         /* an eventfd */
-    eddy_io timer_io;        /* the timerfd */
-    int woken;               /* atomic: the eventfd is written, or about to be */
-    eddy_callback *messages; /* atomic: from other threads, newest first */
+    int watched;              /* fds in the epoll set, the wake-up eventfd left out */
+    bool stopped_since_asked; /* a watcher was, so that an event may be older than its end */
+    int doubts;               /* events that may have been such */
+    struct eddy_link always;  /* regular files with an interest: always ready */
+    eddy_io wake_io;          /* an eventfd */
+    eddy_io timer_io;         /* the timerfd */
+    int woken;                /* atomic: the eventfd is written, or about to be */
+    eddy_callback *messages;  /* atomic: from other threads, newest first */
 
     /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */

@@ -80,6 +80,48 @@ static void log_tick(eddy_timer *timer)
     testing_log("%s", (const char *)timer->user);
 }
 
+/* ---- stopped after the kernel was asked */
+
+/* A watcher has an event, which was fetched, when it is stopped. */
+static void stop_after_the_kernel_was_asked(void)
+{
+    static eddy_io io = {.user = "late"};
+    int fds[2];
+
+    testing_pipe(fds);
+    start(&io, fds[0], EDDY_READ, log_events);
+    testing_poke(fds[1]);
+    assert_int_equal(eddy_loop_prepare(testing.loop, 0), 0);
+    assert_int_equal(eddy_loop_wait(testing.loop), 0);
+    eddy_io_stop(&io);
+    close_both(fds);
+    assert_int_equal(testing_turn(), 0);
+}
+
+test(an_event_that_is_older_than_the_end_of_its_watcher_is_no_reason_to_make_the_set_anew)
+{
+    for (int i = 0; i < 16; i++) {
+        stop_after_the_kernel_was_asked();
+    }
+    assert_int_equal(testing_calls(epoll_create), 0);
+}
+
+test(among_such_events_one_that_will_not_end_is_found_all_the_same)
+{
+    int write_end;
+    int duplicate = leave_a_stale_registration(&write_end);
+
+    for (int i = 0; i < 8; i++) { /* two events each */
+        stop_after_the_kernel_was_asked();
+    }
+    assert_int_equal(testing_calls(epoll_create), 0);
+    stop_after_the_kernel_was_asked();
+    assert_int_equal(testing_calls(epoll_create), 1);
+    assert_false(loop_fd_is_readable());
+    close(duplicate);
+    close(write_end);
+}
+
 test(a_stale_registration_does_not_hold_up_a_virtual_clock)
 {
     static eddy_timer timer = {.user = "tick"};
@@ -181,6 +223,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(an_fd_that_was_closed_while_a_duplicate_lives_does_not_spin),
+        testing_case(
+            an_event_that_is_older_than_the_end_of_its_watcher_is_no_reason_to_make_the_set_anew),
+        testing_case(among_such_events_one_that_will_not_end_is_found_all_the_same),
         testing_case(a_stale_registration_does_not_hold_up_a_virtual_clock),
         testing_case(a_rebuild_is_tried_again_when_it_fails),
         testing_case(a_rebuild_that_fails_half_way_loses_no_watcher),

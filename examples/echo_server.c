@@ -187,10 +187,13 @@ struct worker {
     struct totals totals; /* shared with the worker, who sets them at its end */
 };
 
-static int run_worker(const struct options *options, struct worker *worker, int parent)
+static int run_worker(const struct options *options, struct worker *worker, pid_t parent, int pipe)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* a parent that is killed leaves none behind */
-    return run_server(options, &worker->totals, parent);
+    if (getppid() != parent) {        /* also if that was before */
+        return 1;
+    }
+    return run_server(options, &worker->totals, pipe);
 }
 
 /* Starts a worker, and waits until it listens: false, and that is told, if it does not. */
@@ -199,6 +202,7 @@ static bool start_worker(const struct options *options, struct worker *worker)
     int fds[2];
     char byte;
     bool ready;
+    pid_t parent = getpid();
     pid_t pid; /* in the worker it is 0: not to be seen by the parent */
 
     if (pipe(fds) < 0) {
@@ -208,7 +212,7 @@ static bool start_worker(const struct options *options, struct worker *worker)
     pid = fork();
     if (pid == 0) {
         close(fds[0]);
-        exit(run_worker(options, worker, fds[1]));
+        exit(run_worker(options, worker, parent, fds[1]));
     }
     if (pid < 0) {
         fail(options, -errno);
@@ -354,10 +358,11 @@ static void parse_option(struct options *options, const char *name, const char *
         options->port = (int)parse_number(value, 0, 65535, "not a port between 0 and 65535");
     } else if (strcmp(name, "--max-clients") == 0) {
         options->max_clients =
-            (uint32_t)parse_number(value, 1, 100000000, "not a number of clients");
+            (uint32_t)parse_number(value, 1, 100000000, "not a number of clients up to 100000000");
     } else if (strcmp(name, "--idle-timeout") == 0) {
         options->idle_timeout =
-            parse_number(value, 1, 1000000000, "not a number of seconds") * EDDY_SECOND;
+            parse_number(value, 1, 1000000000, "not a number of seconds up to 1000000000") *
+            EDDY_SECOND;
     } else {
         options->workers = (int)parse_number(value, 1, 1024, "not a number of workers up to 1024");
     }

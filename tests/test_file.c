@@ -271,6 +271,26 @@ test(no_file_is_ever_one_of_the_standard_fds)
     assert_text("hello");
 }
 
+static int inherited; /* fds that a program which is started meanwhile would have */
+
+static int count_inherited(const struct eddy_sys *sys, const char *name, int flags, mode_t mode)
+{
+    inherited += (flags & O_CLOEXEC) == 0;
+    return eddy_sys_default()->open(sys, name, flags, mode);
+}
+
+test(no_file_is_inherited_by_a_program_that_is_started_meanwhile)
+{
+    inherited = 0;
+    testing.sys.table.open = count_inherited;
+    assert_int_equal(write_text("hello", EDDY_FILE_SYNC), 5);
+    assert_int_equal(write_text("hello", EDDY_FILE_IN_PLACE), 5);
+    assert_int_equal(write_text(" you", EDDY_FILE_APPEND), 4);
+    assert_int_equal(read_all(9), 9);
+    assert_int_equal(run(reads_into, 9), 9);
+    assert_int_equal(inherited, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +314,7 @@ int main(void)
         file_case(what_is_no_regular_file_is_not_written),
         file_case(a_path_that_is_too_long_or_nowhere_is_an_error),
         file_case(no_file_is_ever_one_of_the_standard_fds),
+        file_case(no_file_is_inherited_by_a_program_that_is_started_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,9 +29,10 @@ static int setup(void **state)
 static int64_t work(eddy_job *job, void *argument)
 {
     (void)job;
-    if (argument != NULL) {
-        gate_pass(argument);
+    if (argument == NULL) {
+        return 8;
     }
+    gate_pass(argument);
     return 7;
 }
 
@@ -94,20 +95,21 @@ static void finish_all(void)
     assert_int_equal(finish(queued[0]), 7);
     assert_int_equal(finish(queued[1]), 7);
     assert_int_equal(finish(name), 1);
-    assert_int_equal(finish(ended), 7);
+    assert_int_equal(finish(ended), 8);
 }
 
 static int end_in_child(void *argument)
 {
     (void)argument;
     CHECK(eddy_loop_after_fork(testing.loop) == 0);
-    CHECK(finish(ended) == 7);
+    CHECK(finish(ended) == 8);
     CHECK(finish(running[0]) == -ECHILD);
     CHECK(finish(running[1]) == -ECHILD);
     CHECK(finish(queued[0]) == -ECHILD);
     CHECK(finish(queued[1]) == -ECHILD);
     CHECK(finish(name) == -ECHILD);
-    gate_open(&gate); /* a semaphore of the child's own */
+    gate_open(&gate);                /* a semaphore of the child's own */
+    CHECK(run(offloads, NULL) == 8); /* and not what the parent has in its queue */
     CHECK(run(offloads, &gate) == 7);
     CHECK(testing_calls(thread_create) == 4);
     CHECK(eddy_loop_free(testing.loop) == 0);

@@ -26,6 +26,7 @@
 #include "game/screen.h"
 
 #define ENDING (EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM) | EDDY_SIGNAL(SIGHUP))
+#define TERMINAL (EDDY_SIGNAL(SIGWINCH) | EDDY_SIGNAL(SIGTSTP) | EDDY_SIGNAL(SIGCONT))
 
 static const int64_t MOST_LAG = EDDY_SECOND / 4; /* after a longer gap the game does not catch up */
 
@@ -43,19 +44,35 @@ static void await_end(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(watch_window) {
+eddy_frame(watch_terminal) {
     eddy_coro co;
     struct app *app;
+    int number;
 };
 
-static void watch_window(eddy_coro *co)
+static void watch_terminal(eddy_coro *co)
 {
-    eddy_begin(watch_window);
+    eddy_begin(watch_terminal);
     for (;;) {
-        eddy_await(eddy_signal_wait(co, EDDY_SIGNAL(SIGWINCH)));
-        self->app->resized = true;
+        eddy_await(self->number, eddy_signal_wait(co, TERMINAL));
+        self->app->terminal |= EDDY_SIGNAL(self->number);
     }
     eddy_end;
+}
+
+/* Between two frames: the window has another size, Ctrl-Z, or the game goes on after that. */
+static int64_t see_to_terminal(struct app *app)
+{
+    uint64_t came = app->terminal;
+
+    app->terminal = 0;
+    if ((came & EDDY_SIGNAL(SIGTSTP)) != 0) {
+        screen_suspend();
+    }
+    if ((came & EDDY_SIGNAL(SIGCONT)) != 0) {
+        return screen_resume();
+    }
+    return (came & EDDY_SIGNAL(SIGWINCH)) != 0 ? screen_resize() : 0;
 }
 
 /* ---- frames */
@@ -99,9 +116,8 @@ static int64_t frames(struct app *app, eddy_task keys_task)
     while (result >= 0 && app->signal == 0 && !eddy_task_done(keys_task)) {
         int64_t now = eddy_loop_now(app->world);
         result = eddy_loop_poll_once(app->world, 0, app->options.budget);
-        if (result >= 0 && app->resized) {
-            app->resized = false;
-            result = screen_resize();
+        if (result >= 0) {
+            result = see_to_terminal(app);
         }
         if (result >= 0) {
             result = catch_up(app, now - last, &lag);
@@ -124,7 +140,7 @@ static int64_t run_on_terminal(struct app *app)
     }
     app->game.on_screen = true;
     keys_task = eddy_loop_spawn(app->world, keys, .game = &app->game, .me = app->me);
-    eddy_detach(eddy_loop_spawn(app->world, watch_window, .app = app));
+    eddy_detach(eddy_loop_spawn(app->world, watch_terminal, .app = app));
     result = frames(app, keys_task);
     screen_close();
     app->game.on_screen = false;
@@ -162,7 +178,7 @@ static int64_t start(struct app *app)
     app->house.game = &app->game;
     if (result == 0) {
         /* Before there are threads, which inherit what is blocked. */
-        result = eddy_signal_watch(app->world, ENDING | EDDY_SIGNAL(SIGWINCH));
+        result = eddy_signal_watch(app->world, ENDING | (app->options.frames > 0 ? 0 : TERMINAL));
     }
     if (result == 0) {
         eddy_detach(eddy_loop_spawn(app->world, await_end, .app = app));

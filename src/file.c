@@ -34,14 +34,15 @@ static int check_regular(const struct eddy_sys *sys, int fd, int64_t *size, mode
     return result < 0 || S_ISREG(*mode) ? result : S_ISDIR(*mode) ? -EISDIR : -EINVAL;
 }
 
-/* Opens without waiting, whatever it is, but keeps only a regular file. */
+/* Opens without waiting, whatever it is, but keeps only a regular file. -ENXIO is of sockets, and of
+ * pipes that nobody reads. */
 static int open_regular(eddy_loop *loop, const char *path, int flags, int64_t *size, mode_t *mode)
 {
     int fd = open_file(loop, path, flags | O_NONBLOCK, 0666);
     int result;
 
     if (fd < 0) {
-        return fd;
+        return fd == -ENXIO ? -EINVAL : fd;
     }
     result = check_regular(loop->sys, fd, size, mode);
     if (result < 0) {
@@ -273,16 +274,6 @@ static int64_t write_and_close(eddy_job *job, const struct write_file *self, int
     return result < 0 || closed == -EINTR ? result : closed; /* interrupted, it is closed */
 }
 
-static int64_t write_in_place(eddy_job *job, const struct write_file *self)
-{
-    int how = (self->flags & EDDY_FILE_APPEND) != 0 ? O_APPEND : O_TRUNC;
-    int64_t size;
-    mode_t mode;
-    int fd = open_regular(self->loop, self->path, O_WRONLY | O_CREAT | how, &size, &mode);
-
-    return fd < 0 ? fd : write_and_close(job, self, fd);
-}
-
 /* The mode of the file that is to be replaced, with its kind; or 0 if there is none. */
 static int old_mode(const struct write_file *self, mode_t *mode)
 {
@@ -345,6 +336,25 @@ static int sync_directory(const struct write_file *self)
     result = sys->fsync(sys, fd);
     (void)sys->close(sys, fd);
     return result;
+}
+
+/* A file that this makes gets its name on the disk, too; of one that was there it is. */
+static int64_t write_in_place(eddy_job *job, const struct write_file *self)
+{
+    int how = O_WRONLY | ((self->flags & EDDY_FILE_APPEND) != 0 ? O_APPEND : O_TRUNC);
+    bool made = false;
+    int64_t result;
+    int64_t size;
+    mode_t mode;
+    int fd = open_regular(self->loop, self->path, how, &size, &mode);
+
+    if (fd == -ENOENT) {
+        made = true;
+        fd = open_regular(self->loop, self->path, how | O_CREAT, &size, &mode);
+    }
+    result = fd < 0 ? fd : write_and_close(job, self, fd);
+    return result == 0 && made && (self->flags & EDDY_FILE_SYNC) != 0 ? sync_directory(self)
+                                                                      : result;
 }
 
 static int64_t replace(eddy_job *job, const struct write_file *self)

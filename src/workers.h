@@ -1,5 +1,5 @@
-/* Threads that work beside a loop, and the jobs they do. Only what is used is linked: no other
- * module of the library knows of threads. */
+/* Threads that work beside a loop, and the jobs they do. No other module of the library knows of
+ * threads; what links this one are offload, file and resolve, and with that connect and server. */
 #ifndef EDDY_SRC_WORKERS_H
 #define EDDY_SRC_WORKERS_H
 

@@ -1,6 +1,7 @@
 /* callback.h and eddy_loop_wake: deferred calls, also from threads and signal handlers. */
 #include "support/testing.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,33 @@ test(a_wake_up_after_the_poll_wakes_the_next_one_too)
     assert_int_equal(testing_calls(write), 3);
 }
 
+/* Another thread sends something in the middle of a wake-up's being taken. */
+static ssize_t read_while_another_sends(const struct eddy_sys *sys, int fd, void *bytes,
+                                        size_t size)
+{
+    static eddy_callback meanwhile = {.user = "meanwhile"};
+
+    testing.sys.table.read = eddy_sys_default()->read;
+    eddy_loop_call_threadsafe(testing.loop, &meanwhile, log_name);
+    return eddy_sys_default()->read(sys, fd, bytes, size);
+}
+
+test(a_message_that_comes_while_a_wake_up_is_taken_is_seen_and_so_is_the_next)
+{
+    static eddy_callback next = {.user = "next"};
+    struct pollfd fd = {.fd = eddy_loop_fd(testing.loop), .events = POLLIN};
+
+    eddy_loop_wake(testing.loop);
+    testing.sys.table.read = read_while_another_sends;
+    (void)testing_turn();
+    testing_assert_log("meanwhile");
+    (void)testing_turn(); /* the wake-up of that message, if it was one of its own */
+    eddy_loop_call_threadsafe(testing.loop, &next, log_name);
+    assert_int_equal(poll(&fd, 1, 0), 1);
+    (void)testing_turn();
+    testing_assert_log("next");
+}
+
 static void *wake(void *argument)
 {
     eddy_loop_wake(testing.loop);
@@ -406,6 +434,7 @@ int main(void)
         testing_case(a_wake_up_makes_the_next_poll_return_at_once),
         testing_case(many_wake_ups_are_one),
         testing_case(a_wake_up_after_the_poll_wakes_the_next_one_too),
+        testing_case(a_message_that_comes_while_a_wake_up_is_taken_is_seen_and_so_is_the_next),
         testing_case(another_thread_wakes_a_poll_that_sleeps),
         testing_case(a_signal_handler_wakes_a_poll_that_is_about_to_sleep),
         testing_case(a_wake_up_keeps_errno),

@@ -1,6 +1,9 @@
 /* file.h: whole files. See test_file_faults.c for what goes wrong. */
 #include "support/files.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 /* ---- reading */
 
 test(a_file_is_read_whole_with_a_zero_behind_it)
@@ -195,6 +198,10 @@ test(files_are_synced_only_if_asked_and_then_their_names_too)
     assert_int_equal(write_text("c", EDDY_FILE_SYNC | EDDY_FILE_IN_PLACE), 1);
     assert_int_equal(testing_calls(fsync), 3);
     assert_text("c");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(write_text("d", EDDY_FILE_SYNC | EDDY_FILE_APPEND), 1);
+    assert_int_equal(testing_calls(fsync), 5);
+    assert_text("d");
 }
 
 test(a_path_without_a_directory_is_in_the_working_directory)
@@ -209,6 +216,16 @@ test(a_path_without_a_directory_is_in_the_working_directory)
     assert_int_equal(files(), 1);
 }
 
+static void put_socket(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", name);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+}
+
 test(what_is_no_regular_file_is_not_written)
 {
     static const unsigned flags[] = {0, EDDY_FILE_IN_PLACE, EDDY_FILE_APPEND};
@@ -219,7 +236,13 @@ test(what_is_no_regular_file_is_not_written)
         assert_int_equal(run(writes, "/dev/null", "x", 1, flags[i]), -EINVAL);
     }
     assert_int_equal(write_text("x", 0), -EINVAL);
-    assert_int_equal(write_text("x", EDDY_FILE_IN_PLACE), -ENXIO);
+    assert_int_equal(write_text("x", EDDY_FILE_IN_PLACE), -EINVAL);
+    assert_int_equal(unlink(path), 0);
+    put_socket(path);
+    assert_int_equal(read_all(100), -EINVAL);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(run(writes, path, "x", 1, flags[i]), -EINVAL);
+    }
     assert_int_equal(write_text("x", 1 << 3), -EINVAL);
     assert_int_equal(files(), 1);
 }
@@ -248,6 +271,26 @@ test(no_file_is_ever_one_of_the_standard_fds)
     assert_text("hello");
 }
 
+static int inherited; /* fds that a program which is started meanwhile would have */
+
+static int count_inherited(const struct eddy_sys *sys, const char *name, int flags, mode_t mode)
+{
+    inherited += (flags & O_CLOEXEC) == 0;
+    return eddy_sys_default()->open(sys, name, flags, mode);
+}
+
+test(no_file_is_inherited_by_a_program_that_is_started_meanwhile)
+{
+    inherited = 0;
+    testing.sys.table.open = count_inherited;
+    assert_int_equal(write_text("hello", EDDY_FILE_SYNC), 5);
+    assert_int_equal(write_text("hello", EDDY_FILE_IN_PLACE), 5);
+    assert_int_equal(write_text(" you", EDDY_FILE_APPEND), 4);
+    assert_int_equal(read_all(9), 9);
+    assert_int_equal(run(reads_into, 9), 9);
+    assert_int_equal(inherited, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +314,7 @@ int main(void)
         file_case(what_is_no_regular_file_is_not_written),
         file_case(a_path_that_is_too_long_or_nowhere_is_an_error),
         file_case(no_file_is_ever_one_of_the_standard_fds),
+        file_case(no_file_is_inherited_by_a_program_that_is_started_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,15 +134,20 @@ test(a_read_that_fails_leaves_nothing_open)
 /* ---- cancels */
 
 static struct gate gate;
-static bool gated; /* the next call that writes to a file, or reads from it, passes the gate */
+static bool gated;   /* the next call that writes to a file, or reads from it, passes the gate */
+static size_t asked; /* for how many bytes such calls have asked, since gate_files */
 
-static void pass_if_file(const struct eddy_sys *sys, int fd)
+static void pass_if_file(const struct eddy_sys *sys, int fd, size_t size)
 {
     mode_t mode = 0;
     int64_t length;
 
     (void)eddy_sys_default()->fstat(sys, fd, &length, &mode);
-    if (S_ISREG(mode) && gated) {
+    if (!S_ISREG(mode)) {
+        return;
+    }
+    asked += size;
+    if (gated) {
         gated = false;
         gate_pass(&gate);
     }
@@ -150,13 +155,13 @@ static void pass_if_file(const struct eddy_sys *sys, int fd)
 
 static ssize_t write_gated(const struct eddy_sys *sys, int fd, const void *bytes, size_t size)
 {
-    pass_if_file(sys, fd);
+    pass_if_file(sys, fd, size);
     return eddy_sys_default()->write(sys, fd, bytes, size);
 }
 
 static ssize_t read_gated(const struct eddy_sys *sys, int fd, void *bytes, size_t size)
 {
-    pass_if_file(sys, fd);
+    pass_if_file(sys, fd, size);
     return eddy_sys_default()->read(sys, fd, bytes, size);
 }
 
@@ -178,27 +183,31 @@ static void gate_files(void)
 {
     gate_init(&gate);
     gated = true;
+    asked = 0;
     testing.sys.table.read = read_gated;
     testing.sys.table.write = write_gated;
 }
 
-test(a_cancelled_write_leaves_the_old_file)
+test(a_cancelled_write_is_seen_after_a_megabyte_and_leaves_the_old_file)
 {
     put(path, "old", 3);
     gate_files();
     assert_int_equal(cancel_at_gate(start(writes, path, buffer, 3 * MEGABYTE), 0), -ECANCELED);
+    assert_int_equal(asked, MEGABYTE); /* the cancel came while it was written */
     assert_text("old");
     assert_int_equal(files(), 1);
 }
 
-test(a_cancelled_read_leaves_nothing_behind)
+test(a_cancelled_read_is_seen_after_a_megabyte_and_leaves_nothing_behind)
 {
     put(path, buffer, 3 * MEGABYTE);
     gate_files();
     assert_int_equal(cancel_at_gate(start(reads, path, SIZE_MAX), 1), -ECANCELED);
     assert_null(data.bytes);
+    assert_int_equal(asked, MEGABYTE);
     gated = true;
     assert_int_equal(cancel_at_gate(start(reads_into, sizeof buffer), 0), -ECANCELED);
+    assert_int_equal(asked, 2 * MEGABYTE);
 }
 
 test(the_end_of_the_loop_is_a_cancel)
@@ -276,8 +285,8 @@ int main(void)
         file_case(an_interrupted_close_has_closed),
         file_case(a_directory_that_cannot_be_synced_is_an_error_behind_the_replacing),
         file_case(a_read_that_fails_leaves_nothing_open),
-        file_case(a_cancelled_write_leaves_the_old_file),
-        file_case(a_cancelled_read_leaves_nothing_behind),
+        file_case(a_cancelled_write_is_seen_after_a_megabyte_and_leaves_the_old_file),
+        file_case(a_cancelled_read_is_seen_after_a_megabyte_and_leaves_nothing_behind),
         file_case(the_end_of_the_loop_is_a_cancel),
         file_case(memory_that_fails_anywhere_is_enomem_and_leaks_nothing),
         file_case(without_threads_it_is_an_error),

@@ -96,6 +96,7 @@ test(work_that_has_not_begun_is_withdrawn_at_once)
     assert_int_equal(finish(task), 0);
     finish_busy(busy);
     assert_int_equal(begun, 1);
+    testing_run(); /* ends, for nothing holds the loop any more */
 }
 
 test(work_that_is_withdrawn_from_the_middle_leaves_the_others_in_order)
@@ -374,6 +375,28 @@ test(memory_that_fails_anywhere_is_enomem_and_leaks_nothing)
     }
 }
 
+test(work_that_cannot_be_started_or_is_withdrawn_keeps_no_memory)
+{
+    eddy_task busy;
+    size_t bytes = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        testing_fail(thread_create, 1, -EAGAIN);
+        assert_int_equal(run(offloads, "fails"), 0);
+        testing.log[0] = '\0';
+        if (i == 0) {
+            bytes = testing.memory.bytes;
+        }
+    }
+    busy = start_busy(GATED_OBEYS);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(run(offloads, "queued", .limit = -1), 0);
+        testing.log[0] = '\0';
+    }
+    assert_int_equal(testing.memory.bytes, bytes);
+    finish_busy(busy);
+}
+
 /* ---- many, at random */
 
 enum { JOBS = 100000, AT_ONCE = 64 };
@@ -501,6 +524,7 @@ int main(void)
         ends_case(a_loop_whose_workers_have_no_work_is_freed),
         ends_case(without_any_thread_it_is_an_error_and_the_next_try_may_do),
         ends_case(with_fewer_threads_than_wanted_it_goes_on),
+        ends_case(work_that_cannot_be_started_or_is_withdrawn_keeps_no_memory),
         ends_case(memory_that_fails_anywhere_is_enomem_and_leaks_nothing),
         ends_case(a_hundred_thousand_works_with_random_cancels_lose_none),
     };

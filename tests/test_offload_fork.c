@@ -1,6 +1,8 @@
 /* offload.h and resolve.h in a child of fork(2), which has the tasks and none of the threads. */
+#include "support/net.h"
 #include "support/threads.h"
 
+#include "eddy/callback.h"
 #include "eddy/loop.h"
 #include "eddy/resolve.h"
 
@@ -14,7 +16,7 @@
     } while (0)
 
 static struct gate gate;
-static eddy_task running[2], queued, ended, name;
+static eddy_task running[2], queued[2], ended, name;
 
 static int setup(void **state)
 {
@@ -27,9 +29,10 @@ static int setup(void **state)
 static int64_t work(eddy_job *job, void *argument)
 {
     (void)job;
-    if (argument != NULL) {
-        gate_pass(argument);
+    if (argument == NULL) {
+        return 8;
     }
+    gate_pass(argument);
     return 7;
 }
 
@@ -61,7 +64,7 @@ static void resolves(eddy_coro *co)
     eddy_end;
 }
 
-/* Two works run, one waits in the queue, one has ended and the loop has not heard of it; and a name
+/* Two works run, two wait in the queue, one has ended and the loop has not heard of it; and a name
  * is asked for. */
 static void start_all(void)
 {
@@ -76,33 +79,37 @@ static void start_all(void)
     gate_await(&gate);
     ended = start(offloads);
     running[1] = start(offloads, &gate); /* by the worker that has told of that end */
-    queued = start(offloads, &gate);
+    queued[0] = start(offloads, &gate);
+    queued[1] = start(offloads, &gate);
     testing_turn();
     gate_await(&gate);
 }
 
 static void finish_all(void)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         gate_open(&gate);
     }
     assert_int_equal(finish(running[0]), 7);
     assert_int_equal(finish(running[1]), 7);
-    assert_int_equal(finish(queued), 7);
+    assert_int_equal(finish(queued[0]), 7);
+    assert_int_equal(finish(queued[1]), 7);
     assert_int_equal(finish(name), 1);
-    assert_int_equal(finish(ended), 7);
+    assert_int_equal(finish(ended), 8);
 }
 
 static int end_in_child(void *argument)
 {
     (void)argument;
     CHECK(eddy_loop_after_fork(testing.loop) == 0);
-    CHECK(finish(ended) == 7);
+    CHECK(finish(ended) == 8);
     CHECK(finish(running[0]) == -ECHILD);
     CHECK(finish(running[1]) == -ECHILD);
-    CHECK(finish(queued) == -ECHILD);
+    CHECK(finish(queued[0]) == -ECHILD);
+    CHECK(finish(queued[1]) == -ECHILD);
     CHECK(finish(name) == -ECHILD);
-    gate_open(&gate); /* a semaphore of the child's own */
+    gate_open(&gate);                /* a semaphore of the child's own */
+    CHECK(run(offloads, NULL) == 8); /* and not what the parent has in its queue */
     CHECK(run(offloads, &gate) == 7);
     CHECK(testing_calls(thread_create) == 4);
     CHECK(eddy_loop_free(testing.loop) == 0);
@@ -121,14 +128,15 @@ static int cancel_in_child(void *argument)
 {
     (void)argument;
     CHECK(eddy_cancel(running[0]) == 0);
-    CHECK(eddy_cancel(queued) == 0);
+    CHECK(eddy_cancel(queued[0]) == 0);
     CHECK(eddy_cancel(name) == 0);
     CHECK(eddy_loop_after_fork(testing.loop) == 0);
     CHECK(eddy_loop_after_fork(testing.loop) == 0);
     CHECK(finish(name) == -ECANCELED);
     CHECK(finish(running[0]) == -ECHILD);
     CHECK(finish(running[1]) == -ECHILD);
-    CHECK(finish(queued) == -ECHILD);
+    CHECK(finish(queued[0]) == -ECHILD);
+    CHECK(finish(queued[1]) == -ECHILD);
     CHECK(eddy_loop_free(testing.loop) == 0);
     CHECK(testing.memory.bytes == 0);
     return 0;
@@ -158,12 +166,45 @@ test(a_child_can_free_the_loop_while_the_parents_threads_work)
     finish_all();
 }
 
+/* A poll that had no time left has taken the messages and not run them. */
+static int finish_in_child(void *argument)
+{
+    (void)argument;
+    CHECK(eddy_loop_after_fork(testing.loop) == 0);
+    CHECK(finish(ended) == 7);
+    CHECK(eddy_loop_free(testing.loop) == 0);
+    CHECK(testing.memory.bytes == 0);
+    return 0;
+}
+
+static void take_no_time(eddy_callback *callback)
+{
+    (void)callback;
+}
+
+test(an_end_that_was_heard_of_and_not_seen_to_is_known_to_the_child)
+{
+    static eddy_callback first;
+
+    ended = start(offloads, &gate);
+    testing_turn();
+    gate_await(&gate);
+    gate_open(&gate);
+    net_wait_readable(eddy_loop_fd(testing.loop)); /* the message has come */
+    eddy_callback_start(testing.loop, &first, take_no_time);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, 1), 1);
+    assert_false(eddy_task_done(ended));
+    testing_expect_in_child(finish_in_child, NULL, 0);
+    assert_int_equal(finish(ended), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fork_case(what_had_not_ended_is_echild_in_a_child_which_can_have_threads_of_its_own),
         fork_case(a_cancel_before_the_child_has_parted_waits_for_no_lock),
         fork_case(a_child_can_free_the_loop_while_the_parents_threads_work),
+        fork_case(an_end_that_was_heard_of_and_not_seen_to_is_known_to_the_child),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -373,6 +373,27 @@ test(a_child_need_not_wait_for_the_waiter_of_its_parent)
     assert_int_equal(testing_turn(), 0);
 }
 
+static int drain_part_and_poll(void *argument)
+{
+    (void)argument;
+    testing_drain(watched.fds[0]);
+    return eddy_loop_after_fork(testing.loop) == 0 && eddy_loop_poll_once(testing.loop, 0, 0) == 0
+               ? 0
+               : 1;
+}
+
+test(what_a_wait_has_brought_to_the_parent_is_not_the_childs)
+{
+    start_watched();
+    poke_watched();
+    prepare(EDDY_FOREVER);
+    wait_now();
+    testing_expect_in_child(drain_part_and_poll, NULL, 0);
+    assert_int_equal(testing_turn(), 1);
+    testing_assert_log("io");
+    stop_watched();
+}
+
 /* What becomes due while another thread waits for an hour wakes that. */
 static void assert_wakes_the_waiter(unsigned flags, void (*start_it)(void), const char *log,
                                     unsigned writes)
@@ -545,6 +566,7 @@ int main(void)
         testing_case(an_event_ends_the_wait_of_another_thread),
         testing_case(while_another_thread_waits_the_loop_cannot_be_polled_or_freed),
         testing_case(a_child_need_not_wait_for_the_waiter_of_its_parent),
+        testing_case(what_a_wait_has_brought_to_the_parent_is_not_the_childs),
         testing_case(what_is_started_while_another_thread_waits_wakes_it),
         testing_case(with_a_timerfd_it_wakes_the_waiter_too),
         testing_case(a_later_timer_does_not_wake_it),

@@ -15,7 +15,7 @@ struct app {
     struct house house;
     eddy_task house_task; /* zeroed: no guests */
     int signal;           /* that ended the program, or 0 */
-    bool resized;         /* the window was */
+    uint64_t terminal;    /* signals that have come of it and are not seen to: EDDY_SIGNAL, or-ed */
 };
 
 /* The error of a part that should not have ended, or 0; says what it was. */

@@ -34,12 +34,12 @@ static int take_number(struct options *options, const char *name, const char *va
 {
     static const struct {
         const char *name;
-        long most;
-    } known[] = {{"--port", 65535},
-                 {"--budget", 1000000},
-                 {"--headless", 10000000},
-                 {"--seed", 0x7fffffff},
-                 {"--clients", 20000}};
+        long least, most;
+    } known[] = {{"--port", 0, 65535},
+                 {"--budget", 0, 1000000},
+                 {"--headless", 1, 10000000},
+                 {"--seed", 0, 0x7fffffff},
+                 {"--clients", 0, 20000}};
     size_t i = 0;
     long number;
 
@@ -49,9 +49,9 @@ static int take_number(struct options *options, const char *name, const char *va
     if (i == sizeof known / sizeof *known) {
         return 0;
     }
-    if (!to_number(value, known[i].most, &number) || (i == 2 && number == 0)) {
-        fprintf(stderr, "game_loop: %s: a number up to %ld, not \"%s\"\n", name, known[i].most,
-                value);
+    if (!to_number(value, known[i].most, &number) || number < known[i].least) {
+        fprintf(stderr, "game_loop: %s: a number from %ld to %ld, not \"%s\"\n", name,
+                known[i].least, known[i].most, value);
         return -1;
     }
     switch (i) {

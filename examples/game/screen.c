@@ -60,22 +60,38 @@ static void give_back(void)
     }
 }
 
-static void on_crash(int number)
+static void on_end(int number)
 {
     give_back();
     raise(number); /* SA_RESETHAND: now with its default action */
 }
 
-static void watch_crashes(void)
+static bool ends_a_process(int number)
 {
-    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static const int others[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (number == others[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whatever signal ends the program, crashes too; those that are ignored stay so. */
+static void watch_ends(void)
+{
     struct sigaction action;
+    struct sigaction before;
 
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_crash;
+    action.sa_handler = on_end;
     action.sa_flags = (int)SA_RESETHAND;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        sigaction(numbers[i], &action, NULL);
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        if (ends_a_process(number) && sigaction(number, NULL, &before) == 0 &&
+            before.sa_handler != SIG_IGN) {
+            sigaction(number, &action, NULL); /* fails for SIGKILL and SIGSTOP */
+        }
     }
 }
 
@@ -83,14 +99,26 @@ static int enter_raw_mode(void)
 {
     struct termios raw = screen.before;
 
-    /* SIGINT stays with Ctrl-C. Suspending and Ctrl-S would leave others with a picture. */
+    /* SIGINT stays with Ctrl-C, SIGTSTP with Ctrl-Z. Ctrl-S would only seem to stop the game. */
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     raw.c_iflag &= ~(tcflag_t)(IXON | ICRNL);
-    raw.c_cc[VSUSP] = _POSIX_VDISABLE;
     raw.c_cc[VQUIT] = _POSIX_VDISABLE;
     raw.c_cc[VMIN] = 0; /* a read never waits */
     raw.c_cc[VTIME] = 0;
     return tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0 ? 0 : -errno;
+}
+
+static int take(void)
+{
+    int result;
+
+    screen.open = 1;
+    put_out(enter_text, sizeof enter_text - 1);
+    result = enter_raw_mode();
+    if (result < 0) {
+        screen_close();
+    }
+    return result;
 }
 
 int screen_open(void)
@@ -105,14 +133,21 @@ int screen_open(void)
         return result;
     }
     atexit(give_back);
-    watch_crashes();
-    screen.open = 1;
-    put_out(enter_text, sizeof enter_text - 1);
-    result = enter_raw_mode();
-    if (result < 0) {
-        screen_close();
-    }
-    return result;
+    watch_ends();
+    return take();
+}
+
+void screen_suspend(void)
+{
+    give_back();
+    raise(SIGSTOP);
+}
+
+int screen_resume(void)
+{
+    int result = screen_resize();
+
+    return result < 0 ? result : take();
 }
 
 void screen_close(void)

@@ -3,10 +3,15 @@
 #define GAME_SCREEN_H
 
 /* Takes over the terminal on standard input and output: no echo, no lines, another page, no cursor.
- * It is given back by screen_close, at exit(3), and on a crash (SIGABRT, SIGSEGV, ...). Returns 0;
- * -ENOTTY: those two are no terminal; -ENOMEM. */
+ * It is given back by screen_close, at exit(3), and by every signal that ends the program. Returns
+ * 0; -ENOTTY: those two are no terminal; -ENOMEM. */
 int screen_open(void);
 void screen_close(void);
+
+/* For SIGTSTP: gives the terminal back and stops the program. For SIGCONT, also after a SIGSTOP,
+ * which nobody hears of: takes it again, and begins anew. 0 or an error. */
+void screen_suspend(void);
+int screen_resume(void);
 
 /* Asks how large the window is, and begins anew: at the start, and after SIGWINCH. 0 or -ENOMEM. */
 int screen_resize(void);

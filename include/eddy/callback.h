@@ -32,8 +32,11 @@ EDDY_API void eddy_callback_stop(eddy_callback *callback);
 
 /* Runs function(callback) on the loop's thread: from any thread (not from a signal handler),
  * each call exactly once, in the order of the calls. The node belongs to the loop until the
- * function is entered, and may be used again from there on. Cannot fail, never waits. The loop
- * must live until then: take a hold (eddy_loop_hold) before the thread starts. */
+ * function is entered, and may be used again from there on. Cannot fail, never waits.
+ *
+ * The loop must live until this has returned and the function has run. For the second take a hold
+ * (eddy_loop_hold) before the thread starts, and release it in the function. That may run before
+ * the call has returned: so join the thread, too, before the loop is freed. */
 EDDY_API void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback,
                                         eddy_callback_fn *function);
 

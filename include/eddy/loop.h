@@ -159,7 +159,8 @@ EDDY_API int64_t eddy_loop_now(eddy_loop *loop);
 EDDY_API int64_t eddy_loop_update(eddy_loop *loop);
 
 /* Makes the poll that is sleeping, or the next one, return at once. From any thread, and from a
- * signal handler (async-signal-safe; errno is kept). Many calls may be seen as one. */
+ * signal handler (async-signal-safe; errno is kept). Many calls may be seen as one. The loop must
+ * live until the call has returned. */
 EDDY_API void eddy_loop_wake(eddy_loop *loop);
 
 /* In a child of fork(2): parts from the parent. The child gets an epoll set, an eventfd, a timerfd

@@ -16,8 +16,9 @@ extern "C" {
  * addresses must stay until then: not on the C stack.
  *
  * A numeric address is its own answer, at once. A name is up to 253 letters, digits, '-', '_' and
- * '.'; it is asked for by getaddrinfo(3) on a thread, of which the loop has a few for names alone,
- * so that neither offloaded work nor files wait for a slow name server, nor it for them.
+ * '.', and what follows its last '.' is no number ("127.1" is neither). It is asked for by
+ * getaddrinfo(3) on a thread, of which the loop has a few for names alone, so that neither
+ * offloaded work nor files wait for a slow name server, nor it for them.
  *
  * A cancel or time-out ends the wait at once. getaddrinfo(3) cannot be interrupted: its thread goes
  * on until it gives up (resolv.conf(5): as a rule after ten seconds for each name server), keeping

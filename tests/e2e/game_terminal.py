@@ -10,6 +10,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -34,7 +35,12 @@ class Terminal:
         self.process = subprocess.Popen(
             [program, "--name", "zoe", "--port", "0", "--scores", folder + "/scores"],
             stdin=self.other, stdout=self.other, stderr=self.other, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=self.prepare)
+
+    @staticmethod
+    def prepare():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -80,16 +86,24 @@ class Terminal:
                 return row, column
         return None
 
-    def check_end(self, how, status):
-        ended = self.process.wait(20)
+    def check_given_back(self, how):
         while self.take(0):
             pass
-        if ended != status:
-            sys.exit(f"{how}: it ends with {ended}, not {status}")
         if not self.raw.endswith(LEAVE):
             sys.exit(f"{how}: the other page is not left")
         if termios.tcgetattr(self.other) != self.before:
             sys.exit(f"{how}: the terminal's settings are not as before")
+
+    def wait_stopped(self, how):
+        status = os.waitpid(self.process.pid, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status):
+            sys.exit(f"{how}: it does not stop")
+
+    def check_end(self, how, status):
+        ended = self.process.wait(20)
+        if ended != status:
+            sys.exit(f"{how}: it ends with {ended}, not {status}")
+        self.check_given_back(how)
         os.close(self.main)
         os.close(self.other)
 
@@ -135,14 +149,43 @@ def play(program, folder):
     terminal.check_end("q", 0)
 
 
+def suspend(program, folder):
+    terminal = begin(program, folder)
+    for how, stop in ("Ctrl-Z", lambda: terminal.press(b"\032")), \
+                     ("SIGSTOP", lambda: terminal.process.send_signal(signal.SIGSTOP)):
+        stop()
+        terminal.wait_stopped(how)
+        if how == "Ctrl-Z":
+            terminal.check_given_back(how)
+        # As a shell does, which has the terminal meanwhile.
+        termios.tcsetattr(terminal.other, termios.TCSANOW, terminal.before)
+        while terminal.take(0):
+            pass
+        terminal.raw = b""
+        terminal.draw()
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.wait_for("picture after " + how, lambda: "zoe" in terminal.row(1))
+        terminal.wait_for("thief after " + how, terminal.player)
+        if not terminal.raw.startswith(ENTER):
+            sys.exit(f"{how}: it draws over what there was")
+        terminal.press(b"p")
+        terminal.wait_for("pause after " + how, lambda: "PAUSED" in terminal.row(1))
+        terminal.press(b"p")
+        terminal.wait_for("game after " + how, lambda: "PAUSED" not in terminal.row(1))
+    terminal.press(b"q")
+    terminal.check_end("q", 0)
+
+
 def main():
     program = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
         play(program, folder)
+        suspend(program, folder)
         terminal = begin(program, folder)
         terminal.press(b"\003")  # Ctrl-C
         terminal.check_end("Ctrl-C", -signal.SIGINT)
-        for number in signal.SIGTERM, signal.SIGHUP, signal.SIGABRT:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGABRT, signal.SIGSEGV,
+                       signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM, signal.SIGRTMIN):
             terminal = begin(program, folder)
             terminal.process.send_signal(number)
             terminal.check_end(number.name, -number)

@@ -1,19 +1,11 @@
 /* offload.h and resolve.h in a child of fork(2), which has the tasks and none of the threads. */
+#include "support/fork.h"
 #include "support/net.h"
 #include "support/threads.h"
 
 #include "eddy/callback.h"
 #include "eddy/loop.h"
 #include "eddy/resolve.h"
-
-/* In a child there are no asserts: its function says what is wrong, and returns that line. */
-#define CHECK(truth)                                                             \
-    do {                                                                         \
-        if (!(truth)) {                                                          \
-            fprintf(stderr, "child: line %d: not true: %s\n", __LINE__, #truth); \
-            return __LINE__;                                                     \
-        }                                                                        \
-    } while (0)
 
 static struct gate gate;
 static eddy_task running[2], queued[2], ended, name;
@@ -66,7 +58,7 @@ static void resolves(eddy_coro *co)
 
 /* Two works run, two wait in the queue, one has ended and the loop has not heard of it; and a name
  * is asked for. */
-static void start_all(void)
+static void start_all_work(void)
 {
     assert_int_equal(eddy_offload_workers(testing.loop, 2), 0);
     resolver_install();
@@ -119,7 +111,7 @@ static int end_in_child(void *argument)
 
 test(what_had_not_ended_is_echild_in_a_child_which_can_have_threads_of_its_own)
 {
-    start_all();
+    start_all_work();
     testing_expect_in_child(end_in_child, NULL, 0);
     finish_all();
 }
@@ -144,7 +136,7 @@ static int cancel_in_child(void *argument)
 
 test(a_cancel_before_the_child_has_parted_waits_for_no_lock)
 {
-    start_all();
+    start_all_work();
     testing_expect_in_child(cancel_in_child, NULL, 0);
     finish_all();
 }
@@ -161,7 +153,7 @@ static int free_in_child(void *argument)
 
 test(a_child_can_free_the_loop_while_the_parents_threads_work)
 {
-    start_all();
+    start_all_work();
     testing_expect_in_child(free_in_child, NULL, 0);
     finish_all();
 }

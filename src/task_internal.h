@@ -312,6 +312,9 @@ void eddy_limit_ignored(struct eddy_task_record *task);
 /* A cancel from outside is on its way up: no limit may take it for its own. */
 void eddy_limit_disown(struct eddy_task_record *task);
 
+/* Whether the -ECANCELED that is on its way up may be a limit's. */
+bool eddy_limit_any_struck(const struct eddy_task_record *task);
+
 /* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
  * next await. */
 void eddy_limit_reach(struct eddy_task_record *task);

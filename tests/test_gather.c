@@ -119,6 +119,26 @@ test(the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_e
     testing_assert_log("b@100 a!@100 c!@100 c~@120 a~@150 gather@150");
 }
 
+eddy_frame_of(gathers_twice, const struct child *first, const struct child *second, int64_t rc);
+
+static void gathers_twice(eddy_coro *co)
+{
+    eddy_begin(gathers_twice);
+    eddy_catch(self->rc, eddy_call(co, gathering, .children = self->first, .count = 2));
+    assert_int_equal(self->rc, -EIO);
+    eddy_await(eddy_call(co, gathering, .children = self->second, .count = 2));
+    eddy_end;
+}
+
+test(a_gather_that_failed_leaves_nothing_for_the_next_of_the_same_task)
+{
+    const struct child first[] = {{.name = "a", .result = -EIO}, {.name = "b", .sleep = 100 * MS}};
+    const struct child second[] = {{.name = "c"}, {.name = "d", .sleep = 100 * MS}};
+
+    assert_int_equal(testing_run_task(gathers_twice, .first = first, .second = second), 0);
+    testing_assert_log("a@0 b!@0 gather@0 c@0 d@100 gather@100");
+}
+
 test(a_task_that_had_failed_before_cancels_the_others)
 {
     const struct child two[] = {
@@ -462,6 +482,7 @@ int main(void)
         testing_case(a_thousand_tasks_are_gathered_without_memory),
         testing_case(
             the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_ended),
+        testing_case(a_gather_that_failed_leaves_nothing_for_the_next_of_the_same_task),
         testing_case(a_task_that_had_failed_before_cancels_the_others),
         testing_case(tasks_that_have_all_failed_before_give_their_first_error_at_once),
         testing_case(a_task_that_is_cancelled_from_outside_fails_the_gather),

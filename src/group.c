@@ -230,12 +230,14 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
 
 /* ---- waiting */
 
-/* The tasks of a group whose policy has cancelled them are on their way: once is enough. */
+/* The tasks of a group whose policy has cancelled them are on their way: once is enough, unless the
+ * wait is cancelled a second time, for the first may have been ignored. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
     eddy_group *group = task->in.object;
 
-    if (group->error == 0 || group->policy != EDDY_GROUP_CANCEL) {
+    if (group->error == 0 || group->policy != EDDY_GROUP_CANCEL ||
+        eddy_has(task, EDDY_TASK_PASSED_)) {
         eddy_group_cancel(group);
     }
     return 0;

@@ -440,6 +440,33 @@ test(a_sibling_that_swallows_the_cancel_does_not_hide_the_error)
     testing_assert_log("b@100 a!@100 a@130 gather@130");
 }
 
+/* Runs a gather that fails at 100 ms, of which a task goes on until 1100; cancels it at those times. */
+static void cancel_failed_gather(int64_t first, int64_t second)
+{
+    const struct child two[] = {
+        {.name = "a", .sleep = 300 * MS, .stubborn = 1000 * MS},
+        {.name = "b", .sleep = 100 * MS, .result = -EIO},
+    };
+    eddy_task task =
+        eddy_loop_spawn(testing.loop, gathering, .children = two, .count = count_of(two));
+
+    (void)eddy_detach(
+        eddy_loop_spawn(testing.loop, cancel_later, .task = task, .sleep = first * MS));
+    assert_int_equal(testing_run_and_cancel(task, second * MS), -EIO);
+}
+
+test(a_first_cancel_of_a_gather_that_has_failed_is_not_passed_on_again)
+{
+    cancel_failed_gather(200, 5000);
+    testing_assert_log("b@100 a!@100 a@1100 gather@1100");
+}
+
+test(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first)
+{
+    cancel_failed_gather(200, 300);
+    testing_assert_log("b@100 a!@100 gather@300");
+}
+
 /* ---- cycles */
 
 static eddy_task first_of_the_cycle;
@@ -504,6 +531,8 @@ int main(void)
         testing_case(children_that_all_swallow_the_cancel_give_their_result),
         testing_case(a_cancel_reaches_each_task_once_and_one_that_swallows_it_does_not_hide_it),
         testing_case(a_sibling_that_swallows_the_cancel_does_not_hide_the_error),
+        testing_case(a_first_cancel_of_a_gather_that_has_failed_is_not_passed_on_again),
+        testing_case(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first),
         testing_case(tasks_that_wait_for_each_other_are_told_and_can_be_freed),
     };
 

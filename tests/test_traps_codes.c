@@ -51,6 +51,26 @@ test(an_array_of_a_gather_on_the_c_stack_aborts)
     assert_traps_near(gathers_a_local, "the task is to wait with a pointer to a local");
 }
 
+static eddy_task gathered[1];
+
+TRAPS(gathers_all_into_a_local);
+
+static void gathers_all_into_a_local(eddy_coro *co)
+{
+    int64_t results[1];
+
+    eddy_begin(gathers_all_into_a_local);
+    eddy_await(eddy_pause(co));
+    gathered[0] = eddy_spawn(co, sleeps, .seconds = 1);
+    TRAP eddy_await(eddy_gather_all(co, gathered, 1, results));
+    eddy_end;
+}
+
+test(the_results_of_a_gather_on_the_c_stack_abort)
+{
+    assert_traps_near(gathers_all_into_a_local, "the task is to wait with a pointer to a local");
+}
+
 eddy_frame(tries_again) {
     eddy_coro co;
     int64_t rc;
@@ -140,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_task_is_joined_once),
         testing_case(an_array_of_a_gather_on_the_c_stack_aborts),
+        testing_case(the_results_of_a_gather_on_the_c_stack_abort),
         testing_case(a_loop_that_tries_again_on_every_error_swallows_the_cancel),
         testing_case(what_is_waited_for_is_not_to_be_freed),
     };

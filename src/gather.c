@@ -60,8 +60,8 @@ static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, si
     return spawn_error < 0 ? spawn_error : result;
 }
 
-/* The children of a gather that has failed are being cancelled already: once is enough, unless it is
- * cancelled a second time, for the first may have been ignored. */
+/* The children of a gather that has failed are being cancelled already: once is enough, unless it
+ * is cancelled a second time, for the first may have been ignored. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
     if (!eddy_has(task, EDDY_TASK_GATHER_FAILED_) || eddy_has(task, EDDY_TASK_PASSED_)) {

@@ -257,8 +257,8 @@ void eddy_error_forget(struct eddy_task_record *task);
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
 
 /* A cleanup (a frame in its finally, a scope at its exit) begins because of an error, and has ended
- * with an outcome: if that is the same, where it began is known again, whatever was raised meanwhile.
- * In between, another outcome may take its place: then it is forgotten. */
+ * with an outcome: if that is the same, where it began is known again, whatever was raised
+ * meanwhile. In between, another outcome may take its place: then it is forgotten. */
 void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup);
 void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup);
 void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup);

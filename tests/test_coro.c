@@ -414,7 +414,7 @@ test(return_leaves_any_number_of_loops)
 
 /* ---- eddy_finally */
 
-/* Its body sleeps a second if `sleeps`, then ends with `result`; its finally ends with `cleanup`. */
+/* Its body sleeps a second if `sleeps`, and ends with `result`; its finally ends with `cleanup`. */
 eddy_frame(has_finally) {
     eddy_coro co;
     bool sleeps;

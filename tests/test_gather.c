@@ -440,7 +440,7 @@ test(a_sibling_that_swallows_the_cancel_does_not_hide_the_error)
     testing_assert_log("b@100 a!@100 a@130 gather@130");
 }
 
-/* Runs a gather that fails at 100 ms, of which a task goes on until 1100; cancels it at those times. */
+/* Runs a gather that fails at 100 ms, of which a task goes on until 1100; cancels it then. */
 static void cancel_failed_gather(int64_t first, int64_t second)
 {
     const struct child two[] = {

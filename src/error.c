@@ -23,7 +23,7 @@ static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *
     info->memory = NULL;
 }
 
-/* ---- errors that wait for the end of a cleanup */
+/* ---- errors that wait for the end of a cleanup. If it is cut off, the pool has their memory. */
 
 void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup)
 {
@@ -100,18 +100,10 @@ static void make_way(struct eddy_task_record *task)
 
 void eddy_error_forget(struct eddy_task_record *task)
 {
-    struct eddy_task_rare *rare = eddy_rare(task);
-    struct eddy_error_info info;
-
-    if (eddy_extra(task) == NULL) {
-        return;
+    if (eddy_extra(task) != NULL) {
+        free_text_of(task, &eddy_extra(task)->error);
+        eddy_extra(task)->error.code = 0;
     }
-    while (rare != NULL && rare->kept != NULL) { /* its cleanups were cut off */
-        take_kept(task, &info);
-        free_text_of(task, &info);
-    }
-    free_text_of(task, &eddy_extra(task)->error);
-    eddy_extra(task)->error.code = 0;
 }
 
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,

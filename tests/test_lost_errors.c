@@ -250,6 +250,69 @@ test(an_error_keeps_its_text_whatever_fails_in_the_cleanups_on_its_way)
     assert_the_text_is_kept(EIO);
 }
 
+/* Its block swallows the cancel that a failing task has brought, and fails with the same code. */
+eddy_frame_of(fails_after_its_task, eddy_group group, int64_t rc);
+
+static void fails_after_its_task(eddy_coro *co)
+{
+    eddy_begin(fails_after_its_task);
+    eddy_with_group(&self->group) {
+        (void)eddy_group_spawn(co, &self->group, fails_with, .code = EIO, .text = "task");
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+        eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "block"));
+    }
+    eddy_end;
+}
+
+/* Likewise around the block of its user. */
+eddy_frame_of(is_entered_with_a_task, eddy_group group);
+
+static void is_entered_with_a_task(eddy_coro *co)
+{
+    eddy_begin(is_entered_with_a_task);
+    eddy_with_group(&self->group) {
+        (void)eddy_group_spawn(co, &self->group, fails_with, .code = EIO, .text = "task");
+        eddy_body;
+    }
+    eddy_end;
+}
+
+eddy_frame_of(fails_inside, int64_t rc);
+
+static void fails_inside(eddy_coro *co)
+{
+    eddy_begin(fails_inside);
+    eddy_with(is_entered_with_a_task) {
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+        eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "block"));
+    }
+    eddy_end;
+}
+
+eddy_frame_of(looks_at_the_tasks, bool inside, int64_t rc);
+
+static void looks_at_the_tasks(eddy_coro *co)
+{
+    eddy_begin(looks_at_the_tasks);
+    if (self->inside) {
+        eddy_catch(self->rc, eddy_call(co, fails_inside));
+    } else {
+        eddy_catch(self->rc, eddy_call(co, fails_after_its_task));
+    }
+    testing_log("%s", eddy_error(co)->text);
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+test(the_text_of_the_error_that_goes_on_is_not_that_of_an_equal_one_that_was_told)
+{
+    for (int inside = 0; inside < 2; inside++) {
+        assert_int_equal(run(looks_at_the_tasks, .inside = inside != 0), -EIO);
+        testing_assert_log("task of 5");
+        assert_told(-EIO, "block of 5");
+    }
+}
+
 /* A cleanup that takes so long that it is cut off, while two errors wait for its end. */
 eddy_frame_of(hangs_in_its_cleanup, int64_t rc);
 
@@ -338,6 +401,7 @@ int main(void)
         testing_case(a_gather_tells_of_a_failed_child_beside_a_failed_spawn),
         testing_case(the_origin_of_an_error_is_not_that_of_an_equal_one_that_was_caught),
         testing_case(an_error_keeps_its_text_whatever_fails_in_the_cleanups_on_its_way),
+        testing_case(the_text_of_the_error_that_goes_on_is_not_that_of_an_equal_one_that_was_told),
         testing_case(texts_that_wait_for_a_cleanup_that_is_cut_off_are_given_back),
         testing_case(without_memory_the_error_goes_on_without_its_text),
         testing_case(a_stream_from_stream_open_must_not_be_left_open_in_a_dying_frame),

@@ -175,6 +175,9 @@ void eddy_finish_slow_(eddy_coro *co)
     if (eddy_has(task, EDDY_TASK_GUARDS_)) {
         eddy_guard_check(co);
     }
+    if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
+        eddy_error_restore(task, co->outcome, co);
+    }
     if ((co->flags & EDDY_FRAME_SCOPED_) != 0) {
         co->flags |= EDDY_FRAME_FINISHED_; /* the scope frees it */
     } else {
@@ -249,6 +252,9 @@ void eddy_enter_finally_(eddy_coro *co)
     }
     co->flags |= EDDY_FRAME_IN_FINALLY_;
     co->mask++;
+    if (co->outcome < 0) {
+        eddy_error_keep(co->task, co->outcome, co);
+    }
 }
 
 /* ---- generators and context managers */
@@ -364,8 +370,10 @@ int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *le
 void eddy_scope_turn(eddy_coro *co, int64_t outcome)
 {
     co->outcome = outcome;
+    eddy_error_replaced(co->task, co->scope);
     if ((co->flags & EDDY_FRAME_MANAGER_) != 0) {
         co->parent->scope->flags |= EDDY_SCOPE_TURNED_;
+        eddy_error_replaced(co->task, co->parent->scope);
     }
 }
 
@@ -388,6 +396,9 @@ int64_t eddy_scope_leave_(eddy_coro *co)
     if (scope->leaving != EDDY_LEAVE_UNWIND_) {
         scope->leaving = scope->stage == EDDY_STAGE_BODY_ ? EDDY_LEAVE_BREAK_ : EDDY_LEAVE_NORMAL_;
     }
+    if (scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome < 0) {
+        eddy_error_keep(co->task, co->outcome, scope);
+    }
     co->mask++;
     return entered ? scope->leave(co, scope) : 0;
 }
@@ -402,7 +413,6 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
         cleanup_over(co->task);
     }
     co->scope = left.outer;
-    eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
     if (left.leaving == EDDY_LEAVE_UNWIND_) {
         if (result < 0 && (left.flags & EDDY_SCOPE_TURNED_) != 0) {
             eddy_scope_turn(co, result);
@@ -410,6 +420,10 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
             /* not the error that was raised in the manager */
             set_outcome_of_cleanup(co, result);
         }
+        eddy_error_restore(co->task, co->outcome, scope);
+    }
+    eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
+    if (left.leaving == EDDY_LEAVE_UNWIND_) {
         unwind_on(co);
         return 1;
     }

@@ -246,6 +246,16 @@ bool eddy_limit_has_struck(const eddy_coro *co)
     return eddy_limit_is_open(co) && innermost(co->task)->stage == EDDY_LIMIT_STRUCK;
 }
 
+bool eddy_limit_any_struck(const struct eddy_task_record *task)
+{
+    const struct eddy_limit *limit = innermost(task);
+
+    while (limit != NULL && limit->stage != EDDY_LIMIT_STRUCK) {
+        limit = limit->below;
+    }
+    return limit != NULL;
+}
+
 bool eddy_limit_close(eddy_coro *co, const struct eddy_scope *scope, struct eddy_limit *limit)
 {
     bool struck = limit->stage == EDDY_LIMIT_STRUCK;

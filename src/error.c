@@ -9,24 +9,99 @@
 enum { TEXT_SIZE = 128 };
 
 /* The text may be gone: what was caught must not point at it any longer. */
-static void free_text(struct eddy_task_record *task)
+static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *info)
 {
-    struct eddy_task_extra *extra = eddy_extra(task);
+    struct eddy_task_rare *rare = eddy_rare(task);
 
-    if (extra->error.memory == NULL) {
+    if (info->memory == NULL) {
         return;
     }
-    if (extra->rare != NULL && extra->rare->caught.text == extra->error.memory) {
-        extra->rare->caught.text = NULL;
+    if (rare != NULL && rare->caught.text == info->memory) {
+        rare->caught.text = NULL;
     }
-    eddy_pool_give(&eddy_task_loop(task)->pool, extra->error.memory, EDDY_POOL_CLASS(TEXT_SIZE));
-    extra->error.memory = NULL;
+    eddy_pool_give(&eddy_task_loop(task)->pool, info->memory, EDDY_POOL_CLASS(TEXT_SIZE));
+    info->memory = NULL;
 }
+
+/* ---- errors that wait for the end of a cleanup. If it is cut off, the pool has their memory. */
+
+void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_error_known(task, error) ? eddy_rare_make(task) : NULL;
+
+    if (rare != NULL && rare->cleanup == NULL) { /* without memory it is not kept */
+        rare->cleanup = cleanup;
+    }
+}
+
+void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (rare != NULL && rare->cleanup == cleanup) {
+        rare->cleanup = NULL;
+    }
+}
+
+static void take_kept(struct eddy_task_record *task, struct eddy_error_info *info)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_kept_error *kept = rare->kept;
+
+    *info = kept->info;
+    rare->kept = kept->below;
+    eddy_pool_give(&eddy_task_loop(task)->pool, kept, kept->pool_class);
+}
+
+void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_error_info info;
+
+    eddy_error_replaced(task, cleanup);
+    if (rare == NULL || rare->kept == NULL || rare->kept->cleanup != cleanup) {
+        return;
+    }
+    take_kept(task, &info);
+    if (info.code == outcome) {
+        free_text_of(task, &eddy_extra(task)->error);
+        eddy_extra(task)->error = info;
+    } else {
+        free_text_of(task, &info);
+    }
+}
+
+/* Another error is to be noted: the one that is may still be wanted. */
+static void make_way(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_kept_error *kept = NULL;
+    unsigned pool_class;
+
+    if (rare != NULL && rare->cleanup != NULL) {
+        kept = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *kept, &pool_class);
+    }
+    if (kept != NULL) {
+        kept->below = rare->kept;
+        kept->info = extra->error;
+        kept->cleanup = rare->cleanup;
+        kept->pool_class = pool_class;
+        rare->kept = kept;
+        extra->error.memory = NULL;
+    }
+    if (rare != NULL) {
+        rare->cleanup = NULL;
+    }
+    free_text_of(task, &extra->error);
+}
+
+/* ---- the error that is on its way up */
 
 void eddy_error_forget(struct eddy_task_record *task)
 {
     if (eddy_extra(task) != NULL) {
-        free_text(task);
+        free_text_of(task, &eddy_extra(task)->error);
         eddy_extra(task)->error.code = 0;
     }
 }
@@ -37,7 +112,7 @@ void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *f
     struct eddy_task_extra *extra = eddy_extra_make(task);
 
     if (extra != NULL) { /* without memory the error goes on without its origin */
-        free_text(task);
+        make_way(task);
         extra->error.code = error;
         extra->error.text = NULL;
         extra->error.function = function;
@@ -67,7 +142,7 @@ void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *give
     struct eddy_task_extra *extra = given->code < 0 ? eddy_extra_make(task) : NULL;
 
     if (extra != NULL) {
-        free_text(task);
+        make_way(task);
         extra->error = *given;
         eddy_set(task, EDDY_TASK_CASCADED_);
     } else if (given->memory != NULL) {

@@ -2,6 +2,11 @@
 
 static const struct eddy_wait future_kind = {.name = "future"};
 
+int eddy_future_fini(const eddy_future *future)
+{
+    return eddy_line_first(&future->waiting) != NULL ? -EBUSY : 0;
+}
+
 int64_t eddy_future_wait(eddy_coro *co, eddy_future *future)
 {
     int64_t result = eddy_check(co);

@@ -60,10 +60,11 @@ static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, si
     return spawn_error < 0 ? spawn_error : result;
 }
 
-/* The children of a gather that has failed are being cancelled already: once is enough. */
+/* The children of a gather that has failed are being cancelled already: once is enough, unless it
+ * is cancelled a second time, for the first may have been ignored. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
-    if (!eddy_has(task, EDDY_TASK_GATHER_FAILED_)) {
+    if (!eddy_has(task, EDDY_TASK_GATHER_FAILED_) || eddy_has(task, EDDY_TASK_PASSED_)) {
         cancel_all(task->in.object, task->with.count[ALL]);
     }
     return 0;

@@ -101,6 +101,7 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
     group->unstarted = 0;
     group->closing = false;
     group->cancelled = false;
+    group->stopped = false;
     group->over = true;
     drop_guard(group);
     return result;
@@ -141,6 +142,9 @@ static void wake_waiter(eddy_group *group)
         eddy_wake(waiter, 1);
     } else if (group->count == 0) {
         cancelled = group->cancelled && eddy_has(waiter, EDDY_TASK_PASSED_);
+        if (group->stopped) {
+            eddy_limit_ignored(waiter); /* a deadline that passed since is not what ended it */
+        }
         result = finish(group, waiter);
         eddy_wake(waiter, result == 0 && cancelled ? -ECANCELED : result);
     }
@@ -226,12 +230,14 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
 
 /* ---- waiting */
 
-/* The tasks of a group whose policy has cancelled them are on their way: once is enough. */
+/* The tasks of a group whose policy has cancelled them are on their way: once is enough, unless the
+ * wait is cancelled a second time, for the first may have been ignored. */
 static int pass_cancel_on(struct eddy_task_record *task)
 {
     eddy_group *group = task->in.object;
 
-    if (group->error == 0 || group->policy != EDDY_GROUP_CANCEL) {
+    if (group->error == 0 || group->policy != EDDY_GROUP_CANCEL ||
+        eddy_has(task, EDDY_TASK_PASSED_)) {
         eddy_group_cancel(group);
     }
     return 0;
@@ -341,6 +347,7 @@ static void body_failed(eddy_coro *co, const struct eddy_scope *scope, eddy_grou
 {
     int64_t error = co->outcome;
 
+    group->stopped = error == -ECANCELED && !eddy_limit_any_struck(co->task);
     if (group->policy == EDDY_GROUP_KEEP) {
         collect_kept(group);
     }

@@ -308,7 +308,6 @@ void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode)
     if (mode == EDDY_QUEUE_DROP) {
         queue->unfinished -= queue->count < queue->unfinished ? queue->count : queue->unfinished;
         queue->count = 0;
-        queue->head = 0;
     }
     eddy_wake_all(&queue->waiting, -ESHUTDOWN);
     if (queue->unfinished == 0) {

@@ -59,15 +59,25 @@ struct eddy_task_extra {
     unsigned pool_class;
 };
 
+/* An error that waits for the end of a cleanup, in which another was raised. */
+struct eddy_kept_error {
+    struct eddy_kept_error *below; /* that of a cleanup further outwards */
+    struct eddy_error_info info;
+    const void *cleanup; /* the frame or scope */
+    unsigned pool_class;
+};
+
 /* What hardly a task needs, likewise. */
 struct eddy_task_rare {
     struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
-    const char *name;              /* given by eddy_task_set_name, or NULL */
-    int64_t *results;              /* while it gathers all: where they go */
-    struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
-    struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
-    struct eddy_link frame_guard;  /* of a task of eddy_spawn_in, in the list of its spawner */
-    const eddy_coro *frame;        /* its first frame */
+    const void *cleanup; /* the outermost that runs because of the extra's error; or NULL: none */
+    struct eddy_kept_error *kept; /* or NULL */
+    const char *name;             /* given by eddy_task_set_name, or NULL */
+    int64_t *results;             /* while it gathers all: where they go */
+    struct eddy_link done;        /* of eddy_done_callback: who is to be told of its end */
+    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_link frame_guard; /* of a task of eddy_spawn_in, in the list of its spawner */
+    const eddy_coro *frame;       /* its first frame */
     unsigned pool_class;
 };
 
@@ -246,6 +256,13 @@ void eddy_error_forget(struct eddy_task_record *task);
 /* Whether it is known where the error began. */
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
 
+/* A cleanup (a frame in its finally, a scope at its exit) begins because of an error, and has ended
+ * with an outcome: if that is the same, where it began is known again, whatever was raised
+ * meanwhile. In between, another outcome may take its place: then it is forgotten. */
+void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup);
+void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup);
+void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup);
+
 /* Hands that on: out of a task, if it is known there, and into one, where the error now is on its
  * way up; or both at once. */
 void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken);
@@ -311,6 +328,9 @@ void eddy_limit_ignored(struct eddy_task_record *task);
 
 /* A cancel from outside is on its way up: no limit may take it for its own. */
 void eddy_limit_disown(struct eddy_task_record *task);
+
+/* Whether the -ECANCELED that is on its way up may be a limit's. */
+bool eddy_limit_any_struck(const struct eddy_task_record *task);
 
 /* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
  * next await. */

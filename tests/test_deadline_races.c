@@ -1,5 +1,5 @@
-/* deadline.h: eddy_wait_for together with cleanups, with cancels from outside, and with a task that is
- * ready (rule 7). */
+/* deadline.h: eddy_wait_for together with cleanups, with cancels from outside, and with a task that
+ * is ready (rule 7). */
 #include "support/tasks.h"
 
 /* eddy_wait_for around a call of `sleeps`, and a sleep after it. */
@@ -129,6 +129,7 @@ eddy_finally:
 
 eddy_frame(uses_resource) {
     eddy_coro co;
+    bool at_once;
     int64_t rc;
 };
 
@@ -139,7 +140,11 @@ static void uses_resource(eddy_coro *co)
         eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
         log_end("block", self->rc);
     }
-    eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+    if (self->at_once) {
+        eddy_catch(self->rc, give(co, 7));
+    } else {
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+    }
     log_end("after", self->rc);
     eddy_return(self->rc);
     eddy_end;
@@ -147,13 +152,15 @@ static void uses_resource(eddy_coro *co)
 
 eddy_frame(limits_resource) {
     eddy_coro co;
+    bool at_once;
     int64_t rc;
 };
 
 static void limits_resource(eddy_coro *co)
 {
     eddy_begin(limits_resource);
-    eddy_catch(self->rc, eddy_wait_for(co, 2 * EDDY_SECOND, eddy_call(co, uses_resource)));
+    eddy_catch(self->rc, eddy_wait_for(co, 2 * EDDY_SECOND,
+                                       eddy_call(co, uses_resource, .at_once = self->at_once)));
     log_end("w", self->rc);
     eddy_end;
 }
@@ -161,6 +168,12 @@ static void limits_resource(eddy_coro *co)
 test(a_deadline_that_passes_in_the_exit_of_a_with_is_held_back_until_it_has_run)
 {
     assert_int_equal(run(limits_resource), 0);
+    testing_assert_log("block=0@1 exit=0@6 after=ECANCELED@6 w=ETIMEDOUT@6");
+}
+
+test(a_deadline_that_an_exit_has_held_back_comes_also_before_what_could_finish_at_once)
+{
+    assert_int_equal(run(limits_resource, .at_once = true), 0);
     testing_assert_log("block=0@1 exit=0@6 after=ECANCELED@6 w=ETIMEDOUT@6");
 }
 
@@ -386,6 +399,8 @@ int main(void)
         testing_case(
             a_deadline_that_was_held_back_comes_also_before_an_operation_that_could_finish_at_once),
         testing_case(a_deadline_that_passes_in_the_exit_of_a_with_is_held_back_until_it_has_run),
+        testing_case(
+            a_deadline_that_an_exit_has_held_back_comes_also_before_what_could_finish_at_once),
         testing_case(a_cancel_from_outside_before_the_deadline_stays_a_cancel),
         testing_case(a_deadline_that_passes_in_the_cleanup_of_a_cancel_leaves_it_a_cancel),
         testing_case(a_cancel_in_the_turn_in_which_the_deadline_has_struck_comes_at_the_next_await),

@@ -38,7 +38,19 @@ static void assert_caught(eddy_coro *co, const char *text)
     assert_int_equal(eddy_error(co)->line, failing_line);
 }
 
-enum way { CALL, DEEP_CALL, JOIN, GATHER, GROUP, WITH_GROUP, WAYS };
+enum way {
+    CALL,
+    DEEP_CALL,
+    JOIN,
+    SHIELD,
+    LATE_JOIN, /* when the task has ended */
+    GATHER,
+    LATE_GATHER,
+    GROUP,
+    LATE_GROUP,
+    WITH_GROUP,
+    WAYS
+};
 
 eddy_frame(calls_fails) {
     eddy_coro co;
@@ -87,11 +99,19 @@ static void catches(eddy_coro *co)
         eddy_catch(self->rc, eddy_call(co, calls_fails, .number = self->number));
     } else if (self->way == JOIN) {
         eddy_catch(self->rc, eddy_join(co, eddy_spawn(co, fails, .number = self->number)));
-    } else if (self->way == GATHER) {
+    } else if (self->way == SHIELD) {
+        eddy_catch(self->rc, eddy_shield(co, eddy_spawn(co, fails, .number = self->number)));
+    } else if (self->way == LATE_JOIN) {
         self->task = eddy_spawn(co, fails, .number = self->number);
+        eddy_await(eddy_sleep(co, EDDY_SECOND));
+        eddy_catch(self->rc, eddy_join(co, self->task));
+    } else if (self->way == GATHER || self->way == LATE_GATHER) {
+        self->task = eddy_spawn(co, fails, .number = self->number);
+        eddy_await(eddy_sleep(co, self->way == LATE_GATHER ? EDDY_SECOND : 0));
         eddy_catch(self->rc, eddy_gather(co, &self->task, 1));
-    } else if (self->way == GROUP) {
+    } else if (self->way == GROUP || self->way == LATE_GROUP) {
         eddy_group_spawn(co, &self->group, fails, .number = self->number);
+        eddy_await(eddy_sleep(co, self->way == LATE_GROUP ? EDDY_SECOND : 0));
         eddy_catch(self->rc, eddy_group_wait(co, &self->group));
     } else {
         eddy_except(BAD, eddy_call(co, opens_group, .number = self->number)) {

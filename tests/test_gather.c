@@ -119,6 +119,26 @@ test(the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_e
     testing_assert_log("b@100 a!@100 c!@100 c~@120 a~@150 gather@150");
 }
 
+eddy_frame_of(gathers_twice, const struct child *first, const struct child *second, int64_t rc);
+
+static void gathers_twice(eddy_coro *co)
+{
+    eddy_begin(gathers_twice);
+    eddy_catch(self->rc, eddy_call(co, gathering, .children = self->first, .count = 2));
+    assert_int_equal(self->rc, -EIO);
+    eddy_await(eddy_call(co, gathering, .children = self->second, .count = 2));
+    eddy_end;
+}
+
+test(a_gather_that_failed_leaves_nothing_for_the_next_of_the_same_task)
+{
+    const struct child first[] = {{.name = "a", .result = -EIO}, {.name = "b", .sleep = 100 * MS}};
+    const struct child second[] = {{.name = "c"}, {.name = "d", .sleep = 100 * MS}};
+
+    assert_int_equal(testing_run_task(gathers_twice, .first = first, .second = second), 0);
+    testing_assert_log("a@0 b!@0 gather@0 c@0 d@100 gather@100");
+}
+
 test(a_task_that_had_failed_before_cancels_the_others)
 {
     const struct child two[] = {
@@ -420,6 +440,33 @@ test(a_sibling_that_swallows_the_cancel_does_not_hide_the_error)
     testing_assert_log("b@100 a!@100 a@130 gather@130");
 }
 
+/* Runs a gather that fails at 100 ms, of which a task goes on until 1100; cancels it then. */
+static void cancel_failed_gather(int64_t first, int64_t second)
+{
+    const struct child two[] = {
+        {.name = "a", .sleep = 300 * MS, .stubborn = 1000 * MS},
+        {.name = "b", .sleep = 100 * MS, .result = -EIO},
+    };
+    eddy_task task =
+        eddy_loop_spawn(testing.loop, gathering, .children = two, .count = count_of(two));
+
+    (void)eddy_detach(
+        eddy_loop_spawn(testing.loop, cancel_later, .task = task, .sleep = first * MS));
+    assert_int_equal(testing_run_and_cancel(task, second * MS), -EIO);
+}
+
+test(a_first_cancel_of_a_gather_that_has_failed_is_not_passed_on_again)
+{
+    cancel_failed_gather(200, 5000);
+    testing_assert_log("b@100 a!@100 a@1100 gather@1100");
+}
+
+test(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first)
+{
+    cancel_failed_gather(200, 300);
+    testing_assert_log("b@100 a!@100 gather@300");
+}
+
 /* ---- cycles */
 
 static eddy_task first_of_the_cycle;
@@ -462,6 +509,7 @@ int main(void)
         testing_case(a_thousand_tasks_are_gathered_without_memory),
         testing_case(
             the_first_error_in_time_cancels_the_others_and_is_returned_when_they_have_ended),
+        testing_case(a_gather_that_failed_leaves_nothing_for_the_next_of_the_same_task),
         testing_case(a_task_that_had_failed_before_cancels_the_others),
         testing_case(tasks_that_have_all_failed_before_give_their_first_error_at_once),
         testing_case(a_task_that_is_cancelled_from_outside_fails_the_gather),
@@ -483,6 +531,8 @@ int main(void)
         testing_case(children_that_all_swallow_the_cancel_give_their_result),
         testing_case(a_cancel_reaches_each_task_once_and_one_that_swallows_it_does_not_hide_it),
         testing_case(a_sibling_that_swallows_the_cancel_does_not_hide_the_error),
+        testing_case(a_first_cancel_of_a_gather_that_has_failed_is_not_passed_on_again),
+        testing_case(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first),
         testing_case(tasks_that_wait_for_each_other_are_told_and_can_be_freed),
     };
 

@@ -273,6 +273,32 @@ test(an_error_after_the_cancel_does_not_cancel_the_others_a_second_time)
     testing_assert_log("a!@100 b!@100 b@110 a@130 wait@130");
 }
 
+/* Runs a group that fails at 100 ms, of which a task goes on until 1100; cancels the wait then. */
+static void cancel_failed_group(int64_t first, int64_t second)
+{
+    const struct child two[] = {
+        {.name = "a", .sleep = 300 * MS, .stubborn = 1000 * MS},
+        {.name = "b", .sleep = 100 * MS, .result = -EIO},
+    };
+    eddy_task task = eddy_loop_spawn(testing.loop, family, .children = two, .count = count_of(two));
+
+    (void)eddy_detach(
+        eddy_loop_spawn(testing.loop, cancel_later, .task = task, .sleep = first * MS));
+    assert_int_equal(testing_run_and_cancel(task, second * MS), -EIO);
+}
+
+test(a_first_cancel_of_a_group_that_has_failed_is_not_passed_on_again)
+{
+    cancel_failed_group(200, 5000);
+    testing_assert_log("b@100 a!@100 a@1100 wait@1100");
+}
+
+test(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first)
+{
+    cancel_failed_group(200, 300);
+    testing_assert_log("b@100 a!@100 wait@300");
+}
+
 eddy_frame(cancel_group) {
     eddy_coro co;
     eddy_group group;
@@ -589,6 +615,8 @@ int main(void)
         testing_case(a_child_belongs_to_its_group_and_is_neither_joined_nor_detached),
         testing_case(the_report_of_a_child_s_error_names_where_it_began),
         testing_case(freeing_the_loop_cancels_a_group_and_runs_its_cleanups),
+        testing_case(a_first_cancel_of_a_group_that_has_failed_is_not_passed_on_again),
+        testing_case(a_second_cancel_of_it_reaches_a_task_that_has_swallowed_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,203 @@ test(the_origin_of_an_error_is_not_that_of_an_equal_one_that_was_caught)
     assert_told(-EBADF, place);
 }
 
+/* ---- errors in the cleanups on the way of another */
+
+eddy_frame_of(fails_with, int code, const char *text);
+
+static void fails_with(eddy_coro *co)
+{
+    eddy_begin(fails_with);
+    eddy_await(eddy_pause(co));
+    eddy_fail(co, -self->code, "%s of %d", self->text, self->code);
+    eddy_end;
+}
+
+/* In its cleanup it fails, and in the cleanup of that it catches an error. */
+eddy_frame_of(fails_deeply, int64_t rc);
+
+static void fails_deeply(eddy_coro *co)
+{
+    eddy_begin(fails_deeply);
+    eddy_await(eddy_call(co, fails_with, .code = EPIPE, .text = "deep"));
+eddy_finally:
+    eddy_catch(self->rc, eddy_call(co, fails_with, .code = ENOENT, .text = "deeper"));
+    testing_log("%s;", eddy_error(co)->text);
+    eddy_end;
+}
+
+eddy_frame_of(fails_at_its_exit, int code);
+
+static void fails_at_its_exit(eddy_coro *co)
+{
+    eddy_begin(fails_at_its_exit);
+    eddy_body;
+eddy_finally:
+    eddy_await(eddy_call(co, fails_with, .code = self->code, .text = "exit"));
+    eddy_end;
+}
+
+/* How its cleanups go wrong, whose errors are told or caught. */
+enum { AT_EXIT = 1, IN_FINALLY = 2, CAUGHT = 4, ALL_WAYS = 8 };
+
+eddy_frame_of(fails_on_all_ways, int ways, int code, int64_t rc);
+
+static void fails_on_all_ways(eddy_coro *co)
+{
+    eddy_begin(fails_on_all_ways);
+    if ((self->ways & AT_EXIT) != 0) {
+        eddy_with(fails_at_its_exit, .code = self->code) {
+            eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "body"));
+        }
+    }
+    eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "body"));
+eddy_finally:
+    if ((self->ways & CAUGHT) != 0) {
+        eddy_catch(self->rc, eddy_call(co, fails_deeply));
+        testing_log("%s;", eddy_error(co)->text);
+    }
+    if ((self->ways & IN_FINALLY) != 0) {
+        eddy_await(eddy_call(co, fails_with, .code = self->code, .text = "finally"));
+    }
+    eddy_end;
+}
+
+eddy_frame_of(looks_at_the_error, int ways, int code, int64_t rc);
+
+static void looks_at_the_error(eddy_coro *co)
+{
+    eddy_begin(looks_at_the_error);
+    eddy_catch(self->rc, eddy_call(co, fails_on_all_ways, .ways = self->ways, .code = self->code));
+    testing_log("%s", eddy_error(co)->text);
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+/* With that code, the same as the body's or another. */
+static void assert_the_text_is_kept(int code)
+{
+    for (int ways = 0; ways < ALL_WAYS; ways++) {
+        int told = ((ways & AT_EXIT) != 0) + ((ways & IN_FINALLY) != 0);
+        assert_int_equal(run(looks_at_the_error, .ways = ways, .code = code), -EIO);
+        testing_assert_log((ways & CAUGHT) != 0 ? "deeper of 2; deep of 32; body of 5"
+                                                : "body of 5");
+        assert_int_equal(testing.errors.count, told);
+        testing.errors.count = 0;
+    }
+}
+
+test(an_error_keeps_its_text_whatever_fails_in_the_cleanups_on_its_way)
+{
+    assert_the_text_is_kept(EDOM);
+    assert_the_text_is_kept(EIO);
+}
+
+/* Its block swallows the cancel that a failing task has brought, and fails with the same code. */
+eddy_frame_of(fails_after_its_task, eddy_group group, int64_t rc);
+
+static void fails_after_its_task(eddy_coro *co)
+{
+    eddy_begin(fails_after_its_task);
+    eddy_with_group(&self->group) {
+        (void)eddy_group_spawn(co, &self->group, fails_with, .code = EIO, .text = "task");
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+        eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "block"));
+    }
+    eddy_end;
+}
+
+/* Likewise around the block of its user. */
+eddy_frame_of(is_entered_with_a_task, eddy_group group);
+
+static void is_entered_with_a_task(eddy_coro *co)
+{
+    eddy_begin(is_entered_with_a_task);
+    eddy_with_group(&self->group) {
+        (void)eddy_group_spawn(co, &self->group, fails_with, .code = EIO, .text = "task");
+        eddy_body;
+    }
+    eddy_end;
+}
+
+eddy_frame_of(fails_inside, int64_t rc);
+
+static void fails_inside(eddy_coro *co)
+{
+    eddy_begin(fails_inside);
+    eddy_with(is_entered_with_a_task) {
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND));
+        eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "block"));
+    }
+    eddy_end;
+}
+
+eddy_frame_of(looks_at_the_tasks, bool inside, int64_t rc);
+
+static void looks_at_the_tasks(eddy_coro *co)
+{
+    eddy_begin(looks_at_the_tasks);
+    if (self->inside) {
+        eddy_catch(self->rc, eddy_call(co, fails_inside));
+    } else {
+        eddy_catch(self->rc, eddy_call(co, fails_after_its_task));
+    }
+    testing_log("%s", eddy_error(co)->text);
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+test(the_text_of_the_error_that_goes_on_is_not_that_of_an_equal_one_that_was_told)
+{
+    for (int inside = 0; inside < 2; inside++) {
+        assert_int_equal(run(looks_at_the_tasks, .inside = inside != 0), -EIO);
+        testing_assert_log("task of 5");
+        assert_told(-EIO, "block of 5");
+    }
+}
+
+/* A cleanup that takes so long that it is cut off, while two errors wait for its end. */
+eddy_frame_of(hangs_in_its_cleanup, int64_t rc);
+
+static void hangs_in_its_cleanup(eddy_coro *co)
+{
+    eddy_begin(hangs_in_its_cleanup);
+    eddy_await(eddy_call(co, fails_with, .code = EIO, .text = "body"));
+eddy_finally:
+    eddy_catch(self->rc, eddy_call(co, fails_deeply));
+    eddy_await(eddy_sleep(co, EDDY_FOREVER));
+    eddy_end;
+}
+
+test(texts_that_wait_for_a_cleanup_that_is_cut_off_are_given_back)
+{
+    start(hangs_in_its_cleanup);
+    testing_turns();
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    assert_int_equal(testing.memory.bytes, 0);
+    assert_told(-ETIMEDOUT, "was cut off in its cleanup");
+    testing_assert_log("deeper of 2;");
+}
+
+eddy_frame_of(fails_without_memory, struct fails_with body, struct fails_with cleanup, int64_t rc);
+
+static void fails_without_memory(eddy_coro *co)
+{
+    eddy_begin(fails_without_memory);
+    eddy_await(eddy_call_in(co, &self->body, fails_with, .code = EIO, .text = "body"));
+eddy_finally:
+    use_up_memory();
+    eddy_catch(self->rc, eddy_call_in(co, &self->cleanup, fails_with, .code = EPIPE));
+    testing_fail_allocation(0);
+    assert_int_equal(self->rc, -EPIPE);
+    eddy_end;
+}
+
+test(without_memory_the_error_goes_on_without_its_text)
+{
+    assert_int_equal(run(fails_without_memory), -EIO);
+}
+
 /* ---- streams left open */
 
 static int pair[2];
@@ -203,6 +400,10 @@ int main(void)
         testing_case(a_group_whose_tasks_have_all_swallowed_the_cancel_is_no_time_out),
         testing_case(a_gather_tells_of_a_failed_child_beside_a_failed_spawn),
         testing_case(the_origin_of_an_error_is_not_that_of_an_equal_one_that_was_caught),
+        testing_case(an_error_keeps_its_text_whatever_fails_in_the_cleanups_on_its_way),
+        testing_case(the_text_of_the_error_that_goes_on_is_not_that_of_an_equal_one_that_was_told),
+        testing_case(texts_that_wait_for_a_cleanup_that_is_cut_off_are_given_back),
+        testing_case(without_memory_the_error_goes_on_without_its_text),
         testing_case(a_stream_from_stream_open_must_not_be_left_open_in_a_dying_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

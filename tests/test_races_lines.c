@@ -347,9 +347,40 @@ static const struct race_table barrier_races = {
         },
 };
 
+/* Likewise by the rival, which is the last to come and does not wait: the party is complete before
+ * the second event. */
+static void complete_party(eddy_coro *co)
+{
+    if (eddy_barrier_waiting(&barrier) == 1) {
+        assert_int_equal(eddy_barrier_wait(co, &barrier), 1);
+    }
+}
+
+static const struct race_table complete_barrier_races = {
+    .operation = "barrier that is completed at once",
+    .set_up = reset_barrier,
+    .wait = wait_barrier,
+    .wake = complete_party,
+    .close = abort_barrier,
+    .log_left = log_barrier,
+    .cells =
+        {
+            [WAKE] = {"ok; 0 wait", "ok; 0 wait", "ok, then ECANCELED; 0 wait",
+                      "ok; 0 wait broken"},
+            /* who has left is not there when the last comes */
+            [TIME_OUT] = {"ETIMEDOUT; 0 wait", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; 0 wait",
+                          "ETIMEDOUT; 0 wait broken"},
+            [CANCEL] = {"ECANCELED; 0 wait", "ECANCELED; 0 wait",
+                        "ECANCELED, then ECANCELED; 0 wait", "ECANCELED; 0 wait broken"},
+            [CLOSE] = {"BROKEN; 0 wait broken", "BROKEN; 0 wait broken",
+                       "BROKEN, then ECANCELED; 0 wait broken", "BROKEN; 0 wait broken"},
+        },
+};
+
 test(a_barrier)
 {
     run_race_table(&barrier_races);
+    run_race_table(&complete_barrier_races);
 }
 
 int main(void)

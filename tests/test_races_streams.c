@@ -193,6 +193,68 @@ test(a_line)
     run_race_table(&line_races);
 }
 
+/* ---- a record that is longer than the buffer, of which the half has come */
+
+enum { RECORD = 8 };
+
+static char record[RECORD + 1];
+
+static void open_record(eddy_coro *co)
+{
+    open_stream(co);
+    eddy_reader_init(&reader, &stream, reader_buffer, RECORD / 2);
+    memset(record, 0, sizeof record);
+    net_send(peer, "half");
+}
+
+static int64_t wait_record(eddy_coro *co)
+{
+    return eddy_read_exactly(co, &reader, record, RECORD);
+}
+
+static void send_other_half(eddy_coro *co)
+{
+    (void)co;
+    if (eddy_stream_is_open(&stream)) {
+        net_send(peer, "more");
+    }
+}
+
+/* What it says that it has delivered, and no byte more, is in the record. */
+static void log_record(void)
+{
+    assert_int_equal(strlen(record), eddy_reader_delivered(&reader));
+    testing_log("%s", record);
+    testing_log("%zu left", eddy_reader_buffered(&reader) + unread());
+}
+
+static const struct race_table record_races = {
+    .operation = "record",
+    .set_up = open_record,
+    .wait = wait_record,
+    .wake = send_other_half,
+    .close = close_stream,
+    .log_left = log_record,
+    .tear_down = close_both,
+    .wakes_by_event = true,
+    .cells =
+        {
+            [WAKE] = {"ok; halfmore 4 left", "ETIMEDOUT; half 4 left", "ECANCELED; half 4 left",
+                      "EBADF; half 0 left"},
+            [TIME_OUT] = {"ETIMEDOUT; half 4 left", ONE_DEADLINE,
+                          "ETIMEDOUT, then ECANCELED; half 0 left", "ETIMEDOUT; half 0 left"},
+            [CANCEL] = {"ECANCELED; half 4 left", "ECANCELED; half 0 left",
+                        "ECANCELED, then ECANCELED; half 0 left", "ECANCELED; half 0 left"},
+            [CLOSE] = {"EBADF; half 0 left", "EBADF; half 0 left",
+                       "EBADF, then ECANCELED; half 0 left", "EBADF; half 0 left"},
+        },
+};
+
+test(a_record)
+{
+    run_race_table(&record_races);
+}
+
 /* ---- write: of more than the kernel takes at once */
 
 enum { BIG = 1 << 20 };
@@ -456,10 +518,9 @@ test(a_connect)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        testing_case(a_read),    testing_case(becoming_readable),
-        testing_case(a_line),    testing_case(a_write),
-        testing_case(a_copy),    testing_case(an_fd),
-        testing_case(a_connect),
+        testing_case(a_read),   testing_case(becoming_readable), testing_case(a_line),
+        testing_case(a_record), testing_case(a_write),           testing_case(a_copy),
+        testing_case(an_fd),    testing_case(a_connect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

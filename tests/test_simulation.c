@@ -10,11 +10,13 @@
 #include "eddy/cond.h"
 #include "eddy/event.h"
 #include "eddy/future.h"
+#include "eddy/gather.h"
+#include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/queue.h"
 #include "eddy/semaphore.h"
 
-enum { STEPS = 25, SEEDS = 10000 };
+enum { STEPS = 25, SEEDS = 10000, CHILDREN = 2 };
 
 static struct {
     uint64_t seed, state;
@@ -27,7 +29,8 @@ static struct {
     eddy_future future;
     eddy_barrier barrier;
     eddy_task tasks[MODEL_ACTORS];
-    eddy_task children[MODEL_ACTORS]; /* that they join */
+    eddy_task children[MODEL_ACTORS][CHILDREN]; /* that they join, or {0} */
+    eddy_group groups[MODEL_ACTORS];
     bool runs[MODEL_ACTORS];
     int running;
     int next_item;
@@ -80,7 +83,9 @@ static void check_objects(void)
     check(sim.semaphore.permits == (uint32_t)model->permits);
     check_line(&model->semaphore_line, &sim.semaphore.waiters);
     check(eddy_queue_count(&sim.queue) == (size_t)model->count);
+    check(sim.queue.unfinished == (uint64_t)model->unfinished);
     check_line(&model->queue_line, &sim.queue.waiting);
+    check_line(&model->done_line, &sim.queue.joining);
     check(eddy_event_is_set(&sim.event) == model->set);
     check_line(&model->event_line, &sim.event.waiters);
     check(eddy_future_done(&sim.future) == model->done);
@@ -102,11 +107,16 @@ enum operation {
     WAIT_EVENT,
     WAIT_FUTURE,
     MEET,
+    JOIN_QUEUE,
+    CALL,
     JOIN,
+    GATHER, /* of two tasks */
+    WAIT_GROUP,
     WAITING_OPERATIONS,
     RELEASE = WAITING_OPERATIONS,
     NOTIFY,
     GIVE_PERMIT,
+    TASK_DONE,
     SHUT_DOWN,
     SET_EVENT,
     CLEAR_EVENT,
@@ -142,14 +152,17 @@ eddy_frame(actor) {
     int item;
     int64_t limit;
     int64_t duration;
+    int64_t other_duration; /* of the second task */
     int64_t rc;
     int64_t expected;
 };
 
 static void cancel_actor(int number)
 {
+    const eddy_task *its = sim.children[number];
+
     if (sim.runs[number]) {
-        if (eddy_task_done(sim.children[number])) {
+        if (eddy_task_done(its[0]) && eddy_task_done(its[1])) {
             model_child_ended(&sim.model, number);
         }
         model_cancel(&sim.model, number);
@@ -178,10 +191,14 @@ static void act(eddy_coro *co, struct actor *self)
             check(eddy_semaphore_release(&sim.semaphore) == 0);
         }
         break;
+    case TASK_DONE:
+        check(eddy_queue_task_done(&sim.queue) == model_task_done(model));
+        break;
     case SHUT_DOWN:
         if (below(20) == 0) {
-            model_shut_down(model);
-            eddy_queue_shutdown(&sim.queue, EDDY_QUEUE_DRAIN);
+            bool drop = below(2) == 0;
+            model_shut_down(model, drop);
+            eddy_queue_shutdown(&sim.queue, drop ? EDDY_QUEUE_DROP : EDDY_QUEUE_DRAIN);
         }
         break;
     case SET_EVENT:
@@ -217,6 +234,11 @@ static void act(eddy_coro *co, struct actor *self)
     }
 }
 
+static int64_t later(const struct actor *self)
+{
+    return self->duration > self->other_duration ? self->duration : self->other_duration;
+}
+
 static void begin_in_model(struct actor *self, int64_t now)
 {
     struct model *model = &sim.model;
@@ -250,8 +272,18 @@ static void begin_in_model(struct actor *self, int64_t now)
     case MEET:
         model_meet(model, number);
         break;
+    case JOIN_QUEUE:
+        model_join_queue(model, number);
+        break;
+    case CALL:
+        model_call(model, number, now + self->duration, self->item);
+        break;
     case JOIN:
         model_join(model, number, now + self->duration, self->item);
+        break;
+    case GATHER:
+    case WAIT_GROUP:
+        model_join(model, number, now + later(self), 0);
         break;
     default:
         model_pause(model, number);
@@ -280,10 +312,38 @@ static int64_t begin(eddy_coro *co, struct actor *self)
         return eddy_future_wait(co, &sim.future);
     case MEET:
         return eddy_barrier_wait(co, &sim.barrier);
+    case JOIN_QUEUE:
+        return eddy_queue_join(co, &sim.queue);
+    case CALL:
+        return eddy_call(co, child, .duration = self->duration, .result = self->item);
     case JOIN:
-        return eddy_join(co, sim.children[self->number]);
+        return eddy_join(co, sim.children[self->number][0]);
+    case GATHER:
+        return eddy_gather(co, sim.children[self->number], CHILDREN);
+    case WAIT_GROUP:
+        return eddy_group_wait(co, &sim.groups[self->number]);
     default:
         return eddy_pause(co);
+    }
+}
+
+/* What it is to join. */
+static void spawn_children(eddy_coro *co, struct actor *self)
+{
+    eddy_task *its = sim.children[self->number];
+    eddy_group *group = &sim.groups[self->number];
+
+    memset(its, 0, sizeof sim.children[self->number]);
+    if (self->operation == WAIT_GROUP) {
+        its[0] = eddy_group_spawn(co, group, child, .duration = self->duration);
+        its[1] = eddy_group_spawn(co, group, child, .duration = self->other_duration);
+        return;
+    }
+    if (self->operation == JOIN || self->operation == GATHER) {
+        its[0] = eddy_spawn(co, child, .duration = self->duration, .result = self->item);
+    }
+    if (self->operation == GATHER) {
+        its[1] = eddy_spawn(co, child, .duration = self->other_duration);
     }
 }
 
@@ -302,6 +362,7 @@ static void choose(eddy_coro *co, struct actor *self)
     }
     self->item = ++sim.next_item;
     self->duration = some_time();
+    self->other_duration = some_time();
     self->limit = below(4) > 0 ? some_time() : EDDY_FOREVER;
     if (self->operation >= WAITING_OPERATIONS) {
         act(co, self);
@@ -310,13 +371,10 @@ static void choose(eddy_coro *co, struct actor *self)
     self->expected = model_begin(&sim.model, self->number,
                                  self->limit == EDDY_FOREVER ? INT64_MAX : now + self->limit);
     if (self->expected != MODEL_UNDECIDED) {
-        self->operation = self->operation == JOIN ? PAUSE : self->operation; /* spawns nothing */
+        self->operation = self->operation >= JOIN ? PAUSE : self->operation; /* spawns nothing */
         return;
     }
-    if (self->operation == JOIN) {
-        sim.children[self->number] =
-            eddy_spawn(co, child, .duration = self->duration, .result = self->item);
-    }
+    spawn_children(co, self);
     begin_in_model(self, now);
 }
 
@@ -401,22 +459,37 @@ static void supervisor(eddy_coro *co)
 
 /* ---- running them */
 
+static int by_priority(const void *a, const void *b)
+{
+    return *(const int *)a % MODEL_PRIORITIES - *(const int *)b % MODEL_PRIORITIES;
+}
+
 static void init_objects(void)
 {
-    model_init(&sim.model);
+    static const enum eddy_queue_kind kinds[] = {
+        [MODEL_FIFO] = EDDY_QUEUE_FIFO,
+        [MODEL_LIFO] = EDDY_QUEUE_LIFO,
+        [MODEL_PRIORITY] = EDDY_QUEUE_PRIORITY,
+    };
+    enum model_order order = (enum model_order)(sim.seed % 3);
+
+    model_init(&sim.model, order);
     eddy_cond_init(&sim.cond, &sim.locks[0]);
     eddy_semaphore_init(&sim.semaphore, MODEL_PERMITS);
     eddy_barrier_init(&sim.barrier, MODEL_PARTIES);
-    assert_int_equal(eddy_queue_init(testing.loop, &sim.queue, int, .capacity = MODEL_CAPACITY), 0);
+    assert_int_equal(eddy_queue_init(testing.loop, &sim.queue, int, .capacity = MODEL_CAPACITY,
+                                     .kind = kinds[order],
+                                     .compare = order == MODEL_PRIORITY ? by_priority : NULL),
+                     0);
 }
 
 static void check_items(void)
 {
     int item;
 
-    for (int i = 0; i < sim.model.count; i++) {
+    while (sim.model.count > 0) {
         check(eddy_queue_try_get(&sim.queue, &item) == 0);
-        check(item == sim.model.items[i]);
+        check(item == model_take(&sim.model));
     }
 }
 

@@ -4,6 +4,7 @@
 #include "eddy/barrier.h"
 #include "eddy/cond.h"
 #include "eddy/event.h"
+#include "eddy/future.h"
 #include "eddy/gather.h"
 #include "eddy/semaphore.h"
 
@@ -50,6 +51,26 @@ test(an_array_of_a_gather_on_the_c_stack_aborts)
     assert_traps_near(gathers_a_local, "the task is to wait with a pointer to a local");
 }
 
+static eddy_task gathered[1];
+
+TRAPS(gathers_all_into_a_local);
+
+static void gathers_all_into_a_local(eddy_coro *co)
+{
+    int64_t results[1];
+
+    eddy_begin(gathers_all_into_a_local);
+    eddy_await(eddy_pause(co));
+    gathered[0] = eddy_spawn(co, sleeps, .seconds = 1);
+    TRAP eddy_await(eddy_gather_all(co, gathered, 1, results));
+    eddy_end;
+}
+
+test(the_results_of_a_gather_on_the_c_stack_abort)
+{
+    assert_traps_near(gathers_all_into_a_local, "the task is to wait with a pointer to a local");
+}
+
 eddy_frame(tries_again) {
     eddy_coro co;
     int64_t rc;
@@ -79,6 +100,7 @@ test(a_loop_that_tries_again_on_every_error_swallows_the_cancel)
 static eddy_event event;
 static eddy_semaphore semaphore;
 static eddy_barrier barrier = {.parties = 2};
+static eddy_future future;
 static eddy_lock lock;
 static eddy_cond cond = {.lock = &lock};
 
@@ -97,6 +119,7 @@ static eddy_cond cond = {.lock = &lock};
 WAITS(waits_for_event, eddy_event_wait(co, &event));
 WAITS(waits_for_semaphore, eddy_semaphore_acquire(co, &semaphore));
 WAITS(waits_for_barrier, eddy_barrier_wait(co, &barrier));
+WAITS(waits_for_future, eddy_future_wait(co, &future));
 
 eddy_frame(waits_for_cond) {
     eddy_coro co;
@@ -116,16 +139,19 @@ test(what_is_waited_for_is_not_to_be_freed)
     start(waits_for_event);
     start(waits_for_semaphore);
     start(waits_for_barrier);
+    start(waits_for_future);
     start(waits_for_cond);
     testing_turns();
     assert_int_equal(eddy_event_fini(&event), -EBUSY);
     assert_int_equal(eddy_semaphore_fini(&semaphore), -EBUSY);
     assert_int_equal(eddy_barrier_fini(&barrier), -EBUSY);
+    assert_int_equal(eddy_future_fini(&future), -EBUSY);
     assert_int_equal(eddy_cond_fini(&cond), -EBUSY);
     testing_free();
     assert_int_equal(eddy_event_fini(&event), 0);
     assert_int_equal(eddy_semaphore_fini(&semaphore), 0);
     assert_int_equal(eddy_barrier_fini(&barrier), 0);
+    assert_int_equal(eddy_future_fini(&future), 0);
     assert_int_equal(eddy_cond_fini(&cond), 0);
 }
 
@@ -134,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_task_is_joined_once),
         testing_case(an_array_of_a_gather_on_the_c_stack_aborts),
+        testing_case(the_results_of_a_gather_on_the_c_stack_abort),
         testing_case(a_loop_that_tries_again_on_every_error_swallows_the_cancel),
         testing_case(what_is_waited_for_is_not_to_be_freed),
     };

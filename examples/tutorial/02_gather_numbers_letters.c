@@ -2,10 +2,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(print_numbers) {
-    eddy_coro co;
-    int i;
-};
+eddy_frame_of(print_numbers, int i);
 
 static void print_numbers(eddy_coro *co)
 {
@@ -18,10 +15,7 @@ static void print_numbers(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(print_letters) {
-    eddy_coro co;
-    char letter;
-};
+eddy_frame_of(print_letters, char letter);
 
 static void print_letters(eddy_coro *co)
 {
@@ -34,10 +28,7 @@ static void print_letters(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(both) {
-    eddy_coro co;
-    eddy_task tasks[2];
-};
+eddy_frame_of(both, eddy_task tasks[2]);
 
 static void both(eddy_coro *co)
 {

@@ -19,10 +19,7 @@ static void async_range(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(print_range) {
-    eddy_coro co;
-    int i;
-};
+eddy_frame_of(print_range, int i);
 
 static void print_range(eddy_coro *co)
 {

@@ -2,9 +2,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(context) {
-    eddy_coro co;
-};
+eddy_frame_of(context);
 
 static void context(eddy_coro *co)
 {
@@ -16,9 +14,7 @@ eddy_finally:
     eddy_end;
 }
 
-eddy_frame(use_context) {
-    eddy_coro co;
-};
+eddy_frame_of(use_context);
 
 static void use_context(eddy_coro *co)
 {

@@ -2,11 +2,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(async_generator) {
-    eddy_coro co;
-    int i;
-    int value; /* what eddy_yield hands out */
-};
+eddy_frame_of(async_generator, int i, int value);
 
 static void async_generator(eddy_coro *co)
 {
@@ -18,10 +14,7 @@ static void async_generator(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(print_all) {
-    eddy_coro co;
-    int i;
-};
+eddy_frame_of(print_all, int i);
 
 static void print_all(eddy_coro *co)
 {

@@ -2,11 +2,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(producer) {
-    eddy_coro co;
-    eddy_queue *queue;
-    int product;
-};
+eddy_frame_of(producer, eddy_queue *queue, int product);
 
 static void producer(eddy_coro *co)
 {
@@ -20,11 +16,7 @@ static void producer(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(consumer) {
-    eddy_coro co;
-    eddy_queue *queue;
-    int product;
-};
+eddy_frame_of(consumer, eddy_queue *queue, int product);
 
 static void consumer(eddy_coro *co)
 {
@@ -38,11 +30,7 @@ static void consumer(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(both) {
-    eddy_coro co;
-    eddy_queue queue;
-    eddy_task eater;
-};
+eddy_frame_of(both, eddy_queue queue, eddy_task eater);
 
 static void both(eddy_coro *co)
 {

@@ -40,10 +40,7 @@ eddy_finally:
     eddy_end;
 }
 
-eddy_frame(server_and_client) {
-    eddy_coro co;
-    eddy_server server;
-};
+eddy_frame_of(server_and_client, eddy_server server);
 
 static void server_and_client(eddy_coro *co)
 {

@@ -4,10 +4,7 @@
 
 static eddy_lock lock;
 
-eddy_frame(access_resource) {
-    eddy_coro co;
-    int num;
-};
+eddy_frame_of(access_resource, int num);
 
 static void access_resource(eddy_coro *co)
 {
@@ -22,10 +19,7 @@ static void access_resource(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(take_turns) {
-    eddy_coro co;
-    eddy_task tasks[3];
-};
+eddy_frame_of(take_turns, eddy_task tasks[3]);
 
 static void take_turns(eddy_coro *co)
 {

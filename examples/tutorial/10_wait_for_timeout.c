@@ -2,9 +2,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-eddy_frame(eternity) {
-    eddy_coro co;
-};
+eddy_frame_of(eternity);
 
 static void eternity(eddy_coro *co)
 {
@@ -14,9 +12,7 @@ static void eternity(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(wait_a_second) {
-    eddy_coro co;
-};
+eddy_frame_of(wait_a_second);
 
 static void wait_a_second(eddy_coro *co)
 {

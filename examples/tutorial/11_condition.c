@@ -5,10 +5,7 @@
 static eddy_lock lock;
 static eddy_cond condition = {.lock = &lock};
 
-eddy_frame(consumer) {
-    eddy_coro co;
-    int n;
-};
+eddy_frame_of(consumer, int n);
 
 static void consumer(eddy_coro *co)
 {
@@ -22,11 +19,7 @@ static void consumer(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(notify) {
-    eddy_coro co;
-    eddy_task consumers[5];
-    int i;
-};
+eddy_frame_of(notify, eddy_task consumers[5], int i);
 
 static void notify(eddy_coro *co)
 {

@@ -5,9 +5,7 @@
 /* codes from here down are the program's own */
 static const int64_t SOMETHING_BAD = EDDY_ERROR_USER;
 
-eddy_frame(fail) {
-    eddy_coro co;
-};
+eddy_frame_of(fail);
 
 static void fail(eddy_coro *co)
 {
@@ -17,9 +15,7 @@ static void fail(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(catch_it) {
-    eddy_coro co;
-};
+eddy_frame_of(catch_it);
 
 static void catch_it(eddy_coro *co)
 {

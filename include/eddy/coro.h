@@ -302,6 +302,40 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     static void name(eddy_coro *co); \
     struct name
 
+/*
+ * eddy_frame_of(name, type field, ...); declares the coroutine and a frame with at most four
+ * fields, in one line; for more, or where fields want comments, eddy_frame. So
+ * eddy_frame_of(greet, const char *name, int i); is the frame of the example above.
+ */
+#define eddy_frame_of(...)                                                                         \
+    EDDY_FRAME_OF_(EDDY_PICK_FIELDS_(__VA_ARGS__, EDDY_TOO_MANY_FIELDS_, EDDY_TOO_MANY_FIELDS_,    \
+                                     EDDY_TOO_MANY_FIELDS_, EDDY_TOO_MANY_FIELDS_, EDDY_FIELDS_4_, \
+                                     EDDY_FIELDS_3_, EDDY_FIELDS_2_, EDDY_FIELDS_1_,               \
+                                     EDDY_FIELDS_0_, )(__VA_ARGS__),                               \
+                   __VA_ARGS__, )
+#define EDDY_FRAME_OF_(fields, name, ...) \
+    eddy_frame(name) {                    \
+        eddy_coro co;                     \
+        fields                            \
+    }
+#define EDDY_PICK_FIELDS_(name, a, b, c, d, e, f, g, h, picked, ...) picked
+#define EDDY_TOO_MANY_FIELDS_(...) \
+    EDDY_STATIC_ASSERT_(0, "eddy_frame_of takes four fields at most: use eddy_frame");
+#define EDDY_FIELDS_0_(name)
+#define EDDY_FIELDS_1_(name, a) a;
+#define EDDY_FIELDS_2_(name, a, b) \
+    a;                             \
+    b;
+#define EDDY_FIELDS_3_(name, a, b, c) \
+    a;                                \
+    b;                                \
+    c;
+#define EDDY_FIELDS_4_(name, a, b, c, d) \
+    a;                                   \
+    b;                                   \
+    c;                                   \
+    d;
+
 #define EDDY_STRING_2_(x) #x
 #define EDDY_STRING_(x) EDDY_STRING_2_(x)
 /* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */

@@ -32,8 +32,9 @@ struct eddy_error_info {
  * eddy_fail(co, code, "text", ...): ends the coroutine with an error, as eddy_return(code) does,
  * and notes a text with it, formatted as by printf(3) and cut off after 127 bytes. `code` is
  * negative: a negated errno, or EDDY_ERROR_USER and below; else it aborts. The text is a string
- * literal. It goes with the error through calls, joins, gathers and groups, and into the error
- * hook's report. Without memory for the text its format stands for it.
+ * literal. It goes with the error through calls, joins, gathers and groups, whatever else fails in
+ * the cleanups on its way, and into the error hook's report. Without memory for the text its format
+ * stands for it.
  */
 #define eddy_fail(co, ...)                                        \
     do {                                                          \

@@ -26,6 +26,9 @@ typedef struct eddy_future {
     bool done;
 } eddy_future;
 
+/* Before the future's memory goes: 0; -EBUSY: tasks wait for it. */
+EDDY_API EDDY_MUST_USE int eddy_future_fini(const eddy_future *future);
+
 /* Sets the result, a value or an error, and wakes all who wait, in the order in which they came;
  * never suspends. 0; -EALREADY: it has one, which stays; -EINVAL: EDDY_PENDING is no result. */
 EDDY_API int eddy_future_set(eddy_future *future, int64_t result);

@@ -56,6 +56,7 @@ typedef struct eddy_group {
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
     bool over;                       /* it was waited for: the next spawn counts errors anew */
+    bool stopped;                    /* a cancel from outside has ended its block */
 } eddy_group;
 
 /* Starts a coroutine as a task of the group; only enqueues it. The group owns the task: it may

@@ -3,12 +3,7 @@
 
 #include <cstdio>
 
-eddy_frame(numbers) {
-    eddy_coro co;
-    int from;
-    int to;
-    int value;
-};
+eddy_frame_of(numbers, int from, int to, int value);
 
 static void numbers(eddy_coro *co)
 {
@@ -20,9 +15,7 @@ static void numbers(eddy_coro *co)
     eddy_end;
 }
 
-eddy_frame(eternity) {
-    eddy_coro co;
-};
+eddy_frame_of(eternity);
 
 static void eternity(eddy_coro *co)
 {

@@ -96,7 +96,7 @@ static void strike(struct model *model, int actor)
     struct model_actor *it = &model->actors[actor];
 
     if (it->until < it->deadline) {
-        decide(model, actor, it->kind == MODEL_JOIN ? it->outcome : 0);
+        decide(model, actor, it->outcome);
     } else {
         it->deadline = INT64_MAX;
         interrupt(model, actor, -ETIMEDOUT);
@@ -122,9 +122,10 @@ void model_time(struct model *model, int64_t now)
 
 /* ---- the operations */
 
-void model_init(struct model *model)
+void model_init(struct model *model, enum model_order order)
 {
     memset(model, 0, sizeof *model);
+    model->order = order;
     for (int i = 0; i < MODEL_LOCKS; i++) {
         model->holder[i] = MODEL_NOBODY;
     }
@@ -237,6 +238,30 @@ void model_give_permit(struct model *model)
     }
 }
 
+static void insert(struct model *model, int item)
+{
+    int place = model->count++;
+
+    while (model->order == MODEL_PRIORITY && place > 0 &&
+           item % MODEL_PRIORITIES < model->items[place - 1] % MODEL_PRIORITIES) {
+        model->items[place] = model->items[place - 1];
+        place--;
+    }
+    model->items[place] = item;
+}
+
+int model_take(struct model *model)
+{
+    int first_item = model->items[0];
+
+    model->count--;
+    if (model->order == MODEL_LIFO) {
+        return model->items[model->count];
+    }
+    memmove(model->items, model->items + 1, sizeof model->items - sizeof model->items[0]);
+    return first_item;
+}
+
 void model_put(struct model *model, int actor, int item)
 {
     int getter = first(&model->queue_line);
@@ -251,8 +276,9 @@ void model_put(struct model *model, int actor, int item)
             model->actors[getter].item = item;
             decide(model, getter, 0);
         } else {
-            model->items[model->count++] = item;
+            insert(model, item);
         }
+        model->unfinished++;
         decide(model, actor, 0);
     }
 }
@@ -269,20 +295,49 @@ void model_get(struct model *model, int actor)
         }
         return;
     }
-    model->actors[actor].item = model->items[0];
-    memmove(model->items, model->items + 1, sizeof model->items - sizeof model->items[0]);
-    model->count--;
+    model->actors[actor].item = model_take(model);
     if (putter != MODEL_NOBODY) {
-        model->items[model->count++] = model->actors[putter].item;
+        insert(model, model->actors[putter].item);
+        model->unfinished++;
         decide(model, putter, 0);
     }
     decide(model, actor, 0);
 }
 
-void model_shut_down(struct model *model)
+void model_join_queue(struct model *model, int actor)
+{
+    if (model->unfinished == 0) {
+        decide(model, actor, 0);
+    } else {
+        enter(model, actor, MODEL_QUEUE_JOIN, &model->done_line);
+    }
+}
+
+static void items_done(struct model *model, int count)
+{
+    model->unfinished -= count < model->unfinished ? count : model->unfinished;
+    if (model->unfinished == 0) {
+        decide_all(model, &model->done_line, 0);
+    }
+}
+
+int model_task_done(struct model *model)
+{
+    if (model->unfinished == 0) {
+        return -EINVAL;
+    }
+    items_done(model, 1);
+    return 0;
+}
+
+void model_shut_down(struct model *model, bool drop)
 {
     model->shut = true;
     decide_all(model, &model->queue_line, -ESHUTDOWN);
+    if (drop) {
+        items_done(model, model->count);
+        model->count = 0;
+    }
 }
 
 void model_wait_event(struct model *model, int actor)
@@ -340,6 +395,12 @@ void model_break(struct model *model, bool broken)
 {
     model->broken = broken;
     decide_all(model, &model->barrier_line, -ENOTRECOVERABLE);
+}
+
+void model_call(struct model *model, int actor, int64_t until, int64_t outcome)
+{
+    model_sleep(model, actor, until);
+    model->actors[actor].outcome = outcome;
 }
 
 void model_join(struct model *model, int actor, int64_t until, int64_t outcome)

@@ -15,7 +15,7 @@
 enum {
     MODEL_ACTORS = 7,
     MODEL_LOCKS = 2,
-    MODEL_CAPACITY = 2, /* of the queue */
+    MODEL_CAPACITY = 3, /* of the queue */
     MODEL_PARTIES = 3,  /* of the barrier */
     MODEL_PERMITS = 2,
     MODEL_NOBODY = -1
@@ -34,8 +34,13 @@ enum model_kind {
     MODEL_EVENT,
     MODEL_FUTURE,
     MODEL_BARRIER,
-    MODEL_JOIN
+    MODEL_JOIN, /* of one task or several */
+    MODEL_QUEUE_JOIN
 };
+
+/* How a queue hands its items out. Of those of a priority queue, item % MODEL_PRIORITIES counts. */
+enum model_order { MODEL_FIFO, MODEL_LIFO, MODEL_PRIORITY };
+enum { MODEL_PRIORITIES = 3 };
 
 struct model_line {
     int actors[MODEL_ACTORS];
@@ -46,12 +51,12 @@ struct model_actor {
     enum model_kind kind; /* what it waits for, or has waited for */
     struct model_line *line;
     int64_t deadline; /* of a time-out */
-    int64_t until;    /* of a sleep, or of the child that it joins */
+    int64_t until;    /* of a sleep, of a call, or of the last child that it joins */
     int64_t decided;
-    int64_t outcome;   /* of a condition, while it waits for the lock; of a child */
+    int64_t outcome;   /* of a condition, while it waits for the lock; of a call or a join */
     int item;          /* to put, or got */
     bool in_condition; /* it waits for the lock again, deaf */
-    bool child_runs;   /* the child that it joins has not ended */
+    bool child_runs;   /* a child that it joins has not ended */
     bool cancel;       /* a cancel is pending */
 };
 
@@ -63,10 +68,13 @@ struct model {
     struct model_line cond_line; /* its lock is the first */
     int permits;
     struct model_line semaphore_line;
-    int items[MODEL_CAPACITY];
+    enum model_order order;
+    int items[MODEL_CAPACITY]; /* the first is the next, but for MODEL_LIFO the last */
     int count;
+    int unfinished;
     bool shut;
     struct model_line queue_line; /* getters, or putters */
+    struct model_line done_line;
     bool set;
     struct model_line event_line;
     bool done;
@@ -76,7 +84,7 @@ struct model {
     struct model_line barrier_line;
 };
 
-void model_init(struct model *model);
+void model_init(struct model *model, enum model_order order);
 
 /* All deadlines up to that time strike. */
 void model_time(struct model *model, int64_t now);
@@ -92,9 +100,11 @@ void model_wait_cond(struct model *model, int actor);
 void model_take_permit(struct model *model, int actor);
 void model_put(struct model *model, int actor, int item);
 void model_get(struct model *model, int actor);
+void model_join_queue(struct model *model, int actor);
 void model_wait_event(struct model *model, int actor);
 void model_wait_future(struct model *model, int actor);
 void model_meet(struct model *model, int actor);
+void model_call(struct model *model, int actor, int64_t until, int64_t outcome);
 void model_join(struct model *model, int actor, int64_t until, int64_t outcome);
 
 /* It has returned: what it must have returned. */
@@ -104,7 +114,9 @@ int64_t model_end(struct model *model, int actor, int64_t now);
 int model_release(struct model *model, int actor, int lock);
 int model_notify(struct model *model, int actor, int most);
 void model_give_permit(struct model *model);
-void model_shut_down(struct model *model);
+int model_take(struct model *model); /* the next item, of a queue that has one */
+int model_task_done(struct model *model);
+void model_shut_down(struct model *model, bool drop);
 void model_set_event(struct model *model);
 int model_set_future(struct model *model, int64_t value);
 void model_break(struct model *model, bool broken);

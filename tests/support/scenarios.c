@@ -16,6 +16,7 @@ static struct {
     int opened, closed;
     uint32_t roles;
     bool running;
+    bool carried_on; /* a role has caught the cancel */
     uint64_t chaos;
     int cancels;  /* that came after a first */
     bool stopped; /* the tasks that were left have been cancelled */
@@ -71,6 +72,11 @@ bool scenario_is_chaotic(void)
 bool scenario_deadline_is_last(void)
 {
     return play.disturbance.kind == DEADLINE_AND_CANCEL;
+}
+
+void scenario_carries_on(void)
+{
+    play.carried_on = true;
 }
 
 bool scenario_lacks_memory(void)
@@ -292,8 +298,8 @@ static bool result_is_right(uint32_t role, int64_t result, bool disturbed)
         return true;
     case -ENOMEM:
         return scenario_lacks_memory();
-    case -ETIMEDOUT:
-        return disturbed && has_deadline(role);
+    case -ETIMEDOUT: /* a cancel that came first is none */
+        return disturbed && has_deadline(role) && (!scenario_deadline_is_last() || play.carried_on);
     case -ECANCELED:
         /* a deadline is never a cancel, neither of its own task nor of another */
         return play.stopped || scenario_lacks_memory() ||

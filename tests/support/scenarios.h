@@ -41,6 +41,9 @@ void scenario_closed(void);
     } while (0)
 void scenario_failed(const char *what, const char *file, int line);
 
+/* To be called where a role has caught a cancel and goes on: a deadline may strike afterwards. */
+void scenario_carries_on(void);
+
 /* Whether an allocation is to fail in this run: then any operation may return -ENOMEM. */
 bool scenario_lacks_memory(void);
 

@@ -152,6 +152,7 @@ static void with_timeout(eddy_coro *co)
             if (self->rc < 0 && self->rc != -ECANCELED) {
                 eddy_return(self->rc);
             }
+            scenario_carries_on();
             eddy_await(self->rc, give(co, self->rc));
         }
     }

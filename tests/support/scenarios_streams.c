@@ -217,6 +217,59 @@ static void check_lines(void)
     close_ends();
 }
 
+/* ---- records that are longer than the reader's buffer */
+
+enum { RECORD = 20, RECORDS = 3, BIT = 7, BITS = (RECORDS * RECORD + BIT - 1) / BIT };
+
+static void open_records(void)
+{
+    open_ends();
+    eddy_reader_init(&reader, &ends[1], reader_buffer, RECORD / 2);
+}
+
+eddy_frame_of(writes_bits, int id, int i, char bit[BIT]);
+
+static void writes_bits(eddy_coro *co)
+{
+    eddy_begin(writes_bits);
+    for (; self->i < BITS; self->i++) {
+        for (size_t k = 0; k < sizeof self->bit; k++) {
+            self->bit[k] = (char)(sent + k);
+        }
+        eddy_await(eddy_write(co, &ends[0], self->bit, sizeof self->bit));
+        sent += sizeof self->bit;
+        eddy_await(eddy_sleep(co, TICK));
+    }
+eddy_finally:
+    eddy_stream_shutdown_write(&ends[0]);
+    eddy_end;
+}
+scenario_role(writes_bits);
+
+/* What came of a record that was not read to its end is told. */
+eddy_frame_of(reads_records, int id, int i, int64_t rc, char record[RECORD]);
+
+static void reads_records(eddy_coro *co)
+{
+    eddy_begin(reads_records);
+    for (; self->i < RECORDS; self->i++) {
+        eddy_catch(self->rc, eddy_read_exactly(co, &reader, self->record, sizeof self->record));
+        if (self->rc < 0) {
+            receive(self->record, eddy_reader_delivered(&reader));
+            eddy_return(self->rc == -ENODATA ? 0 : self->rc);
+        }
+        receive(self->record, sizeof self->record);
+    }
+    eddy_end;
+}
+scenario_role(reads_records);
+
+static void check_records(void)
+{
+    receive(eddy_reader_unread(&reader), eddy_reader_buffered(&reader));
+    check_bytes();
+}
+
 /* ---- a proxy: from one pair to the other */
 
 static uint64_t copied;
@@ -439,6 +492,7 @@ static void check_pipe(void)
 
 const struct scenario stream_scenarios[] = {
     {"streams", open_ends, {play_writes_and_counts, play_reads}, check_bytes},
+    {"records", open_records, {play_writes_bits, play_reads_records}, check_records},
     {"lines", open_lines, {play_writes_lines, play_reads_lines}, check_lines},
     {"copy", open_proxy, {play_writes_and_counts, play_copies, play_reads_copy}, check_copy},
     {"server", no_server, {play_serves, play_asks_server, play_asks_server}, check_server},

@@ -420,6 +420,7 @@ static void carries_on(eddy_coro *co)
         eddy_return(self->rc);
     }
     carried_on = true;
+    scenario_carries_on();
     eddy_catch(self->rc, eddy_call(co, sleeper, .times = 5));
     struck_again = self->rc == -ECANCELED;
     eddy_return(self->rc);

@@ -1,6 +1,6 @@
 /* eddy as a guest of a main loop that cannot sleep on an fd: a thread waits for eddy, and tells the
- * main loop, by whatever that has for it, when there is something to do. The main loop here is a queue
- * of events, as a window system has it. Runs for two seconds. */
+ * main loop, by whatever that has for it, when there is something to do. The main loop here is a
+ * queue of events, as a window system has it. Runs for two seconds. */
 #include <eddy.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A main loop of somebody else's around poll(2), with eddy inside of it: one more fd to sleep on.
- * Echoes the lines of standard input, and ends with it; meanwhile eddy's task counts the seconds. */
+ * Echoes the lines of standard input, and ends with it; meanwhile a task counts the seconds. */
 #include <eddy.h>
 #include <poll.h>
 #include <stdio.h>

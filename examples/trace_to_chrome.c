@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* ---- the trace: an array of events, https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU */
+/* ---- the trace: an array of events,
+ * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU */
 
 struct trace {
     FILE *file;

@@ -279,8 +279,8 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
 }
 
 /* An event for a watcher that is gone: either it was stopped after the kernel was asked, or its fd
- * was closed while a duplicate of it lives on, and epoll goes on about it for ever. Then there is no
- * way to take it out but to make the set anew; if that fails, the next such event tries again. */
+ * was closed while a duplicate of it lives on, and epoll goes on about it for ever. Then there is
+ * no way to take it out but to make the set anew; if that fails, the next such event tries again. */
 static void __attribute__((noinline)) on_stale_event(eddy_loop *loop)
 {
     if (loop->stopped_since_asked && loop->doubts < MOST_DOUBTS) {

@@ -1,5 +1,5 @@
-/* What of the user's is still active when its loop is freed (EDDY_LOOP_REPORT_LEAKS). Tasks are told
- * of by floor 3. */
+/* What of the user's is still active when its loop is freed (EDDY_LOOP_REPORT_LEAKS). Tasks are
+ * told of by floor 3. */
 #include "describe.h"
 #include "loop_internal.h"
 

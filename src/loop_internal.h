@@ -93,7 +93,8 @@ struct eddy_loop {
     bool one_turn;      /* a poll that is to run exactly one turn */
     bool in_a_hurry;    /* a poll that is to end at a time */
     bool awaited_ended; /* the task for which the loop runs has ended */
-    /* somebody sees where a turn ends: hooks, a poll that is to end, a clock that others move, tests */
+    /* somebody sees where a turn ends: hooks, a poll that is to end, a clock that others move,
+     * tests */
     bool turn_seen;
     bool closing;   /* eddy_loop_free is at work */
     bool no_pwait2; /* the kernel has no epoll_pwait2 */
@@ -231,7 +232,7 @@ static inline bool eddy_loop_has_ready(const eddy_loop *loop)
 /* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
 void eddy_loop_mirror_deadline(eddy_loop *loop);
 
-/* ask.c: wakes the waiter if something is due earlier than it was told, and no timerfd does that. */
+/* ask.c: wakes the waiter if something is due earlier than it was told, unless a timerfd does. */
 void eddy_split_changed(eddy_loop *loop);
 
 /* The next deadline may have changed: outside of a poll the timerfd, and who waits in a split turn,

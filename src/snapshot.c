@@ -118,8 +118,8 @@ static void link_blockers(struct eddy_snapshot *snapshot)
     }
 }
 
-/* Each node has one blocker at most: a search that comes back to what it has seen itself has found a
- * circle, and one that comes to what another has seen can find no new one. */
+/* Each node has one blocker at most: a search that comes back to what it has seen itself has found
+ * a circle, and one that comes to what another has seen can find no new one. */
 static void find_circles(struct eddy_snapshot *snapshot)
 {
     struct eddy_node *nodes = snapshot->nodes;

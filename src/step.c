@@ -124,8 +124,8 @@ static bool prepare(struct eddy_task_record *task)
     return true;
 }
 
-/* Calls the innermost frame, and whatever frame that makes the innermost, until the task waits, pauses
- * or ends, or has had its share of calls. */
+/* Calls the innermost frame, and whatever frame that makes the innermost, until the task waits,
+ * pauses or ends, or has had its share of calls. */
 static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task, bool poison)
 {
     do {

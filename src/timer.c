@@ -19,8 +19,8 @@ static void enter(struct eddy_heap *heap, eddy_timer *timer, int64_t deadline)
     eddy_heap_set(heap, &timer->timed.alarm, deadline);
 }
 
-/* Whether a timer is started already, and can start anew later without a look at the heap: its entry
- * is put right when it comes up. (While it is due it is in the heap only if it is periodic.) */
+/* Whether a timer is started already, and can start anew later without a look at the heap: its
+ * entry is put right when it comes up. (While it is due only a periodic one is in the heap.) */
 static inline bool can_postpone(const eddy_loop *loop, const eddy_timer *timer, int64_t deadline)
 {
     return timer->loop == loop && eddy_heap_has(&timer->timed.alarm) &&

@@ -2,8 +2,8 @@
  * The three clocks of a loop.
  *
  * - monotonic: CLOCK_MONOTONIC, or CLOCK_BOOTTIME, which goes on while the machine is suspended;
- * - virtual: jumps to the next deadline when nothing else can happen, so that an hour of sleeps takes
- *   no time;
+ * - virtual: jumps to the next deadline when nothing else can happen, so that an hour of sleeps
+ *   takes no time;
  * - manual: moves only by eddy_clock_advance, can be paused and scaled; a game's time.
  *
  * The caller owns the clock; it must outlive the loops that use it. Only the thread that polls

@@ -26,10 +26,10 @@ extern "C" {
 /*
  * eddy_with_timeout(timeout) { ... }: likewise, over a block, all of it: past the deadline the
  * await in it that waits is cancelled, or else its next one, once; and the -ECANCELED that this
- * caused becomes -ETIMEDOUT when it leaves the block. A block that catches it and goes on has its way.
- * Blocks and eddy_wait_for may be nested in any order. With a timeout <= 0 the block runs up to
- * its first await that has to wait. What is said of eddy_with holds: `break` leaves the loop around
- * it, `continue` the block. Errors: -ENOMEM, -ECANCELED; then the block does not run.
+ * caused becomes -ETIMEDOUT when it leaves the block. A block that catches it and goes on has its
+ * way. Blocks and eddy_wait_for may be nested in any order. With a timeout <= 0 the block runs up
+ * to its first await that has to wait. What is said of eddy_with holds: `break` leaves the loop
+ * around it, `continue` the block. Errors: -ENOMEM, -ECANCELED; then the block does not run.
  *
  *     eddy_with_timeout(5 * EDDY_SECOND) {
  *         eddy_await(eddy_connect(co, &self->stream, host, port));

@@ -17,8 +17,8 @@ extern "C" {
 EDDY_API EDDY_MUST_USE int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count);
 
 /* Likewise, but a failure cancels no other task: waits for all, puts the result or error of
- * tasks[i] into results[i], and returns how many have failed (or were cancelled). A cancel or time-out
- * cancels all and returns when they have ended, and the results are there: with -ECANCELED
+ * tasks[i] into results[i], and returns how many have failed (or were cancelled). A cancel or
+ * time-out cancels all and returns when they have ended, and the results are there: with -ECANCELED
  * (-ETIMEDOUT) if any has ended in that way, else as ever, and the cancel stays pending. Both
  * arrays must stay until then. Errors as eddy_gather's, and -ENOMEM; then none was touched. */
 EDDY_API EDDY_MUST_USE int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count,

@@ -57,8 +57,8 @@ enum eddy_loop_flag {
     /* Overwrite the unused C stack after every step of a task, so that a plain local that is
      * used after an await reads garbage in tests. */
     EDDY_LOOP_POISON_STACK = 1 << 2,
-    /* When the loop is freed, tell the error hook (-EBUSY) of what nobody has ended: tasks that were
-     * neither joined nor detached, those among them that still run, and what they wait for;
+    /* When the loop is freed, tell the error hook (-EBUSY) of what nobody has ended: tasks that
+     * were neither joined nor detached, those among them that still run, and what they wait for;
      * watchers, streams, servers and timers that are not stopped. For tests, and for programs that
      * mean to leave nothing. */
     EDDY_LOOP_REPORT_LEAKS = 1 << 3

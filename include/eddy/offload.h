@@ -17,8 +17,8 @@
  * eddy_loop_call_threadsafe and eddy_loop_wake. Until it has ended, its argument is its own.
  *
  * A loop has no threads until the first job. They start as jobs come, up to the number of
- * eddy_offload_workers, and wait for more until the loop is freed. They have all signals blocked but
- * those of a crash (SIGSEGV and the like), and the stack size that is the system's default
+ * eddy_offload_workers, and wait for more until the loop is freed. They have all signals blocked
+ * but those of a crash (SIGSEGV and the like), and the stack size that is the system's default
  * (pthread_attr_init(3)). A program that offloads nothing, uses no files and no names, and neither
  * connects nor serves, is not linked with them.
  */

@@ -44,8 +44,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_semaphore_acquire(eddy_coro *co, eddy_semaph
  * callbacks alike. */
 EDDY_API EDDY_MUST_USE int eddy_semaphore_try_acquire(eddy_semaphore *semaphore);
 
-/* Hands a permit to the first in line, or adds it. 0; -EOVERFLOW: there are as many as the bound, or
- * as a uint32_t can count, and none was added. Never suspends. From tasks and callbacks alike;
+/* Hands a permit to the first in line, or adds it. 0; -EOVERFLOW: there are as many as the bound,
+ * or as a uint32_t can count, and none was added. Never suspends. From tasks and callbacks alike;
  * it need not be the task that acquired it. */
 EDDY_API int eddy_semaphore_release(eddy_semaphore *semaphore);
 

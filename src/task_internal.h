@@ -290,6 +290,9 @@ void eddy_tasks_disclaim(const eddy_task *tasks, size_t count);
 /* The one task of a claimed array that runs; NULL if it is not one. */
 struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count);
 
+/* Tells each task of a claimed array that runs; for `blockers`. */
+void eddy_tasks_each(const eddy_task *tasks, size_t count, eddy_blocker_fn *found, void *context);
+
 /* ---- done_callback.c */
 
 /* Makes the callbacks of a task that has ended ready. */

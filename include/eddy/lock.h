@@ -22,13 +22,15 @@
 extern "C" {
 #endif
 
-/* The caller's, valid when zeroed. All of it is private. */
+/* The caller's, valid when zeroed. */
 typedef struct eddy_lock {
-    struct eddy_line waiters; /* not empty only while the lock is held */
-    eddy_task holder;         /* record NULL: free */
+    struct eddy_line waiters; /* private: not empty only while the lock is held */
+    eddy_task holder;         /* private: record NULL: free */
+    /* The caller's: what the dump calls it. Must live as long as the lock. NULL: its address. */
+    const char *name;
 } eddy_lock;
 
-/* Makes the lock free, as zeroing it does. */
+/* Makes the lock free and nameless, as zeroing it does. */
 EDDY_API void eddy_lock_init(eddy_lock *lock);
 
 /* Before the lock's memory goes: 0; -EBUSY: it is held, or tasks wait for it. */

@@ -193,6 +193,7 @@ static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
         EDDY_PROBE(spawn, task);
         break;
     case EDDY_TRACE_WAKE:
+        loop->counts.wakes++;
         EDDY_PROBE(wake, task);
         break;
     case EDDY_TRACE_CANCEL:
@@ -374,6 +375,7 @@ static inline void eddy_requeue(struct eddy_task_record *task)
 {
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    EDDY_PROBE(suspend, task);
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         eddy_task_arm(task);
     }
@@ -438,6 +440,7 @@ static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
     task->in.object = object;
     task->since = (uint32_t)(loop->now >> EDDY_TASK_TICK_SHIFT_);
     task->timed.ready.state = EDDY_TASK_WAITING_;
+    EDDY_PROBE(suspend, task);
     return EDDY_PENDING;
 }
 

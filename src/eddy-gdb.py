@@ -569,6 +569,10 @@ Usage: eddy-tasks [LOOP]"""
         super().__init__("eddy-tasks", gdb.COMMAND_STACK, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
+        try:
+            lookup("eddy_task_table")
+        except gdb.error:
+            raise gdb.GdbError("the eddy library in this program has no debug information")
         if argument:
             loop = cast(gdb.parse_and_eval(argument), "eddy_loop")
         else:

@@ -11,6 +11,9 @@
 
 #ifdef EDDY_HAVE_SDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros call variadic ones without a variable argument */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #endif
 
 enum {

@@ -273,3 +273,10 @@ sed -e 's/: 1 running, /: /' -e "s/ $waiting waiting/ $((waiting + 1)) waiting/"
     -e 's/^#1 parent is running/#1 parent waits T for sleep: T left/' "$scratch/expected" |
     diff - "$scratch/between" || fail "between two turns eddy-tasks says something else (<)"
 echo "between two turns: ok"
+
+cp "$scratch/program" "$scratch/stripped"
+strip "$scratch/stripped"
+gdb -nx -batch -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" -ex eddy-tasks "$scratch/stripped" >"$scratch/gdb" 2>&1 || true
+grep -q 'the eddy library in this program has no debug information' "$scratch/gdb" ||
+    fail "of a stripped program eddy-tasks says something else: $(cat "$scratch/gdb")"
+echo "a stripped program: ok"

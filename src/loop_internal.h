@@ -217,6 +217,10 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     return true;
 }
 
+/* Names are the user's, addresses the peer's: whatever is in them, the text stays one line, and no
+ * terminal obeys it. */
+void eddy_make_printable(char *text);
+
 /* Tells the error hook. */
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

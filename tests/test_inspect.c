@@ -240,6 +240,8 @@ test(addresses_are_written_as_people_do)
     assert_string_equal(format(&un, head), "unix");
     memcpy(un.sun_path, "\0name", 5);
     assert_string_equal(format(&un, head + 5), "unix:@name");
+    memcpy(un.sun_path, "a\n\033[1m\177", 7);
+    assert_string_equal(format(&un, head + 7), "unix:a??[1m?");
     assert_null(format(&none, sizeof none));
 }
 

@@ -8,6 +8,7 @@ The library must have been built with debug information. Nothing is called in th
 """
 
 import os
+import signal
 import time
 
 import gdb
@@ -18,6 +19,7 @@ LIMIT, LIMITS = 1 << 2, 1 << 4  # EDDY_TASK_LIMIT_, EDDY_TASK_LIMITS_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
 CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_PASSED_
+SIGNALS = {number: signal.Signals(number).name for number in (1, 2, 3, 10, 12, 14, 15, 17)}
 DEEPEST, INNERMOST, OUTERMOST = 24, 24, 8  # as in dump.c
 
 
@@ -401,6 +403,24 @@ def write_text(task):
     return "%s, %d of %d bytes written" % (fd_text(stream), written, written + rest)
 
 
+def copy_text(task):
+    copy = object_of(task, "copy")
+    source, target = copy["from"], copy["to"]
+    return "%s to %s%s" % (
+        fd_text(source),
+        "itself" if int(source) == int(target) else fd_text(target),
+        ", which takes no more" if int(copy["rest"]) != 0 else "",
+    )
+
+
+def signal_text(task):
+    names = []
+    for number in range(1, 65):
+        if int(task["with"]["until"]) >> (number - 1) & 1:
+            names.append(SIGNALS.get(number, str(number)))
+    return ", ".join(names)
+
+
 def array_text(task):
     return "%d of %d tasks" % (int(task["with"]["count"][0]), int(task["with"]["count"][1]))
 
@@ -448,6 +468,7 @@ DETAILS = {
     "barrier": barrier_text,
     "condition": lambda task: ahead_text(task, "eddy_cond"),
     "connect": lambda task: fd_text(object_of(task, "eddy_stream")),
+    "copy": copy_text,
     "fd": lambda task: fd_text(object_of(task, "fd_wait")),
     "gather": array_text,
     "gather all": array_text,
@@ -462,6 +483,7 @@ DETAILS = {
     "semaphore": lambda task: ahead_text(task, "eddy_semaphore"),
     "server": server_text,
     "shielded join": join_text,
+    "signal": signal_text,
     "wait for all": ended_text,
     "wait for an error": ended_text,
     "wait for the first": ended_text,

@@ -133,7 +133,7 @@ test(in_any_graph_those_are_in_a_circle_that_wait_for_themselves)
     const char *seed = getenv("EDDY_TEST_SEED");
 
     random_state = seed != NULL ? strtoull(seed, NULL, 10) : 20260301;
-    print_message("EDDY_TEST_SEED=%llu\n", (unsigned long long)random_state);
+    printf("EDDY_TEST_SEED=%llu\n", (unsigned long long)random_state);
     testing.options.shutdown_limit = 1;
     for (int i = 0; i < 1000; i++) {
         int count = 2 + random_below(MOST - 1);

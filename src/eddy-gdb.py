@@ -7,6 +7,7 @@
 The library must have been built with debug information. Nothing is called in the program.
 """
 
+import collections
 import os
 import signal
 import time
@@ -521,13 +522,19 @@ def doing(task, now, blocks):
 
 
 def print_stack(below, task):
-    stack = list(frames(task))
-    left_out = len(stack) - INNERMOST - OUTERMOST
-    for i, frame in enumerate(stack):
-        if left_out > 1 and i == INNERMOST:
-            print("%s      ... %d more ..." % (below, left_out))
-        if left_out <= 1 or not INNERMOST <= i < INNERMOST + left_out:
-            print("%s      %s" % (below, frame_text(frame)))
+    """Of a stack that is very deep only the two ends."""
+    first, last, depth = [], collections.deque(maxlen=OUTERMOST + 1), 0
+    for frame in frames(task):
+        depth += 1
+        (first if depth <= INNERMOST else last).append(frame)
+    left_out = depth - INNERMOST - OUTERMOST
+    for frame in first:
+        print("%s      %s" % (below, frame_text(frame)))
+    if left_out > 1:
+        last.popleft()
+        print("%s      ... %d more ..." % (below, left_out))
+    for frame in last:
+        print("%s      %s" % (below, frame_text(frame)))
 
 
 def print_task(task, now, blocks, bars, branch):

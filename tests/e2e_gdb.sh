@@ -215,7 +215,7 @@ static void parent(eddy_coro *co)
     (void)eddy_task_set_name(eddy_spawn(co, deep, .levels = 99), "named");
     (void)eddy_spawn(co, chain, .levels = 30);
     eddy_detach(eddy_spawn(co, settles));
-    eddy_await(eddy_sleep(co, 50 * EDDY_MILLISECOND));
+    eddy_await(eddy_sleep(co, getenv("LONG") != NULL ? 900 * EDDY_SECOND : 50 * EDDY_MILLISECOND));
     look_here(eddy_loop_of(co));
     exit(0);
     eddy_end;
@@ -266,7 +266,7 @@ fi
 
 # While the loop sleeps in the kernel the parent waits, too.
 waiting=$(sed -n '1s/.* \([0-9]*\) waiting.*/\1/p' "$scratch/expected")
-tasks "$scratch/program" -ex 'break epoll_pwait2 if settled' -ex 'break epoll_wait if settled' \
+tasks "$scratch/program" -ex 'set environment LONG 1' -ex 'break epoll_pwait2 if settled' -ex 'break epoll_wait if settled' \
     -ex 'break syscall if settled' -ex run \
     -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" -ex eddy-tasks >"$scratch/between"
 sed -e 's/: 1 running, /: /' -e "s/ $waiting waiting/ $((waiting + 1)) waiting/" \

@@ -146,6 +146,23 @@ test(in_any_graph_those_are_in_a_circle_that_wait_for_themselves)
     }
 }
 
+test(a_circle_is_told_from_its_oldest_on_also_if_an_older_task_waits_for_another_of_it)
+{
+    struct thing a = {.name = "a"};
+    struct thing b = {.name = "b"};
+    struct thing own = {.name = "own"};
+    char *text;
+
+    start(takes, .first = &own, .second = &b); /* b is that of the third */
+    start(takes, .first = &a, .second = &b);
+    start(takes, .first = &b, .second = &a);
+    testing_turns();
+    text = dumped();
+    assert_contains(text, "\ncircle 1: #2 takes -> #3 takes -> #2 takes\n");
+    free(text);
+    testing_free();
+}
+
 /* ---- through the end of several tasks */
 
 static eddy_lock door;
@@ -248,6 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(in_any_graph_those_are_in_a_circle_that_wait_for_themselves),
+        testing_case(
+            a_circle_is_told_from_its_oldest_on_also_if_an_older_task_waits_for_another_of_it),
         testing_case(a_lock_that_is_held_around_a_group_whose_tasks_want_it_is_a_circle),
         testing_case(a_dump_of_a_gather_that_is_collecting_its_tasks_names_none_that_are_gone),
     };

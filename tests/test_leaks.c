@@ -111,6 +111,26 @@ test(what_is_joined_detached_or_of_a_group_is_no_leak)
     assert_leaks("%s", "");
 }
 
+eddy_frame(joins) {
+    eddy_coro co;
+    eddy_task task;
+};
+
+static void joins(eddy_coro *co)
+{
+    eddy_begin(joins);
+    eddy_await(eddy_join(co, self->task));
+    eddy_end;
+}
+
+test(a_task_that_is_being_joined_is_no_leak)
+{
+    report_leaks();
+    eddy_detach(start(joins, .task = start(sleeps, .seconds = 5)));
+    testing_turns();
+    assert_leaks("%s", "");
+}
+
 static void on_io(eddy_io *io, unsigned events)
 {
     (void)io;
@@ -206,6 +226,7 @@ int main(void)
         testing_case(an_object_that_is_still_waited_on_is_told_with_who_waits),
         testing_case(what_is_told_is_one_line_whatever_a_task_is_called),
         testing_case(what_is_joined_detached_or_of_a_group_is_no_leak),
+        testing_case(a_task_that_is_being_joined_is_no_leak),
         testing_case(watchers_and_timers_that_are_not_stopped_are_told),
         testing_case(a_server_and_a_stream_that_are_not_closed_are_told),
         testing_case(a_loop_that_leaves_nothing_tells_nothing_nor_does_one_without_the_flag),

@@ -15,12 +15,34 @@
 
 /* ---- the page */
 
-static void append_metric(char *page, size_t size, const char *name, const char *type, double value)
+/* https://prometheus.io/docs/instrumenting/exposition_formats: what it is, of which type, and its value,
+ * which is exact however large it is. */
+static void append(char *page, size_t size, const char *name, const char *help, const char *value)
 {
     size_t used = strlen(page);
+    size_t length = strlen(name);
+    bool total = length > 6 && strcmp(name + length - 6, "_total") == 0;
 
-    snprintf(page + used, size - used, "# TYPE eddy_%s %s\neddy_%s %.9g\n", name, type, name,
-             value);
+    snprintf(page + used, size - used, "# HELP eddy_%s %s\n# TYPE eddy_%s %s\neddy_%s %s\n", name,
+             help, name, total ? "counter" : "gauge", name, value);
+}
+
+static void append_count(char *page, size_t size, const char *name, const char *help,
+                         uint64_t count)
+{
+    char value[24];
+
+    snprintf(value, sizeof value, "%" PRIu64, count);
+    append(page, size, name, help, value);
+}
+
+static void append_time(char *page, size_t size, const char *name, const char *help, int64_t time)
+{
+    char value[32];
+
+    snprintf(value, sizeof value, "%" PRId64 ".%09d", time / EDDY_SECOND,
+             (int)(time % EDDY_SECOND));
+    append(page, size, name, help, value);
 }
 
 static void write_page(eddy_loop *loop, char *page, size_t size)
@@ -29,25 +51,26 @@ static void write_page(eddy_loop *loop, char *page, size_t size)
 
     eddy_loop_metrics(loop, &m);
     page[0] = '\0';
-    append_metric(page, size, "turns_total", "counter", (double)m.turns);
-    append_metric(page, size, "steps_total", "counter", (double)m.steps);
-    append_metric(page, size, "sleeps_total", "counter", (double)m.sleeps);
-    append_metric(page, size, "fd_events_total", "counter", (double)m.fd_events);
-    append_metric(page, size, "waits_total", "counter", (double)m.waits);
-    append_metric(page, size, "epoll_ctl_total", "counter", (double)m.controls);
-    append_metric(page, size, "reads_total", "counter", (double)m.reads);
-    append_metric(page, size, "writes_total", "counter", (double)m.writes);
-    append_metric(page, size, "accepts_total", "counter", (double)m.accepts);
-    append_metric(page, size, "deadlines_total", "counter", (double)m.deadlines);
-    append_metric(page, size, "tasks_spawned_total", "counter", (double)m.spawned);
-    append_metric(page, size, "idle_seconds_total", "counter", (double)m.idle / EDDY_SECOND);
-    append_metric(page, size, "busy_seconds_total", "counter", (double)m.busy / EDDY_SECOND);
-    append_metric(page, size, "longest_step_seconds", "gauge",
-                  (double)m.longest_step / EDDY_SECOND);
-    append_metric(page, size, "ready", "gauge", (double)m.ready);
-    append_metric(page, size, "tasks_live", "gauge", (double)m.live);
-    append_metric(page, size, "deadlines_armed", "gauge", (double)m.armed);
-    append_metric(page, size, "fds_watched", "gauge", (double)m.watched);
+    append_count(page, size, "turns_total", "Turns of the loop.", m.turns);
+    append_count(page, size, "steps_total", "Steps of tasks and callbacks.", m.steps);
+    append_count(page, size, "sleeps_total", "Times it slept in the kernel.", m.sleeps);
+    append_count(page, size, "wakes_total", "Tasks woken out of a wait.", m.wakes);
+    append_count(page, size, "fd_events_total", "Events of fds.", m.fd_events);
+    append_count(page, size, "waits_total", "Calls of epoll_wait.", m.waits);
+    append_count(page, size, "epoll_ctl_total", "Calls of epoll_ctl.", m.controls);
+    append_count(page, size, "reads_total", "Calls that read from a stream.", m.reads);
+    append_count(page, size, "writes_total", "Calls that write to a stream.", m.writes);
+    append_count(page, size, "accepts_total", "Calls of accept4.", m.accepts);
+    append_count(page, size, "deadlines_total", "Deadlines that came up.", m.deadlines);
+    append_count(page, size, "tasks_spawned_total", "Tasks spawned.", m.spawned);
+    append_time(page, size, "idle_seconds_total", "Time asleep in the kernel.", m.idle);
+    append_time(page, size, "busy_seconds_total", "All other time.", m.busy);
+    append_time(page, size, "longest_step_seconds", "Longest step.", m.longest_step);
+    append_count(page, size, "ready", "Tasks and callbacks that are to run.", m.ready);
+    append_count(page, size, "tasks_live", "Tasks that have not ended.", m.live);
+    append_count(page, size, "tasks_waiting", "Tasks that wait for something.", m.waiting);
+    append_count(page, size, "deadlines_armed", "Deadlines to come.", m.armed);
+    append_count(page, size, "fds_watched", "Fds in the epoll set.", m.watched);
 }
 
 /* ---- one client: a request, an answer, the end */

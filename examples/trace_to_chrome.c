@@ -37,7 +37,8 @@ static void put(struct trace *trace, const struct eddy_trace_event *event, const
     trace->comma = ",";
 }
 
-/* The row of a task, from its spawn to its end, is one bar after the other. */
+/* The row of a task, from its spawn to its end, is one bar after the other. (That of a task that was
+ * there before the trace begins with the end of a bar, which those who draw pass over.) */
 static void on_trace(eddy_loop *loop, const struct eddy_trace_event *event, void *user)
 {
     struct trace *trace = user;
@@ -133,29 +134,40 @@ static void guest(eddy_coro *co)
 
 eddy_frame(restaurant) {
     eddy_coro co;
-    struct trace *trace;
     eddy_task tasks[2];
 };
 
 static void restaurant(eddy_coro *co)
 {
     eddy_begin(restaurant);
-    eddy_await(eddy_loop_trace(eddy_loop_of(co), on_trace, self->trace));
     self->tasks[0] = eddy_spawn(co, waiter, .bakes = 10);
     self->tasks[1] = eddy_spawn(co, guest);
     eddy_await(eddy_gather(co, self->tasks, 2));
-eddy_finally:
-    (void)eddy_loop_trace(eddy_loop_of(co), NULL, NULL);
     eddy_end;
+}
+
+/* The trace is set before the first task is there, so that it has each from its beginning. */
+static int64_t run_traced(eddy_loop *loop, struct trace *trace)
+{
+    int64_t result = eddy_loop_trace(loop, on_trace, trace);
+
+    return result < 0 ? result : eddy_loop_run_until(loop, eddy_loop_spawn(loop, restaurant));
 }
 
 int main(void)
 {
     struct trace trace = {.file = stdout, .comma = ""};
-    int64_t result;
+    eddy_loop *loop;
+    int64_t result = eddy_loop_new(&loop, NULL);
 
-    fputs("[", trace.file);
-    result = eddy_run(restaurant, .trace = &trace);
-    fputs("\n]\n", trace.file);
+    if (result == 0) {
+        fputs("[", trace.file);
+        result = run_traced(loop, &trace);
+        (void)eddy_loop_free(loop); /* what it ends is traced, too */
+        fputs("\n]\n", trace.file);
+    }
+    if (result < 0) {
+        fprintf(stderr, "trace_to_chrome: %s\n", eddy_strerror(result));
+    }
     return eddy_exit_status(result);
 }

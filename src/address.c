@@ -49,6 +49,7 @@ static void format_unix(const struct eddy_address *address, char *text, size_t s
     } else {
         snprintf(text, size, "unix:%.*s", (int)length, un->sun_path);
     }
+    eddy_make_printable(text);
 }
 
 bool eddy_address_format(const struct eddy_address *address, char *text, size_t size)

@@ -56,6 +56,19 @@ void eddy_describe_left(const eddy_loop *loop, int64_t deadline, char *text, siz
 
 /* ---- fds */
 
+/* A stream socket that has no peer and does not listen is on its way to one, of whom its own address
+ * says nothing. */
+static bool is_its_address(const struct eddy_sys *sys, int fd)
+{
+    int type = 0;
+    int listens = 0;
+    socklen_t size = sizeof type;
+
+    return sys->getsockopt(sys, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+           sys->getsockopt(sys, fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+           (type != SOCK_STREAM || listens != 0);
+}
+
 void eddy_describe_fd(eddy_loop *loop, int fd, char *text, size_t size)
 {
     const struct eddy_sys *sys = loop->sys;
@@ -64,7 +77,7 @@ void eddy_describe_fd(eddy_loop *loop, int fd, char *text, size_t size)
     char name[EDDY_ADDRESS_TEXT];
     int result = sys->getpeername(sys, fd, raw, &address.size);
 
-    if (result < 0) {
+    if (result < 0 && is_its_address(sys, fd)) {
         address.size = sizeof address.storage;
         result = sys->getsockname(sys, fd, raw, &address.size);
     }

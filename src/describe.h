@@ -11,8 +11,8 @@ enum { EDDY_DURATION_TEXT = 32, EDDY_ADDRESS_TEXT = 128 };
 /* "250 ms", "1.5 s", "3 min 07 s", "5 h 00 min", "2 d 03 h", "for ever" for EDDY_FOREVER. */
 void eddy_describe_duration(char text[EDDY_DURATION_TEXT], int64_t duration);
 
-/* "fd 7 (127.0.0.1:8888)": with the address of its peer, or, of a listener, its own; "fd 7" if it
- * has neither. */
+/* "fd 7 (127.0.0.1:8888)": with the address of its peer, or, of a listener or a datagram socket, its
+ * own; "fd 7" if it has neither. */
 void eddy_describe_fd(eddy_loop *loop, int fd, char *text, size_t size);
 
 /* The time on the loop's clock, which is not noted: a look changes nothing. */

@@ -7,14 +7,21 @@
 The library must have been built with debug information. Nothing is called in the program.
 """
 
+import collections
+import os
+import signal
+import time
+
 import gdb
 
 FOREVER = (1 << 63) - 1
-SECOND = 10**9
 EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
+LIMIT, LIMITS = 1 << 2, 1 << 4  # EDDY_TASK_LIMIT_, EDDY_TASK_LIMITS_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
 CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_PASSED_
+SIGNALS = {number: signal.Signals(number).name for number in (1, 2, 3, 10, 12, 14, 15, 17)}
+DEEPEST, INNERMOST, OUTERMOST = 24, 24, 8  # as in dump.c
 
 
 def lookup(name):
@@ -27,7 +34,7 @@ def cast(value, name):
 
 
 def text(value):
-    return value.string() if int(value) != 0 else "?"
+    return value.string(errors="replace") if int(value) != 0 else "?"
 
 
 # ---- finding the loop
@@ -99,6 +106,220 @@ def records(loop):
         region = region["next"]
 
 
+# ---- looking at tasks
+
+
+def number_of(task):
+    return int(task["timed"]["ready"]["generation"])
+
+
+def state_of(task):
+    return STATES[int(task["timed"]["ready"]["state"])]
+
+
+def bits_of(task):
+    return int(task["timed"]["ready"]["bits"])
+
+
+def extra_of(task):
+    return cast(task["owner"], "eddy_task_extra") if bits_of(task) & EXTRA else None
+
+
+def object_of(task, name):
+    """What a task waits on."""
+    return cast(task["in"]["object"], name)
+
+
+def kind_of(task):
+    return text(task["wait"]["name"])
+
+
+def name_of(task):
+    """The name that it was given, or that of its coroutine, with which its site begins."""
+    extra = extra_of(task)
+    if extra is not None:
+        rare = extra["rare"]
+        if int(rare) != 0 and int(rare["name"]) != 0:
+            return text(rare["name"])
+    return text(task["site"])
+
+
+def place_of(task):
+    """Where it was spawned: the second string of its site."""
+    end = task["site"]
+    while int(end.dereference()) != 0:
+        end += 1
+    return text(end + 1)
+
+
+def frames(task):
+    frame = task["top"]
+    while int(frame) != 0:
+        yield frame
+        frame = frame["parent"]
+
+
+def time_of(loop):
+    """The time on the loop's clock. Of a core file: when the loop last looked at it."""
+    kind = int(loop["clock"]["kind"])
+    if kind > 1:  # EDDY_CLOCK_VIRTUAL, EDDY_CLOCK_MANUAL
+        return int(loop["clock"]["now"])
+    connection = getattr(gdb.selected_inferior(), "connection", None)
+    if connection is not None and connection.type == "native":
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC if kind == 0 else time.CLOCK_BOOTTIME)
+    return int(loop["now"])
+
+
+def deadline_of(task):
+    """As eddy_limit_next."""
+    if bits_of(task) & (LIMIT | LIMITS) == LIMITS and int(task["top"]) != 0:
+        limit = extra_of(task)["limits"]
+        if int(limit) != 0 and int(limit["mask"]) == int(task["top"]["mask"]):
+            return int(limit["effective"])
+    return FOREVER
+
+
+# ---- who must act
+
+
+def holder_of(lock):
+    """The task that holds a lock; None: nobody, or one that has ended."""
+    holder = lock["holder"]
+    if int(holder["record"]) == 0:
+        return None
+    task = holder["record"].dereference()
+    if number_of(task) != int(holder["generation"]) or state_of(task) in ("free", "ended"):
+        return None
+    return task
+
+
+def of_array(task):
+    """Those of an array of tasks that have not ended."""
+    tasks = object_of(task, "eddy_task")
+    for i in range(int(task["with"]["count"][1])):
+        record = tasks[i]["record"]
+        if int(record) != 0 and state_of(record) != "ended":
+            yield record.dereference()
+
+
+def of_group(task):
+    children = object_of(task, "eddy_group")["children"]
+    link = children["next"]
+    while int(link) not in (0, int(children.address)):
+        yield cast(link, "eddy_task_extra")["task"].dereference()
+        link = link["next"]
+
+
+def of_generator(task):
+    generator = object_of(task, "eddy_as_completed")
+    for i in range(int(generator["count"])):
+        record = generator["endings"][i]["task"]
+        if int(record) != 0:
+            yield record.dereference()
+
+
+ALL_OF = {
+    "gather": of_array,
+    "gather all": of_array,
+    "wait for all": of_array,
+    "group": of_group,
+}
+ANY_OF = {
+    "wait for the first": of_array,
+    "wait for an error": of_array,
+    "next of a group": of_group,
+    "as completed": of_generator,
+}
+
+
+def who_must_act(task):
+    """Every task that must act before the wait of this one can end."""
+    if state_of(task) != "waiting":
+        return []
+    kind = kind_of(task)
+    if kind in ("lock", "lock of a condition"):
+        holder = holder_of(object_of(task, "eddy_lock"))
+        return [holder] if holder is not None else []
+    if kind in ("join", "shielded join"):
+        return [object_of(task, "eddy_task_record").dereference()]
+    if kind in ALL_OF:
+        return list(ALL_OF[kind](task))
+    if kind in ANY_OF:
+        tasks = list(ANY_OF[kind](task))
+        return tasks if len(tasks) == 1 else []
+    return []
+
+
+def components(edges):
+    """The circles among nodes 0, 1, ..., of which edges[i] leads to others: as in circles.c."""
+    seen, low, path, found = {}, {}, [], []
+    for begin in range(len(edges)):
+        if begin in seen:
+            continue
+        way = [(begin, iter(edges[begin]))]
+        seen[begin] = low[begin] = len(seen) + 1
+        path.append(begin)
+        while way:
+            i, rest = way[-1]
+            following = next(rest, None)
+            if following is None:
+                way.pop()
+                if way and low[i] < low[way[-1][0]]:
+                    low[way[-1][0]] = low[i]
+                if low[i] == seen[i]:
+                    members = []
+                    while not members or members[-1] != i:
+                        members.append(path.pop())
+                        low[members[-1]] = FOREVER  # no way back leads here
+                    if len(members) > 1 or i in edges[i]:
+                        found.append(members)
+            elif following not in seen:
+                seen[following] = low[following] = len(seen) + 1
+                path.append(following)
+                way.append((following, iter(edges[following])))
+            elif low[following] != FOREVER:
+                low[i] = min(low[i], seen[following])
+    return found
+
+
+class Blocks:
+    """Who blocks whom, among tasks in the order of their age."""
+
+    def __init__(self, tasks):
+        index = {int(task.address): i for i, task in enumerate(tasks)}
+        edges = []
+        for task in tasks:
+            blockers = (index.get(int(blocker.address)) for blocker in who_must_act(task))
+            edges.append(sorted(i for i in blockers if i is not None))
+        self.tasks = tasks
+        self.blocker = {i: ends[0] for i, ends in enumerate(edges) if len(ends) == 1}
+        self.circle = {}
+        self.circles = components(edges)
+        for number, members in enumerate(self.circles, 1):
+            for i in members:
+                self.circle[i] = number
+            for i in members:
+                ends = (end for end in edges[i] if self.circle.get(end) == number)
+                self.blocker[i] = next(ends)
+
+    def words(self, i):
+        blocker = self.blocker.get(i)
+        words = "" if blocker is None else "; #%d must act" % number_of(self.tasks[blocker])
+        return words + ("; in circle %d" % self.circle[i] if i in self.circle else "")
+
+    def print_circles(self):
+        for number, members in enumerate(self.circles, 1):
+            i, been = members[0], {}
+            while i not in been:  # perhaps it leads into a circle from outside
+                been[i] = len(been)
+                i = self.blocker[i]
+            been = list(been)[been[i]:]
+            begin = been.index(min(been))
+            been = been[begin:] + been[:begin] + [min(been)]
+            names = ["#%d %s" % (number_of(self.tasks[i]), name_of(self.tasks[i])) for i in been]
+            print("circle %d: %s" % (number, " -> ".join(names)))
+
+
 # ---- words
 
 
@@ -116,6 +337,20 @@ def duration(nanoseconds):
     return "%d d %02d h" % divmod(seconds // 3600, 24)
 
 
+def left(deadline, now):
+    if deadline == FOREVER:
+        return "for ever"
+    return "%s left" % duration(deadline - now) if deadline > now else "due"
+
+
+def count(number, what):
+    return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def error_text(result):
+    return "application error" if result < -4095 else os.strerror(-result)
+
+
 def name_of_function(pointer):
     symbol = gdb.block_for_pc(int(pointer))
     return symbol.function if symbol is not None else None
@@ -130,100 +365,229 @@ def frame_text(frame):
     return "at %s (%s%s)" % (function.name, place, ":%d" % line if line > 0 else "")
 
 
-def frames(task):
-    frame = task["top"]
-    while int(frame) != 0:
-        yield frame
-        frame = frame["parent"]
+def lock_text(task):
+    lock = object_of(task, "eddy_lock")
+    holder = holder_of(lock)
+    return "0x%x, held by task %d, %s" % (
+        int(lock),
+        int(lock["holder"]["generation"]),
+        "which has ended" if holder is None else name_of(holder),
+    )
 
 
-def name_of(task):
-    """The name that it was given, or that of its coroutine, with which its site begins."""
-    if int(task["timed"]["ready"]["bits"]) & EXTRA:
-        rare = cast(task["owner"], "eddy_task_extra")["rare"]
-        if int(rare) != 0 and int(rare["name"]) != 0:
-            return text(rare["name"])
-    return text(task["site"])
+def queue_text(task):
+    queue = object_of(task, "eddy_queue").dereference()
+    symbol = str(task["wait"])  # three kinds have one name
+    if "join_kind" in symbol:
+        return "%d items not done, to join" % int(queue["unfinished"])
+    capacity = " of %d" % int(queue["capacity"]) if int(queue["capacity"]) != 0 else ""
+    to_do = "to put" if "put_kind" in symbol else "to get"
+    return "%d%s items, %s" % (int(queue["count"]), capacity, to_do)
 
 
-def place_of(task):
-    """Where it was spawned: the second string of its site."""
-    return text(task["site"] + len(text(task["site"])) + 1)
+def ahead_text(task, kind):
+    ahead = 0
+    link = object_of(task, kind)["waiters"]["tasks"]["next"]
+    while int(link) != int(task.address):
+        ahead += 1
+        link = link["next"]
+    return "%d in line before it" % ahead
 
 
-def detail(loop, task, kind):
-    """What the library's describe functions say, as far as it can be seen from outside."""
+def fd_text(stream):
+    return "fd %d" % int(stream["io"]["fd"])
+
+
+def write_text(task):
+    stream = object_of(task, "eddy_stream")
+    written, rest = int(stream["written"]), int(stream["write_left"])
+    return "%s, %d of %d bytes written" % (fd_text(stream), written, written + rest)
+
+
+def copy_text(task):
+    copy = object_of(task, "copy")
+    source, target = copy["from"], copy["to"]
+    return "%s to %s%s" % (
+        fd_text(source),
+        "itself" if int(source) == int(target) else fd_text(target),
+        ", which takes no more" if int(copy["rest"]) != 0 else "",
+    )
+
+
+def signal_text(task):
+    names = []
+    for number in range(1, 65):
+        if int(task["with"]["until"]) >> (number - 1) & 1:
+            names.append(SIGNALS.get(number, str(number)))
+    return ", ".join(names)
+
+
+def array_text(task):
+    return "%d of %d tasks" % (int(task["with"]["count"][0]), int(task["with"]["count"][1]))
+
+
+def ended_text(task):
+    all_tasks = int(task["with"]["count"][1])
+    tasks = object_of(task, "eddy_task")
+    ended = sum(
+        int(tasks[i]["generation"]) != 0
+        if int(tasks[i]["record"]) == 0
+        else state_of(tasks[i]["record"]) == "ended"
+        for i in range(all_tasks)
+    )
+    return "%s, %d ended" % (count(all_tasks, "task"), ended)
+
+
+def join_text(task):
+    child = object_of(task, "eddy_task_record")
+    return "%s (%s)" % (name_of(child), place_of(child))
+
+
+def completed_text(task):
+    generator = object_of(task, "eddy_as_completed")
+    return "%d of %d tasks" % (int(generator["left"]), int(generator["count"]))
+
+
+def barrier_text(task):
+    barrier = object_of(task, "eddy_barrier")
+    return "%d of %d are here" % (int(barrier["waiting"]), int(barrier["parties"]))
+
+
+def group_text(task):
+    return count(int(object_of(task, "eddy_group")["count"]), "task")
+
+
+def server_text(task):
+    server = object_of(task, "eddy_server")
+    closed = " is closed" if int(server["io"]["loop"]) == 0 else ""
+    return "port %d%s, %s" % (int(server["port"]), closed, count(int(server["active"]), "client"))
+
+
+# What the library's describe functions say, as far as it can be seen from outside.
+DETAILS = {
+    "as completed": completed_text,
+    "barrier": barrier_text,
+    "condition": lambda task: ahead_text(task, "eddy_cond"),
+    "connect": lambda task: fd_text(object_of(task, "eddy_stream")),
+    "copy": copy_text,
+    "fd": lambda task: fd_text(object_of(task, "fd_wait")),
+    "gather": array_text,
+    "gather all": array_text,
+    "group": group_text,
+    "join": join_text,
+    "lock": lock_text,
+    "lock of a condition": lock_text,
+    "next of a group": group_text,
+    "queue": queue_text,
+    "read": lambda task: fd_text(object_of(task, "eddy_stream")),
+    "readable": lambda task: fd_text(object_of(task, "eddy_stream")),
+    "semaphore": lambda task: ahead_text(task, "eddy_semaphore"),
+    "server": server_text,
+    "shielded join": join_text,
+    "signal": signal_text,
+    "wait for all": ended_text,
+    "wait for an error": ended_text,
+    "wait for the first": ended_text,
+    "write": write_text,
+    "writev": write_text,
+}
+
+
+def detail(task, now):
+    kind = kind_of(task)
     if kind == "sleep":
-        return ": %s left" % duration(int(task["with"]["until"]) - int(loop["now"]))
-    if kind in ("read", "readable", "write", "writev", "connect"):
-        return ": fd %d" % int(cast(task["in"]["object"], "eddy_stream")["io"]["fd"])
-    if kind == "fd":
-        return ": fd %d" % int(cast(task["in"]["object"], "fd_wait")["io"]["fd"])
-    if kind == "server":
-        return ": port %d" % int(cast(task["in"]["object"], "eddy_server")["port"])
-    if kind in ("join", "shielded join"):
-        child = cast(task["in"]["object"], "eddy_task_record")
-        return ": #%d" % int(child["timed"]["ready"]["generation"])
-    return ""
+        return ": " + left(int(task["with"]["until"]), now)
+    try:
+        return ": " + DETAILS[kind](task) if kind in DETAILS else ""
+    except gdb.error:  # a kind of the program's own that has the name of one of the library's
+        return ""
 
 
-def doing(loop, task):
-    state = STATES[int(task["timed"]["ready"]["state"])]
+def doing(task, now, blocks):
+    state = state_of(task)
     if state == "ended":
-        return "has ended with %d, and waits to be joined; spawned at %s" % (
-            int(task["in"]["result"]),
+        result = int(task["in"]["result"])
+        return "has ended%s, and waits to be joined; spawned at %s" % (
+            ": " + error_text(result) if result < 0 else " with %d" % result,
             place_of(task),
         )
     if state != "waiting":
         return "is " + state
-    kind = text(task["wait"]["name"])
-    ticks = ((int(loop["now"]) >> TICK_SHIFT) - int(task["since"])) & 0xFFFFFFFF
-    return "waits %s for %s%s" % (duration(ticks << TICK_SHIFT), kind, detail(loop, task, kind))
+    ticks = ((now >> TICK_SHIFT) - int(task["since"])) & 0xFFFFFFFF
+    age = duration(ticks << TICK_SHIFT)
+    return "waits %s for %s%s%s" % (age, kind_of(task), detail(task, now), blocks)
 
 
 # ---- the tree
 
 
-def print_task(loop, task, children, indent, last):
-    ready = task["timed"]["ready"]
-    number = int(ready["generation"])
-    branch = "" if indent is None else indent + ("`-- " if last else "|-- ")
-    below = "" if indent is None else indent + ("    " if last else "|   ")
-    cancelled = "; cancelled" if int(ready["bits"]) & CANCELLED else ""
-    print("%s#%d %s %s%s" % (branch, number, name_of(task), doing(loop, task), cancelled))
+def print_stack(below, task):
+    """Of a stack that is very deep only the two ends."""
+    first, last, depth = [], collections.deque(maxlen=OUTERMOST + 1), 0
     for frame in frames(task):
+        depth += 1
+        (first if depth <= INNERMOST else last).append(frame)
+    left_out = depth - INNERMOST - OUTERMOST
+    for frame in first:
         print("%s      %s" % (below, frame_text(frame)))
-    mine = children.get(number, [])
-    return [(child, below, child is mine[-1]) for child in mine]
+    if left_out > 1:
+        last.popleft()
+        print("%s      ... %d more ..." % (below, left_out))
+    for frame in last:
+        print("%s      %s" % (below, frame_text(frame)))
+
+
+def print_task(task, now, blocks, bars, branch):
+    deadline = deadline_of(task)
+    limit = "; time-out: " + left(deadline, now) if deadline != FOREVER else ""
+    cancelled = "; cancelled" if bits_of(task) & CANCELLED else ""
+    words = doing(task, now, blocks) + limit + cancelled
+    print("%s#%d %s %s" % (branch, number_of(task), name_of(task), words))
+    print_stack(bars, task)
+
+
+def print_head(tasks):
+    states = [state_of(task) for task in tasks]
+    counts = ", ".join(
+        "%d %s" % (states.count(state), state) for state in STATES[1:] if state in states
+    )
+    print("eddy: %s%s" % (count(len(tasks), "task"), ": " + counts if counts else ""))
 
 
 def print_tasks(loop):
     spawned = int(loop["tasks"]["spawned"])
-    tasks = list(records(loop))
+    now = time_of(loop)
 
     def age(number):
         return (spawned - number) & 0xFFFFFFFF
 
-    def number_of(task):
-        return int(task["timed"]["ready"]["generation"])
-
-    tasks.sort(key=lambda task: age(number_of(task)), reverse=True)
-    living = {
-        number_of(task)
-        for task in tasks
-        if STATES[int(task["timed"]["ready"]["state"])] != "ended"
-    }
-    children = {}
-    for task in tasks:
-        parent = int(task["parent"])
-        if parent not in living or age(parent) <= age(number_of(task)):
-            parent = 0
-        children.setdefault(parent, []).append(task)
-    print("eddy: %d task%s" % (len(tasks), "" if len(tasks) == 1 else "s"))
-    to_print = [(task, None, False) for task in children.get(0, [])]
+    tasks = sorted(records(loop), key=lambda task: age(number_of(task)), reverse=True)
+    index = {number_of(task): i for i, task in enumerate(tasks)}
+    children = {None: []}
+    for i, task in enumerate(tasks):
+        number = int(task["parent"])
+        parent = index.get(number)
+        if parent is not None and (
+            state_of(tasks[parent]) == "ended" or age(number) <= age(number_of(task))
+        ):
+            parent = None
+        children.setdefault(parent, []).append(i)
+    blocks = Blocks(tasks)
+    print_head(tasks)
+    to_print = [(i, 0, "", "") for i in reversed(children[None])]
     while to_print:  # not by recursion: a chain of spawns may be long
-        task, indent, last = to_print.pop(0)
-        to_print[:0] = print_task(loop, task, children, indent, last)
+        i, depth, bars, branch = to_print.pop()
+        print_task(tasks[i], now, blocks.words(i), bars, branch)
+        mine = children.get(i, [])
+        for child in reversed(mine):
+            last = child == mine[-1]
+            if depth < DEEPEST:
+                below = bars + ("    " if last else "|   ")
+                to_print.append((child, depth + 1, below, bars + ("`-- " if last else "|-- ")))
+            else:
+                words = ("`-- " if last else "|-- ") + "(depth %d) " % (depth + 1)
+                to_print.append((child, depth + 1, bars, bars + words))
+    blocks.print_circles()
 
 
 class EddyTasks(gdb.Command):
@@ -234,6 +598,10 @@ Usage: eddy-tasks [LOOP]"""
         super().__init__("eddy-tasks", gdb.COMMAND_STACK, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
+        try:
+            lookup("eddy_task_table")
+        except gdb.error:
+            raise gdb.GdbError("the eddy library in this program has no debug information")
         if argument:
             loop = cast(gdb.parse_and_eval(argument), "eddy_loop")
         else:

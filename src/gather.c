@@ -96,12 +96,18 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     return eddy_tasks_last(task->in.object, task->with.count[ALL]);
 }
 
+static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context)
+{
+    eddy_tasks_each(task->in.object, task->with.count[ALL], found, context);
+}
+
 static const struct eddy_wait gather_kind = {
     .name = "gather",
     .abort = pass_cancel_on,
     .child_done = child_done,
     .describe = describe,
     .blocker = blocker,
+    .blockers = blockers,
 };
 
 int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count)
@@ -182,6 +188,7 @@ static const struct eddy_wait gather_all_kind = {
     .child_done = one_done,
     .describe = describe,
     .blocker = blocker,
+    .blockers = blockers,
 };
 
 int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count, int64_t *results)

@@ -263,11 +263,22 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     return group->count == 1 ? child_of(group->children.next) : NULL;
 }
 
+static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context)
+{
+    eddy_group *group = task->in.object;
+
+    for (struct eddy_link *link = group->children.next; link != &group->children;
+         link = link->next) {
+        found(child_of(link), context);
+    }
+}
+
 static const struct eddy_wait group_kind = {
     .name = "group",
     .abort = pass_cancel_on,
     .describe = describe,
     .blocker = blocker,
+    .blockers = blockers,
 };
 
 static const struct eddy_wait next_kind = {

@@ -61,6 +61,7 @@ static void fill_wait(struct eddy_task_info *info, struct eddy_task_record *task
     info->age = age_of(task);
     if (wait->describe != NULL) {
         wait->describe(task, detail, DETAIL_TEXT);
+        eddy_make_printable(detail);
         info->detail = detail;
     }
 }

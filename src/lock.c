@@ -1,5 +1,6 @@
 #include "lock.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,13 +34,11 @@ void eddy_lock_hand_over(eddy_lock *lock)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_lock *lock = task->in.object;
-    unsigned number = lock->holder.generation;
+    bool ended = eddy_task_done(lock->holder);
 
-    if (eddy_task_done(lock->holder)) {
-        snprintf(text, size, "held by task %u, which has ended", number);
-    } else {
-        snprintf(text, size, "held by task %u, %s", number, eddy_task_name(lock->holder));
-    }
+    snprintf(text, size, "0x%" PRIxPTR ", held by task %u, %s", (uintptr_t)lock,
+             (unsigned)lock->holder.generation,
+             ended ? "which has ended" : eddy_task_name(lock->holder));
 }
 
 static struct eddy_task_record *blocker(const struct eddy_task_record *task)

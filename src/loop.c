@@ -237,6 +237,15 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key)
     return NULL;
 }
 
+void eddy_make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 127) {
+            *text = '?';
+        }
+    }
+}
+
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
 {
     char text[512];
@@ -248,6 +257,7 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    eddy_make_printable(text);
     loop->reporting = true;
     if (loop->on_error != NULL) {
         loop->on_error(loop, task, code, text);

@@ -60,7 +60,7 @@ struct eddy_io_slot {
 };
 
 /* What eddy_loop_metrics tells; counted a turn or a system call and not a step, so that it costs
- * nothing. */
+ * nothing, but for the wakes: one instruction each. */
 struct eddy_counts {
     uint64_t turns;
     uint64_t steps;
@@ -75,6 +75,7 @@ struct eddy_counts {
     int64_t made_at;
     int64_t idle;
     int64_t longest_step;
+    uint64_t wakes; /* last: each looks at `trace`, too */
 };
 
 struct eddy_loop {
@@ -216,6 +217,10 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     loop->counts.turns++;
     return true;
 }
+
+/* Names are the user's, addresses the peer's: whatever is in them, the text stays one line, and no
+ * terminal obeys it. */
+void eddy_make_printable(char *text);
 
 /* Tells the error hook. */
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)

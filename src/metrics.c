@@ -2,21 +2,29 @@
 
 #include "task_internal.h"
 
-static uint64_t length(const struct eddy_link *list)
-{
-    uint64_t count = 0;
+struct ready {
+    uint64_t all;
+    uint64_t tasks;
+};
 
+static void count(const struct eddy_link *list, struct ready *ready)
+{
     for (const struct eddy_link *link = list->next; link != list; link = link->next) {
-        count++;
+        ready->all++;
+        ready->tasks += ((const struct eddy_ready *)(const void *)link)->kind == EDDY_READY_TASK;
     }
-    return count;
 }
 
 void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
 {
     const struct eddy_counts *counts = &loop->counts;
     int64_t now = eddy_clock_read(loop->clock, loop->sys);
+    uint64_t live = loop->tasks != NULL ? loop->tasks->live : 0;
+    bool running = loop->current != NULL && loop->current->timed.ready.state == EDDY_TASK_RUNNING_;
+    struct ready ready = {0, 0};
 
+    count(&loop->ready, &ready);
+    count(&loop->batch, &ready);
     *metrics = (struct eddy_metrics){
         .turns = counts->turns,
         .steps = counts->steps,
@@ -32,8 +40,10 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
         .idle = counts->idle,
         .busy = now - counts->made_at - counts->idle,
         .longest_step = counts->longest_step,
-        .ready = length(&loop->ready) + length(&loop->batch),
-        .live = loop->tasks != NULL ? loop->tasks->live : 0,
+        .wakes = counts->wakes,
+        .ready = ready.all,
+        .live = live,
+        .waiting = live - ready.tasks - running,
         .armed = loop->heap.count,
         .watched = (uint64_t)loop->watched,
     };

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "resolve_internal.h"
@@ -170,7 +171,18 @@ static int abort_query(struct eddy_task_record *task)
     return 1;
 }
 
-static const struct eddy_wait resolve_kind = {.name = "resolve", .abort = abort_query};
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const struct query *query = task->in.object;
+
+    snprintf(text, size, "%s", query->name.text);
+}
+
+static const struct eddy_wait resolve_kind = {
+    .name = "resolve",
+    .abort = abort_query,
+    .describe = describe,
+};
 
 static int64_t start_query(eddy_coro *co, const struct eddy_name *name, int port, int family,
                            struct eddy_address *addresses, int most)

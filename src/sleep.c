@@ -28,6 +28,7 @@ int64_t eddy_pause(eddy_coro *co)
     eddy_mark_begun(co);
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    EDDY_PROBE(suspend, task);
     return EDDY_PENDING;
 }
 

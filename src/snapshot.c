@@ -30,6 +30,9 @@ static void collect_visitor(struct eddy_task_record *task, void *context)
     node->child = EDDY_NO_NODE;
     node->next = EDDY_NO_NODE;
     node->blocker = EDDY_NO_NODE;
+    node->waiter = EDDY_NO_NODE;
+    node->awaited = EDDY_NO_NODE;
+    node->next_awaited = EDDY_NO_NODE;
 }
 
 /* Oldest first. Shell's sort: in place, for libc's may take memory behind the loop's back. Records
@@ -99,55 +102,63 @@ static void link_tree(struct eddy_snapshot *snapshot)
     }
 }
 
-/* ---- circles */
+/* ---- who must act */
 
-static const struct eddy_task_record *blocker_of(const struct eddy_task_record *task)
+struct waiter {
+    const struct eddy_snapshot *snapshot;
+    uint32_t node;
+};
+
+/* The record that a wait names may be gone already, while its end is told of. */
+static uint32_t find_task(const struct eddy_snapshot *snapshot, const struct eddy_task_record *task)
 {
-    return task->timed.ready.state == EDDY_TASK_WAITING_ && task->wait->blocker != NULL
-               ? task->wait->blocker(task)
-               : NULL;
+    uint32_t i = find(snapshot, age_of(task));
+
+    return i != EDDY_NO_NODE && snapshot->nodes[i].task == task ? i : EDDY_NO_NODE;
 }
 
-static void link_blockers(struct eddy_snapshot *snapshot)
+static void found(struct eddy_task_record *task, void *context)
 {
-    for (uint32_t i = 0; i < snapshot->count; i++) {
-        const struct eddy_task_record *blocker = blocker_of(snapshot->nodes[i].task);
-        if (blocker != NULL) {
-            snapshot->nodes[i].blocker = find(snapshot, age_of(blocker));
-        }
+    const struct waiter *waiter = context;
+    uint32_t i = find_task(waiter->snapshot, task);
+
+    if (i != EDDY_NO_NODE) {
+        waiter->snapshot->nodes[i].waiter = waiter->node;
     }
 }
 
-/* Each node has one blocker at most: a search that comes back to what it has seen itself has found
- * a circle, and one that comes to what another has seen can find no new one. */
-static void find_circles(struct eddy_snapshot *snapshot)
+static void link_blocker(struct eddy_snapshot *snapshot, uint32_t i)
+{
+    const struct eddy_task_record *task = snapshot->nodes[i].task;
+    const struct eddy_wait *wait = task->wait;
+    const struct eddy_task_record *blocker;
+    struct waiter waiter = {snapshot, i};
+
+    if (task->timed.ready.state != EDDY_TASK_WAITING_) {
+        return;
+    }
+    blocker = wait->blocker != NULL ? wait->blocker(task) : NULL;
+    if (blocker != NULL) {
+        snapshot->nodes[i].blocker = find_task(snapshot, blocker);
+    } else if (wait->blockers != NULL) {
+        wait->blockers(task, found, &waiter);
+    }
+}
+
+/* Youngest first, each in front of the others of its waiter. */
+static void link_blockers(struct eddy_snapshot *snapshot)
 {
     struct eddy_node *nodes = snapshot->nodes;
 
-    for (uint32_t begin = 0; begin < snapshot->count; begin++) {
-        uint32_t i = begin;
-        while (i != EDDY_NO_NODE && nodes[i].seen == 0) {
-            nodes[i].seen = begin + 1;
-            i = nodes[i].blocker;
-        }
-        if (i == EDDY_NO_NODE || nodes[i].seen != begin + 1) {
-            continue;
-        }
-        snapshot->circles++;
-        for (; nodes[i].circle == 0; i = nodes[i].blocker) {
-            nodes[i].circle = snapshot->circles;
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        link_blocker(snapshot, i);
+    }
+    for (uint32_t i = snapshot->count; i-- > 0;) {
+        if (nodes[i].waiter != EDDY_NO_NODE) {
+            nodes[i].next_awaited = nodes[nodes[i].waiter].awaited;
+            nodes[nodes[i].waiter].awaited = i;
         }
     }
-}
-
-uint32_t eddy_snapshot_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
-{
-    uint32_t i = 0;
-
-    while (snapshot->nodes[i].circle != circle) {
-        i++;
-    }
-    return i;
 }
 
 /* ---- taking it */
@@ -173,7 +184,7 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
     sort(snapshot->nodes, count);
     link_tree(snapshot);
     link_blockers(snapshot);
-    find_circles(snapshot);
+    eddy_snapshot_find_circles(snapshot);
     return 0;
 }
 

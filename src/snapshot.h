@@ -11,10 +11,20 @@ struct eddy_node {
     struct eddy_task_record *task;
     uint32_t parent; /* indices of nodes, or EDDY_NO_NODE */
     uint32_t child;
-    uint32_t next;    /* sibling */
-    uint32_t blocker; /* who must act before this one's wait can end */
-    uint32_t circle;  /* > 0: its number */
-    uint32_t seen;    /* by which search for circles: 1 + the index at which that began */
+    uint32_t next;         /* sibling */
+    uint32_t blocker;      /* who must act before this one's wait can end */
+    uint32_t waiter;       /* who waits for the end of this one and of others */
+    uint32_t awaited;      /* the oldest of those for the end of all of which this one waits */
+    uint32_t next_awaited; /* the next one that has the same waiter */
+    uint32_t circle;       /* > 0: its number */
+
+    /* Of the search for circles: */
+    uint32_t seen; /* as which it came to this node, from 1 on; 0: it has not */
+    uint32_t low; /* the first seen that can be reached; 0: it is known whether it is in a circle */
+    uint32_t edge;  /* where the next edge to follow ends */
+    uint32_t from;  /* from where it came */
+    uint32_t below; /* on its path */
+    uint32_t begin; /* of the circle whose number is this node's index + 1: where that begins */
 };
 
 struct eddy_snapshot {
@@ -28,7 +38,11 @@ struct eddy_snapshot {
 int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot);
 void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot);
 
-/* A member of a circle; the others follow by `blocker`. */
+/* circles.c: finds the circles, and chooses the blocker of a task in one for whom several must act. */
+void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot);
+
+/* Where a circle begins; by `blocker` one comes back there. (Tasks for which others wait in more than
+ * one way may be in the circle beside that.) */
 uint32_t eddy_snapshot_circle(const struct eddy_snapshot *snapshot, uint32_t circle);
 
 /* Visits the nodes of the tree. */

@@ -256,12 +256,12 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     }
     task->timed.ready.state = EDDY_TASK_DONE_;
     task->in.result = result;
+    eddy_task_loop(task)->tasks->live--;
+    eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_FINISH);
     if (eddy_rare(task) != NULL) {
         tell_rare(eddy_rare(task), task);
     }
-    eddy_task_loop(task)->tasks->live--;
-    eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
     if (task == eddy_task_loop(task)->awaited) {
         eddy_task_loop(task)->awaited_ended = true;
         eddy_task_loop(task)->turn_seen = true;

@@ -62,3 +62,12 @@ struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count)
     }
     return last;
 }
+
+void eddy_tasks_each(const eddy_task *tasks, size_t count, eddy_blocker_fn *found, void *context)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i].record != NULL && !eddy_task_ended(tasks[i])) {
+            found(tasks[i].record, context);
+        }
+    }
+}

@@ -11,6 +11,9 @@
 
 #ifdef EDDY_HAVE_SDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros call variadic ones without a variable argument */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #endif
 
 enum {
@@ -193,6 +196,7 @@ static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
         EDDY_PROBE(spawn, task);
         break;
     case EDDY_TRACE_WAKE:
+        loop->counts.wakes++;
         EDDY_PROBE(wake, task);
         break;
     case EDDY_TRACE_CANCEL:
@@ -290,6 +294,9 @@ void eddy_tasks_disclaim(const eddy_task *tasks, size_t count);
 /* The one task of a claimed array that runs; NULL if it is not one. */
 struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count);
 
+/* Tells each task of a claimed array that runs; for `blockers`. */
+void eddy_tasks_each(const eddy_task *tasks, size_t count, eddy_blocker_fn *found, void *context);
+
 /* ---- done_callback.c */
 
 /* Makes the callbacks of a task that has ended ready. */
@@ -371,6 +378,7 @@ static inline void eddy_requeue(struct eddy_task_record *task)
 {
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    EDDY_PROBE(suspend, task);
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         eddy_task_arm(task);
     }
@@ -435,6 +443,7 @@ static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
     task->in.object = object;
     task->since = (uint32_t)(loop->now >> EDDY_TASK_TICK_SHIFT_);
     task->timed.ready.state = EDDY_TASK_WAITING_;
+    EDDY_PROBE(suspend, task);
     return EDDY_PENDING;
 }
 

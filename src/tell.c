@@ -38,22 +38,38 @@ static void describe_circles(eddy_loop *loop, char *text, size_t size)
     eddy_snapshot_free(loop, &snapshot);
 }
 
+/* What a task does that nobody will join: "still waits for lock: Ann's, held by task 3, transfer". */
+static void describe_doing(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const struct eddy_wait *wait = task->wait;
+    size_t used;
+
+    if (task->timed.ready.state == EDDY_TASK_DONE_) {
+        snprintf(text, size, "has ended");
+    } else if (wait == NULL) {
+        snprintf(text, size, "is still ready");
+    } else {
+        used = (size_t)snprintf(text, size, "still waits for %s", wait->name);
+        if (wait->describe != NULL && used + 2 < size) {
+            snprintf(text + used, size - used, ": ");
+            wait->describe(task, text + used + 2, size - used - 2);
+        }
+    }
+}
+
 void eddy_tell_leak(struct eddy_task_record *task)
 {
-    bool ended = task->timed.ready.state == EDDY_TASK_DONE_;
-    const char *name = eddy_task_display_name(task);
+    char doing[256];
 
     if ((eddy_task_loop(task)->flags & EDDY_LOOP_REPORT_LEAKS) == 0 ||
         eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_ | EDDY_TASK_ENDING_)) {
         return; /* somebody has seen to it, or it was told already */
     }
+    describe_doing(task, doing, sizeof doing);
     eddy_loop_report(eddy_task_loop(task), eddy_handle(task), -EBUSY,
-                     "leak: #%u %s was never joined, and %s%s (spawned at %s)",
-                     (unsigned)task->timed.ready.generation, name,
-                     ended                ? "has ended"
-                     : task->wait != NULL ? "still waits for "
-                                          : "is still ready",
-                     !ended && task->wait != NULL ? task->wait->name : "", eddy_task_place(task));
+                     "leak: #%u %s was never joined, and %s (spawned at %s)",
+                     (unsigned)task->timed.ready.generation, eddy_task_display_name(task), doing,
+                     eddy_task_place(task));
 }
 
 void eddy_tell_all(eddy_loop *loop)

@@ -68,6 +68,10 @@ static void report_slow(eddy_loop *loop, const struct eddy_slow_step *step)
     eddy_describe_duration(took, step->took);
     if (step->function == NULL) {
         eddy_loop_report(loop, step->task, -ETIME, "slow: a callback took %s", took);
+    } else if (step->line == 0) {
+        eddy_loop_report(loop, step->task, -ETIME,
+                         "slow: a step of #%u took %s, from the beginning of %s on (%s)",
+                         (unsigned)step->number, took, step->function, step->file);
     } else {
         eddy_loop_report(loop, step->task, -ETIME,
                          "slow: a step of #%u took %s, from %s:%u on (%s)", (unsigned)step->number,

@@ -75,11 +75,28 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     return eddy_tasks_last(task->in.object, task->with.count[ALL]);
 }
 
+static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context)
+{
+    eddy_tasks_each(task->in.object, task->with.count[ALL], found, context);
+}
+
 static const struct eddy_wait kinds[] = {
-    [EDDY_WAIT_FIRST] = {"wait for the first", give_back, NULL, one_done, describe, blocker},
-    [EDDY_WAIT_FIRST_ERROR] = {"wait for an error", give_back, NULL, done_or_failed, describe,
-                               blocker},
-    [EDDY_WAIT_ALL] = {"wait for all", give_back, NULL, done, describe, blocker},
+    [EDDY_WAIT_FIRST] = {.name = "wait for the first",
+                         .abort = give_back,
+                         .child_done = one_done,
+                         .describe = describe,
+                         .blocker = blocker},
+    [EDDY_WAIT_FIRST_ERROR] = {.name = "wait for an error",
+                               .abort = give_back,
+                               .child_done = done_or_failed,
+                               .describe = describe,
+                               .blocker = blocker},
+    [EDDY_WAIT_ALL] = {.name = "wait for all",
+                       .abort = give_back,
+                       .child_done = done,
+                       .describe = describe,
+                       .blocker = blocker,
+                       .blockers = blockers},
 };
 
 /* How many run; whether what the mode waits for has happened. */

@@ -6,6 +6,7 @@
 
 #include "eddy/hook.h"
 #include "eddy/timer.h"
+#include "eddy/trace.h"
 
 static struct thing things[3];
 
@@ -343,6 +344,45 @@ test(a_dump_after_every_turn_changes_nothing)
     assert_string_equal(with, without);
 }
 
+/* What happened, in its order: the kinds of events and the tasks. */
+static char events[16384];
+static size_t events_length;
+
+static void note(eddy_loop *loop, const struct eddy_trace_event *event, void *user)
+{
+    const bool *dumps = user;
+
+    (void)loop;
+    events_length += (size_t)snprintf(events + events_length, sizeof events - events_length,
+                                      "%d#%u ", (int)event->kind, (unsigned)event->number);
+    assert_true(events_length < sizeof events);
+    if (*dumps) {
+        free(dumped());
+    }
+}
+
+test(a_dump_before_and_after_every_step_and_at_all_that_happens_in_it_changes_nothing)
+{
+    static char log[2][sizeof testing.log];
+    static char order[2][sizeof events];
+    bool dumps;
+
+    for (int run = 0; run < 2; run++) {
+        dumps = run == 1;
+        testing_reopen();
+        testing.clock.now = 0;
+        events_length = 0;
+        assert_int_equal(eddy_loop_trace(testing.loop, note, &dumps), 0);
+        busy_scenario(log[run]);
+        testing_free();
+        testing.errors.count = 0;
+        memcpy(order[run], events, sizeof events);
+    }
+    assert_true(events_length > 0);
+    assert_string_equal(order[0], order[1]);
+    assert_string_equal(log[0], log[1]);
+}
+
 test(a_dump_gives_back_its_memory)
 {
     size_t before;
@@ -436,6 +476,8 @@ int main(void)
         testing_case(a_loop_without_tasks_has_none),
         testing_case(it_works_in_a_callback),
         testing_case(a_dump_after_every_turn_changes_nothing),
+        testing_case(
+            a_dump_before_and_after_every_step_and_at_all_that_happens_in_it_changes_nothing),
         testing_case(a_dump_gives_back_its_memory),
         testing_case(without_memory_it_is_a_list),
         testing_case(an_error_of_the_file_is_told),

@@ -55,6 +55,28 @@ test(a_time_out_and_a_cancel_are_told)
     testing.log[0] = '\0';
 }
 
+eddy_frame(joins_for_a_second) {
+    eddy_coro co;
+    eddy_task task;
+};
+
+static void joins_for_a_second(eddy_coro *co)
+{
+    eddy_begin(joins_for_a_second);
+    eddy_await(eddy_wait_for(co, EDDY_SECOND, eddy_join(co, self->task)));
+    eddy_end;
+}
+
+test(a_time_out_that_was_passed_on_is_told_as_a_cancel)
+{
+    start(joins_for_a_second, .task = start(cleans, .name = "c", .body = 9, .cleanup = 9));
+    assert_int_equal(run(sleeps, .seconds = 2), 0);
+    assert_dumped("#2 joins_for_a_second waits 2.0 s for join: cleans (" __FILE__);
+    assert_dumped("; #1 must act; cancelled\n");
+    testing_free();
+    testing.log[0] = '\0';
+}
+
 eddy_frame(waits_for_fd) {
     eddy_coro co;
     int fd;
@@ -230,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_time_out_and_a_cancel_are_told),
+        testing_case(a_time_out_that_was_passed_on_is_told_as_a_cancel),
         testing_case(an_fd_is_told_with_its_events_and_what_it_is),
         testing_case(a_stream_is_told_with_its_peer_and_how_much_is_written),
         testing_case(an_fd_of_which_the_system_tells_nothing_is_a_number),

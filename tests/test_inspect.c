@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "describe.h"
@@ -240,7 +241,99 @@ test(addresses_are_written_as_people_do)
     assert_string_equal(format(&un, head), "unix");
     memcpy(un.sun_path, "\0name", 5);
     assert_string_equal(format(&un, head + 5), "unix:@name");
+    memcpy(un.sun_path, "a\n\033[1m\177", 7);
+    assert_string_equal(format(&un, head + 7), "unix:a??[1m?");
     assert_null(format(&none, sizeof none));
+}
+
+static const char *describe_fd(int fd)
+{
+    static char text[EDDY_ADDRESS_TEXT];
+    char number[16];
+    size_t length;
+
+    eddy_describe_fd(testing.loop, fd, text, sizeof text);
+    snprintf(number, sizeof number, "fd %d", fd);
+    length = strlen(number);
+    assert_memory_equal(text, number, length);
+    return text + length;
+}
+
+static int bound(int family, int type)
+{
+    struct eddy_address address;
+    int fd = socket(family, type, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(eddy_address_parse(&address, family == AF_INET6 ? "::1" : "127.0.0.1", 0), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address.storage, address.size), 0);
+    return fd;
+}
+
+/* " (127.0.0.1:PORT)", with the port that the fd is bound to. */
+static const char *own_address(int fd, const char *host)
+{
+    static char text[EDDY_ADDRESS_TEXT];
+    struct eddy_address address = {.size = sizeof address.storage};
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address.storage, &address.size), 0);
+    snprintf(text, sizeof text, " (%s:%d)", host, eddy_address_port(&address));
+    return text;
+}
+
+test(an_fd_without_a_peer_has_its_own_address_only_if_it_is_not_on_its_way_to_one)
+{
+    int stream = bound(AF_INET, SOCK_STREAM);
+    int datagrams = bound(AF_INET, SOCK_DGRAM);
+    int fds[2];
+
+    testing_pipe(fds);
+    assert_string_equal(describe_fd(fds[0]), "");
+    assert_string_equal(describe_fd(stream), "");
+    assert_int_equal(listen(stream, 1), 0);
+    assert_string_equal(describe_fd(stream), own_address(stream, "127.0.0.1"));
+    assert_string_equal(describe_fd(datagrams), own_address(datagrams, "127.0.0.1"));
+    testing_fail(getsockname, 1, -ENOBUFS);
+    assert_string_equal(describe_fd(datagrams), "");
+    testing_fail(getsockopt, 1, -ENOBUFS);
+    assert_string_equal(describe_fd(datagrams), "");
+    close(stream);
+    close(datagrams);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void say_more(const struct eddy_task_record *task, char *text, size_t size)
+{
+    (void)task;
+    snprintf(text, size, "a\nb\033[1m");
+}
+
+eddy_frame(waits_and_says) {
+    eddy_coro co;
+};
+
+static void waits_and_says(eddy_coro *co)
+{
+    static const struct eddy_wait kind = {.name = "kind", .describe = say_more};
+
+    eddy_begin(waits_and_says);
+    eddy_await(eddy_park(co, &kind, NULL, NULL));
+    eddy_end;
+}
+
+static void log_detail(const struct eddy_task_info *info, void *user)
+{
+    (void)user;
+    testing_log("%s", info->detail);
+}
+
+test(what_a_wait_says_of_itself_is_one_line)
+{
+    start(waits_and_says);
+    testing_turns();
+    assert_int_equal(eddy_loop_inspect(testing.loop, log_detail, NULL), 0);
+    testing_assert_log("a?b?[1m");
 }
 
 int main(void)
@@ -257,6 +350,8 @@ int main(void)
         testing_case(durations_have_two_units_at_most),
         testing_case(what_is_left_is_due_in_the_end),
         testing_case(addresses_are_written_as_people_do),
+        testing_case(an_fd_without_a_peer_has_its_own_address_only_if_it_is_not_on_its_way_to_one),
+        testing_case(what_a_wait_says_of_itself_is_one_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,12 @@
 #include "support/net.h"
 #include "support/tasks.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "eddy/group.h"
 #include "eddy/io.h"
+#include "eddy/lock.h"
 #include "eddy/server.h"
 #include "eddy/timer.h"
 
@@ -43,9 +45,49 @@ test(a_task_that_nobody_has_joined_is_told_with_its_spawn)
     start(returns, .result = 7);
     start(sleeps, .seconds = 5);
     testing_turns();
-    assert_leaks("leak: #2 sleeps was never joined, and still waits for sleep (spawned at %s:%d)\n"
+    assert_leaks("leak: #2 sleeps was never joined, and still waits for sleep: 5.0 s left (spawned "
+                 "at %s:%d)\n"
                  "leak: #1 returns was never joined, and has ended (spawned at %s:%d)\n",
                  __FILE__, line + 1, __FILE__, line);
+}
+
+static eddy_lock lock;
+
+eddy_frame(locks) {
+    eddy_coro co;
+};
+
+static void locks(eddy_coro *co)
+{
+    eddy_begin(locks);
+    eddy_await(eddy_lock_acquire(co, &lock));
+    eddy_await(eddy_pause(co));
+    eddy_await(eddy_sleep(co, EDDY_SECOND));
+    eddy_end;
+}
+
+test(an_object_that_is_still_waited_on_is_told_with_who_waits)
+{
+    int line = __LINE__ + 4;
+
+    eddy_lock_init(&lock);
+    report_leaks();
+    eddy_detach(start(locks));
+    start(locks);
+    testing_turns();
+    assert_leaks("leak: #2 locks was never joined, and still waits for lock: 0x%" PRIxPTR
+                 ", held by task 1, locks (spawned at %s:%d)\n",
+                 (uintptr_t)&lock, __FILE__, line + 1);
+}
+
+test(what_is_told_is_one_line_whatever_a_task_is_called)
+{
+    int line = __LINE__ + 2;
+    report_leaks();
+    assert_int_equal(eddy_task_set_name(start(returns), "a\nb\033[1m\177 \303\266"), 0);
+    testing_turns();
+    assert_leaks("leak: #1 a?b?[1m? \303\266 was never joined, and has ended (spawned at %s:%d)\n",
+                 __FILE__, line);
 }
 
 eddy_frame(tidy) {
@@ -67,6 +109,26 @@ test(what_is_joined_detached_or_of_a_group_is_no_leak)
 {
     report_leaks();
     assert_int_equal(run(tidy), 0);
+    assert_leaks("%s", "");
+}
+
+eddy_frame(joins) {
+    eddy_coro co;
+    eddy_task task;
+};
+
+static void joins(eddy_coro *co)
+{
+    eddy_begin(joins);
+    eddy_await(eddy_join(co, self->task));
+    eddy_end;
+}
+
+test(a_task_that_is_being_joined_is_no_leak)
+{
+    report_leaks();
+    eddy_detach(start(joins, .task = start(sleeps, .seconds = 5)));
+    testing_turns();
     assert_leaks("%s", "");
 }
 
@@ -162,7 +224,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_task_that_nobody_has_joined_is_told_with_its_spawn),
+        testing_case(an_object_that_is_still_waited_on_is_told_with_who_waits),
+        testing_case(what_is_told_is_one_line_whatever_a_task_is_called),
         testing_case(what_is_joined_detached_or_of_a_group_is_no_leak),
+        testing_case(a_task_that_is_being_joined_is_no_leak),
         testing_case(watchers_and_timers_that_are_not_stopped_are_told),
         testing_case(a_server_and_a_stream_that_are_not_closed_are_told),
         testing_case(a_loop_that_leaves_nothing_tells_nothing_nor_does_one_without_the_flag),

@@ -1,6 +1,8 @@
 /* lock.h: one task at a time, handed over (rules 4, 5, 6 and 8). */
 #include "support/tasks.h"
 
+#include <inttypes.h>
+
 #include "eddy/lock.h"
 
 _Static_assert(sizeof(eddy_lock) <= 32, "a lock is small, in every build type");
@@ -237,7 +239,8 @@ test(one_who_waits_tells_who_holds_the_lock)
     testing_turn();
     assert_string_equal(b.record->wait->name, "lock");
     assert_ptr_equal(b.record->wait->blocker(b.record), a.record);
-    snprintf(expected, sizeof expected, "held by task %u, takes", a.generation);
+    snprintf(expected, sizeof expected, "0x%" PRIxPTR ", held by task %u, takes", (uintptr_t)&lock,
+             a.generation);
     assert_string_equal(told_by(b), expected);
     testing_run();
     testing_assert_log("a=0@0 b=0@1");
@@ -266,7 +269,8 @@ test(a_task_in_the_record_of_a_holder_that_has_ended_is_not_taken_for_it)
     testing_turns();
     testing_assert_log(""); /* waits: neither EDEADLK nor free */
     assert_null(b.record->wait->blocker(b.record));
-    snprintf(expected, sizeof expected, "held by task %u, which has ended", keeper.generation);
+    snprintf(expected, sizeof expected, "0x%" PRIxPTR ", held by task %u, which has ended",
+             (uintptr_t)&lock, keeper.generation);
     assert_string_equal(told_by(b), expected);
     c = start(releases, .times = 1);
     testing_turns();

@@ -9,6 +9,7 @@
 #include "eddy/metrics.h"
 #include "eddy/server.h"
 #include "eddy/timer.h"
+#include "eddy/trace.h"
 
 static struct eddy_metrics metrics(void)
 {
@@ -73,6 +74,56 @@ test(tasks_are_counted_that_live_and_that_were_spawned)
     assert_int_equal(finish(first), 7);
     assert_int_equal(metrics().spawned, 2);
     assert_int_equal(metrics().live, 1);
+}
+
+test(tasks_that_wait_are_counted_and_not_those_that_run_or_are_to)
+{
+    start(sleeps, .seconds = 1);
+    start(sleeps, .seconds = 5);
+    start(returns); /* ends, and is not joined */
+    assert_int_equal(metrics().waiting, 0);
+    testing_turns();
+    start(returns);
+    assert_int_equal(metrics().live, 3);
+    assert_int_equal(metrics().waiting, 2);
+    testing_free();
+}
+
+test(tasks_that_are_woken_are_counted_whatever_wakes_them)
+{
+    eddy_task cancelled = start(sleeps, .seconds = 9);
+
+    start(sleeps, .seconds = 1);
+    start(pauses, .name = "p", .times = 3); /* does not wait */
+    testing_turns();
+    testing.log[0] = '\0';
+    assert_int_equal(metrics().wakes, 0);
+    eddy_cancel(cancelled);
+    assert_int_equal(metrics().wakes, 1);
+    assert_int_equal(run(sleeps, .seconds = 2), 0);
+    assert_int_equal(metrics().wakes, 3);
+}
+
+static void look_at_end(eddy_loop *loop, const struct eddy_trace_event *event, void *user)
+{
+    struct eddy_metrics now = metrics();
+
+    (void)loop;
+    (void)user;
+    if (event->kind == EDDY_TRACE_FINISH) {
+        testing_log("%d %d", (int)now.live, (int)now.waiting);
+    }
+}
+
+test(a_task_whose_end_is_told_lives_no_more)
+{
+    assert_int_equal(eddy_loop_trace(testing.loop, look_at_end, NULL), 0);
+    start(sleeps, .seconds = 1);
+    start(returns);
+    testing_turns();
+    testing_assert_log("1 1");
+    testing_run();
+    testing_assert_log("0 0");
 }
 
 test(what_is_to_run_is_counted)
@@ -232,7 +283,7 @@ static void looks(eddy_coro *co)
 {
     eddy_begin(looks);
     (void)eddy_spawn(co, returns);
-    testing_log("%d %d", (int)metrics().ready, (int)metrics().live);
+    testing_log("%d %d %d", (int)metrics().ready, (int)metrics().live, (int)metrics().waiting);
     eddy_end;
 }
 
@@ -241,7 +292,7 @@ test(it_may_be_asked_inside_a_step)
     start(looks);
     start(returns);
     testing_run();
-    testing_assert_log("2 3");
+    testing_assert_log("2 3 0");
 }
 
 int main(void)
@@ -252,6 +303,9 @@ int main(void)
         testing_case(turns_that_nobody_sees_are_counted_too),
         testing_case(a_callback_is_a_step),
         testing_case(tasks_are_counted_that_live_and_that_were_spawned),
+        testing_case(tasks_that_wait_are_counted_and_not_those_that_run_or_are_to),
+        testing_case(tasks_that_are_woken_are_counted_whatever_wakes_them),
+        testing_case(a_task_whose_end_is_told_lives_no_more),
         testing_case(what_is_to_run_is_counted),
         testing_case(deadlines_that_came_up_and_those_that_are_armed_are_counted),
         testing_case(events_of_fds_and_the_fds_are_counted),

@@ -302,7 +302,11 @@ test(a_time_out_ends_the_wait_at_once)
 test(a_cancel_ends_the_wait_at_once)
 {
     eddy_task task = start_hanging(0);
+    char name[32];
 
+    assert_string_equal(task.record->wait->name, "resolve");
+    task.record->wait->describe(task.record, name, sizeof name);
+    assert_string_equal(name, "example");
     assert_int_equal(eddy_cancel(task), 0);
     assert_int_equal(finish(task), -ECANCELED);
     testing_assert_log("example=ECANCELED@0");

@@ -102,6 +102,9 @@ test(without_a_hook_the_error_hook_is_told)
     snprintf(text, sizeof text, "slow: a step of #1 took 150 ms, from %s:%d on (takes_long)",
              __FILE__, line_of_await);
     testing_assert_error(-ETIME, text);
+    assert_int_equal(run(takes_long, .before = 150), 0);
+    testing_assert_error(-ETIME, "slow: a step of #2 took 150 ms, from the beginning of takes_long "
+                                 "on (" __FILE__ ")");
     eddy_callback_start(testing.loop, &callback, on_callback);
     testing_run();
     testing_assert_error(-ETIME, "slow: a callback took 300 ms");

@@ -259,6 +259,28 @@ test(a_traced_run_goes_as_an_untraced_one)
     assert_string_equal(traced, untraced);
 }
 
+eddy_frame(takes_a_second) {
+    eddy_coro co;
+};
+
+static void takes_a_second(eddy_coro *co)
+{
+    eddy_begin(takes_a_second);
+    testing.sys.now += EDDY_SECOND;
+    eddy_end;
+}
+
+test(a_traced_poll_keeps_to_its_budget)
+{
+    testing_fake_clock(100 * EDDY_SECOND);
+    assert_int_equal(eddy_loop_trace(testing.loop, ignore, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        eddy_detach(start(takes_a_second));
+    }
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, EDDY_MILLISECOND), 1);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, 3 * EDDY_SECOND), 2);
+}
+
 test(without_memory_there_is_no_trace)
 {
     for (unsigned k = 1; k <= 2; k++) {
@@ -284,6 +306,7 @@ int main(void)
         testing_case(a_trace_and_slow_steps_go_together),
         testing_case(a_trace_is_told_to_the_end_of_its_loop),
         testing_case(a_traced_run_goes_as_an_untraced_one),
+        testing_case(a_traced_poll_keeps_to_its_budget),
         testing_case(without_memory_there_is_no_trace),
     };
 

@@ -1,13 +1,14 @@
 /*
  * What is the program stuck on? The dump says it, for people:
  *
- *     eddy: 3 tasks, 2 of them wait
- *     #1 serve waits for signal (SIGINT, SIGTERM), 12.0 s
- *     |     serve at echo_server.c:131
- *     |-- #2 echo waits for readable (fd 9 (127.0.0.1:53122)), 3.2 s
- *     |     echo at echo_server.c:72
- *     `-- #3 echo is running
- *           echo at echo_server.c:72
+ *   eddy: 3 tasks: 3 waiting
+ *   #1 bank waits 2 ms for gather: 2 of 2 tasks
+ *         at bank (transfer.c:38)
+ *   |-- #2 transfer waits 1 ms for lock: Bob's, held by task 3, transfer; #3 must act; in circle 1
+ *   |         at transfer (transfer.c:18)
+ *   `-- #3 transfer waits 1 ms for lock: Ann's, held by task 2, transfer; #2 must act; in circle 1
+ *             at transfer (transfer.c:18)
+ *   circle 1: #2 transfer -> #3 transfer -> #2 transfer
  *
  * A task stands below the one that spawned it, if that still lives; below each task stands its
  * stack of awaits, innermost first. docs/debugging.md explains every word.

@@ -50,8 +50,10 @@ struct eddy_task_info {
     const char *waits_for; /* the kind of wait: "sleep", "read"; else NULL */
     const char *detail;    /* what just this one waits for: "fd 7 (127.0.0.1:80)"; else "" */
     int64_t age;           /* for how long, in nanoseconds, good to about a millisecond */
-    uint32_t blocker;      /* the number of the one task that must act first; 0: none, or unknown */
-    uint32_t circle; /* > 0: it is one of a circle of tasks that wait for each other; which one */
+    /* The number of the one task that must act first; of one in a circle for which several must, of one
+     * in the same circle. 0: none, or unknown. */
+    uint32_t blocker;
+    uint32_t circle; /* > 0: it waits for itself, by way of the others with the same number */
 };
 
 typedef void eddy_inspect_fn(const struct eddy_task_info *info, void *user);

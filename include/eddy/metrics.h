@@ -20,6 +20,7 @@ struct eddy_metrics {
     int64_t idle;         /* nanoseconds of the loop's clock that it has slept in the kernel */
     int64_t busy;         /* all others; with a foreign main loop that one's too */
     int64_t longest_step; /* nanoseconds; 0 unless slow steps are looked for, see trace.h */
+    uint64_t wakes;       /* of tasks that waited: what for came, or a cancel or time-out did */
 
     /* Since then, system calls, also those that failed; what opens and closes is left out: */
     uint64_t waits;    /* for events: epoll_wait(2), epoll_pwait2(2) */
@@ -31,6 +32,7 @@ struct eddy_metrics {
     /* At the moment: */
     uint64_t ready;   /* tasks and callbacks that are to run */
     uint64_t live;    /* tasks that have not ended */
+    uint64_t waiting; /* those of them that wait for something: they neither run nor are to */
     uint64_t armed;   /* entries in the heap: timers, sleeps and time-outs */
     uint64_t watched; /* fds in the epoll set, the loop's own left out */
 };

@@ -35,6 +35,8 @@
 extern "C" {
 #endif
 
+typedef void eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
+
 /* A kind of wait: static and constant, one an operation. */
 struct eddy_wait {
     const char *name; /* for people: "sleep", "lock" */
@@ -59,6 +61,10 @@ struct eddy_wait {
     /* The one task that must act before this wait can end, such as the holder of a lock; NULL if
      * there is none, or more than one. Circles of such tasks are found by it. Or NULL. */
     struct eddy_task_record *(*blocker)(const struct eddy_task_record *task);
+
+    /* Of waits for the end of several tasks, all of them, which wait for nobody else's: tells each
+     * that has not ended to `found`. Circles are found by it where `blocker` says NULL. Or NULL. */
+    void (*blockers)(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context);
 };
 
 /* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */

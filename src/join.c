@@ -1,5 +1,5 @@
 /* Waiting for one task. */
-#include "task_internal.h"
+#include "snapshot.h"
 
 static int pass_cancel_on(struct eddy_task_record *task)
 {
@@ -80,4 +80,45 @@ int64_t eddy_join(eddy_coro *co, eddy_task task)
 int64_t eddy_shield(eddy_coro *co, eddy_task task)
 {
     return join(co, task, &shield_kind);
+}
+
+/* ---- tasks that join each other in a circle */
+
+/* Ends the wait of a task, although the one that it joins has not ended. */
+static void abandon(struct eddy_task_record *task)
+{
+    (void)let_go(task);
+    eddy_wake(task, -ECANCELED);
+}
+
+/* Ends one join of the circle, if there is any. */
+static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
+{
+    uint32_t first = eddy_snapshot_circle(snapshot, circle);
+    uint32_t i = first;
+
+    do {
+        struct eddy_task_record *task = snapshot->nodes[i].task;
+        if (task->wait == &join_kind) {
+            abandon(task);
+            return true;
+        }
+        i = snapshot->nodes[i].blocker;
+    } while (i != first);
+    return false;
+}
+
+bool eddy_join_break_circles(eddy_loop *loop)
+{
+    struct eddy_snapshot snapshot;
+    bool any = false;
+
+    if (eddy_snapshot_take(loop, &snapshot) < 0) {
+        return false; /* then their cleanups are cut off */
+    }
+    for (uint32_t circle = 1; circle <= snapshot.circles; circle++) {
+        any = break_circle(&snapshot, circle) || any;
+    }
+    eddy_snapshot_free(loop, &snapshot);
+    return any;
 }

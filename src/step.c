@@ -231,7 +231,7 @@ static int end_tasks(eddy_loop *loop)
         if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
             eddy_task_each(loop, cancel_visitor, NULL);
         }
-        if (!eddy_loop_alive(loop)) {
+        if (!eddy_loop_alive(loop) && !eddy_join_break_circles(loop)) {
             break; /* a cleanup waits for nothing */
         }
         result = eddy_loop_turn(loop, deadline - loop->now);

@@ -311,6 +311,12 @@ bool eddy_interrupt(struct eddy_task_record *task);
  * returned, so that no depth of tasks that wait for tasks uses the C stack. */
 void eddy_cancel_record(struct eddy_task_record *task);
 
+/* ---- join.c */
+
+/* At the end of a loop: a cancel that goes round a circle of joins ends none of them. Ends one of
+ * each, so that the cleanups run; whether there was any. */
+bool eddy_join_break_circles(eddy_loop *loop);
+
 /* ---- tell.c */
 
 /* -EDEADLK, told to the error hook, if tasks are left: nothing could wake any of them. */

@@ -4,6 +4,7 @@
 #include "support/text.h"
 #include "support/things.h"
 
+#include "eddy/event.h"
 #include "eddy/io.h"
 #include "eddy/lock.h"
 #include "eddy/server.h"
@@ -50,6 +51,47 @@ static void dinner(eddy_coro *co)
 #define TOLD                                                           \
     "deadlock: 4 tasks wait, and nothing could wake any: #2 dines -> " \
     "#3 dines -> #4 dines -> #2 dines"
+
+/* A circle of joins: each joins the next, with a finally of its own. */
+static eddy_task joined[3];
+
+eddy_frame_of(joins_next, int number);
+
+static void joins_next(eddy_coro *co)
+{
+    eddy_begin(joins_next);
+    eddy_await(eddy_pause(co)); /* until all are there */
+    eddy_await(eddy_join(co, joined[(self->number + 1) % 3]));
+eddy_finally:
+    testing_log("%d", self->number);
+    eddy_await(eddy_sleep(co, EDDY_SECOND));
+    testing_log("%d:end", self->number);
+    eddy_end;
+}
+
+static eddy_event never;
+
+eddy_frame_of(joins_in_a_circle, int i);
+
+static void joins_in_a_circle(eddy_coro *co)
+{
+    eddy_begin(joins_in_a_circle);
+    for (self->i = 0; self->i < 3; self->i++) {
+        joined[self->i] = eddy_spawn(co, joins_next, .number = self->i);
+    }
+    eddy_await(eddy_event_wait(co, &never));
+    eddy_end;
+}
+
+test(a_circle_of_joins_ends_after_all_finallys)
+{
+    testing_free();
+    assert_int_equal(eddy_run_with(&testing.options, joins_in_a_circle), -EDEADLK);
+    testing_assert_error(-EDEADLK,
+                         "deadlock: 4 tasks wait, and nothing could wake any: #2 joins_next -> "
+                         "#3 joins_next -> #4 joins_next -> #2 joins_next");
+    testing_assert_log("0 0:end 2 2:end 1 1:end");
+}
 
 test(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys)
 {
@@ -275,6 +317,7 @@ test(a_cleanup_that_is_cut_off_is_told_with_the_dump)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        testing_case(a_circle_of_joins_ends_after_all_finallys),
         testing_case(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys),
         testing_case(by_default_the_dump_follows_on_standard_error),
         testing_case(a_circle_of_locks_is_told),

@@ -66,6 +66,19 @@ __attribute__((format(printf, 2, 3))) static void put(struct dump *dump, const c
     va_end(arguments);
 }
 
+/* A task's name is the user's. */
+static void put_name(struct dump *dump, const char *name)
+{
+    char piece[128];
+
+    do {
+        snprintf(piece, sizeof piece, "%s", name);
+        name += strlen(piece);
+        eddy_make_printable(piece);
+        put(dump, "%s", piece);
+    } while (*name != '\0');
+}
+
 /* ---- the stack of awaits */
 
 static uint32_t count_frames(struct eddy_frames frames)
@@ -191,7 +204,8 @@ static void print_task(const struct eddy_task_info *info, void *user)
     } else {
         dump->more |= UINT32_C(1) << info->depth;
     }
-    put(dump, "#%u %s", (unsigned)info->number, info->name);
+    put(dump, "#%u ", (unsigned)info->number);
+    put_name(dump, info->name);
     print_doing(dump, info);
     print_limits(dump, info);
     put(dump, "\n");
@@ -247,7 +261,8 @@ static void print_member(struct dump *dump, const struct eddy_snapshot *snapshot
 {
     const struct eddy_task_record *task = snapshot->nodes[i].task;
 
-    put(dump, "#%u %s", (unsigned)task->timed.ready.generation, eddy_task_display_name(task));
+    put(dump, "#%u ", (unsigned)task->timed.ready.generation);
+    put_name(dump, eddy_task_display_name(task));
 }
 
 static void print_circles(struct dump *dump, const struct eddy_snapshot *snapshot)

@@ -447,6 +447,17 @@ test(what_reaches_an_unbuffered_file_is_whole_lines)
     fclose(unbuffered);
 }
 
+test(whatever_a_task_is_called_it_is_one_line)
+{
+    eddy_task second;
+
+    start_circle();
+    second = (eddy_task){things[1].holder, things[1].holder->timed.ready.generation};
+    assert_int_equal(eddy_task_set_name(second, "a\nb\033[2J"), 0);
+    assert_dumped("\n#2 a?b?[2J waits 0 ms for thing: fork 3;");
+    assert_dumped("\ncircle 1: #1 takes -> #2 a?b?[2J -> #3 takes -> #1 takes\n");
+}
+
 test(a_line_may_be_longer_than_what_is_written_at_once)
 {
     static char name[3 * PIPE_BUF];
@@ -482,6 +493,7 @@ int main(void)
         testing_case(without_memory_it_is_a_list),
         testing_case(an_error_of_the_file_is_told),
         testing_case(what_reaches_an_unbuffered_file_is_whole_lines),
+        testing_case(whatever_a_task_is_called_it_is_one_line),
         testing_case(a_line_may_be_longer_than_what_is_written_at_once),
     };
 

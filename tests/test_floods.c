@@ -194,7 +194,7 @@ static ssize_t read_endlessly(const struct eddy_sys *sys, int fd, void *buffer, 
 
 static void open_flooded_stream(int fds[2])
 {
-    net_tcp_pair(fds);
+    testing_socketpair(fds);
     memset(&stream, 0, sizeof stream);
     assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
     peer = fds[1];

@@ -138,5 +138,5 @@ bool loop_fd_is_readable(void)
 
 bool loop_fd_becomes_readable(void)
 {
-    return wait_for_loop_fd(10 * 1000);
+    return wait_for_loop_fd(60 * 1000);
 }

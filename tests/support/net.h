@@ -24,6 +24,10 @@ int net_connect(int port);
 /* Asserts that connecting to 127.0.0.1:port is refused. */
 void net_assert_refused(int port);
 
+/* Waits until what was sent on the loopback has arrived, and the kernel's answers to it: a busy one
+ * delivers later than at once. The fixture does so before each wait for events. */
+void net_settle(void);
+
 /* Waits until the fd is readable: TCP on the loopback may take a moment. */
 void net_wait_readable(int fd);
 

@@ -1,5 +1,7 @@
 #include "testing.h"
 
+#include "net.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -117,7 +119,6 @@ WRAP(int, timerfd_create, (, clockid_t clock), , clock)
 WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
 WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
-WRAP(int, socket, (, int domain, int type, int protocol), , domain, type, protocol)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
 WRAP(int, accept4, (, int fd, int flags), , fd, flags)
@@ -172,6 +173,15 @@ static void freeaddrinfo_(const struct eddy_sys *sys, struct addrinfo *results)
     freeaddrinfo(results);
 }
 
+static int socket_(const struct eddy_sys *table, int domain, int type, int protocol)
+{
+    struct testing_sys *sys = (struct testing_sys *)(uintptr_t)table;
+    int error = enter(table, TESTING_CALL(socket));
+
+    sys->internet = sys->internet || domain != AF_UNIX;
+    return error < 0 ? error : eddy_sys_default()->socket(table, domain, type, protocol);
+}
+
 /* One that fails has closed the fd all the same, as close(2) does. */
 static int close_(const struct eddy_sys *sys, int fd)
 {
@@ -215,6 +225,9 @@ static int wait_for_events(struct testing_sys *sys, int epoll, struct epoll_even
 
     if (sys->on_wait != NULL) {
         sys->on_wait();
+    }
+    if (sys->internet) {
+        net_settle();
     }
     if (!sys->fake_clock || timeout <= 0) {
         return wait_really(epoll, events, most, timeout);

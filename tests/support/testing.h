@@ -78,6 +78,7 @@ struct testing_sys {
     bool fake_clock; /* the real clocks say `now`; CLOCK_BOOTTIME says now + suspended */
     int64_t now;
     int64_t suspended;
+    bool internet; /* sockets of it were made: what is on its way arrives before each wait */
 
     int milliseconds;      /* the time-out of the last epoll_wait */
     int64_t nanoseconds;   /* the time-out of the last epoll_pwait2 */

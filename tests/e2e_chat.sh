@@ -5,7 +5,7 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=support/e2e.sh
 . "$EDDY_SOURCE_DIR/tests/support/e2e.sh"
 
-command -v nc >/dev/null || skip "needs nc (Debian: apt-get install netcat-openbsd)"
+has_nc || exit 77
 
 server=
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true; rm -rf "$scratch"' EXIT
@@ -16,14 +16,9 @@ server=$!
 read -r line <"$scratch/out" || fail "the server printed nothing"
 port=${line##*:}
 
-# Waits up to five seconds until a client has been sent exactly that.
+# Waits until a client has been sent exactly that.
 await_text() { # CLIENT TEXT
-    tries=0
-    until [ "$(cat "$scratch/$1.got")" = "$2" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "$1: wanted '$2', got '$(cat "$scratch/$1.got")'"
-        sleep 0.05
-    done
+    await has_text "$2" "$scratch/$1.got" || fail "$1: wanted '$2', got '$(cat "$scratch/$1.got")'"
 }
 
 # A client: what is written to $scratch/NAME.says goes to the server.
@@ -33,15 +28,20 @@ enter() { # NAME
     nc -N 127.0.0.1 "$port" <"$scratch/$1.says" >"$scratch/$1.got" 4>&- 5>&- 6>&- &
 }
 
+# The answer to her line that is too long shows that her name was taken, before others come.
 enter ann
 exec 4>"$scratch/ann.says"
 echo ann >&4
-await_text ann "Your name?"
+head -c 5000 /dev/zero | tr '\0' x >&4
+echo >&4
+await_text ann "Your name?
+Too long."
 
 enter bob
 exec 5>"$scratch/bob.says"
 printf 'bob\r\n' >&5
 await_text ann "Your name?
+Too long.
 bob: (has come)"
 
 printf 'one\ntwo\r\n' >&4
@@ -53,6 +53,7 @@ printf 'in ' >&5
 sleep 0.1
 printf 'parts\n' >&5
 await_text ann "Your name?
+Too long.
 bob: (has come)
 bob: in parts"
 
@@ -64,12 +65,14 @@ ann: one
 ann: two
 Too long."
 await_text ann "Your name?
+Too long.
 bob: (has come)
 bob: in parts
 bob: short"
 
 exec 5>&-
 await_text ann "Your name?
+Too long.
 bob: (has come)
 bob: in parts
 bob: short
@@ -81,6 +84,7 @@ eve=$!
 exec 6>"$scratch/eve.says"
 echo eve >&6
 await_text ann "Your name?
+Too long.
 bob: (has come)
 bob: in parts
 bob: short
@@ -90,6 +94,7 @@ kill -STOP "$eve"
 head -c 20000000 /dev/zero | tr '\0' x | fold -w 1000 >&4
 kill -KILL "$eve"
 await_text ann "Your name?
+Too long.
 bob: (has come)
 bob: in parts
 bob: short

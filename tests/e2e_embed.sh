@@ -12,13 +12,15 @@ prints() {
     echo "$1: ok"
 }
 
-printf 'one\ntwo\n' | timeout 20 "$programs/embed_poll" >"$scratch/printed"
+# On a busy machine a second may pass meanwhile, and is counted.
+printf 'one\ntwo\n' | timeout 60 "$programs/embed_poll" >"$scratch/all"
+grep -v '^[0-9]* s$' "$scratch/all" >"$scratch/printed"
 prints embed_poll <<END
 one
 two
 END
 
-timeout 20 "$programs/embed_guest" >"$scratch/printed"
+timeout 60 "$programs/embed_guest" >"$scratch/printed"
 prints embed_guest <<END
 blink
 blink
@@ -27,9 +29,15 @@ blink
 END
 
 # Two seconds of 120 frames: 30 at full speed, 30 at half, 30 at none, 30 at full again make 1.25 s of
-# the game's time. How the lines on real time lie between them depends on the machine.
-timeout 20 "$programs/embed_game" >"$scratch/all"
-[ "$(grep -c 'still there' "$scratch/all")" -ge 3 ] || fail "embed_game: real time stood still"
+# the game's time. How the lines on real time lie between them depends on the machine. They are four,
+# or three; on the game's time they would be two. A machine that stands still for half a second loses
+# some: then it has another try.
+for _ in 1 2 3 4 5; do
+    timeout 60 "$programs/embed_game" >"$scratch/all"
+    seen=$(grep -c 'still there' "$scratch/all" || true)
+    [ "$seen" -lt 3 ] || break
+done
+[ "$seen" -ge 3 ] || fail "embed_game: real time stood still"
 grep -v 'still there' "$scratch/all" >"$scratch/printed"
 prints embed_game <<END
 day 1

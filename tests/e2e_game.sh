@@ -6,7 +6,7 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=support/e2e.sh
 . "$EDDY_SOURCE_DIR/tests/support/e2e.sh"
 
-command -v nc >/dev/null || skip "needs nc (Debian: apt-get install netcat-openbsd)"
+has_nc || exit 77
 command -v python3 >/dev/null || skip "needs python3 (Debian: apt-get install python3)"
 game=$EDDY_BUILD_DIR/examples/game_loop
 running=
@@ -83,14 +83,9 @@ echo "refusals: ok"
 
 # ---- guests: two of nc
 
-# Waits up to ten seconds until a file has a line that matches.
+# Waits until a file has a line that matches.
 await_line() { # FILE PATTERN
-    tries=0
-    until grep -q "$2" "$scratch/$1"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "$1: no line \"$2\": $(cat "$scratch/$1")"
-        sleep 0.05
-    done
+    await grep -q "$2" "$scratch/$1" || fail "$1: no line \"$2\": $(cat "$scratch/$1")"
 }
 
 # enter NAME: a guest; what is written to $scratch/NAME.says goes to the game

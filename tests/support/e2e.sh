@@ -1,6 +1,9 @@
 # For the tests of how the library is built and taken (sh): a folder that goes away, and how to end.
 # shellcheck shell=sh
 
+# shellcheck source-path=SCRIPTDIR source=await.sh
+. "$EDDY_SOURCE_DIR/tests/support/await.sh"
+
 fail() {
     echo "FAILED: $*"
     exit 1

@@ -1,6 +1,9 @@
 # For e2e_echo.sh and e2e_bad_days.sh (sh): the echo server of the build, started and stopped.
 # shellcheck shell=sh
 
+# shellcheck source-path=SCRIPTDIR source=await.sh
+. "$EDDY_SOURCE_DIR/tests/support/await.sh"
+
 programs=$EDDY_BUILD_DIR/examples
 # shellcheck disable=SC2034 # used by who sources this
 here=$EDDY_SOURCE_DIR/tests/e2e
@@ -36,8 +39,9 @@ expect() { # WHAT WANTED GOT
     [ "$2" = "$3" ] || fail "$1: wanted '$2', got '$3'"
 }
 
+# The time since the machine began, which nobody sets, in milliseconds.
 milliseconds() {
-    echo $(($(date +%s%N) / 1000000))
+    awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime
 }
 
 # Starts a server on a port of the system's choice and reads its first line: sets $server and $port.
@@ -57,7 +61,7 @@ start_server() { # ARGUMENTS
 # Sends a signal to the server and expects it to exit 0, with that as the rest of its output.
 stop_server() { # SIGNAL REST
     kill -s "$1" "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
+    rest=$(timeout 60 cat <&3) || fail "the server does not end"
     exec 3<&-
     status=0
     wait "$server" || status=$?
@@ -73,6 +77,8 @@ expect_mistake() { # STATUS PROGRAM ARGUMENTS
     shift 2
     status=0
     (
+        # Of few files all are the program's own.
+        exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
         # shellcheck disable=SC3045 # dash has it, and bash
         [ -z "${most_files:-}" ] || ulimit -n "$most_files"
         exec "$programs/$program" "$@"
@@ -82,20 +88,15 @@ expect_mistake() { # STATUS PROGRAM ARGUMENTS
     expect "$program $*: lines on standard error" 1 "$(wc -l <"$work/mistake.err")"
 }
 
-# Waits up to five seconds for a file to have that text.
+# Waits for a file to have that text.
 await_text() { # WHAT WANTED FILE
-    tries=0
-    while [ "$(cat "$3")" != "$2" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "$1: wanted '$2', got '$(cat "$3")'"
-        sleep 0.05
-    done
+    await has_text "$2" "$3" || fail "$1: wanted '$2', got '$(cat "$3")'"
 }
 
 # Stops the server, which has served so many clients, whatever the bytes. Nothing was said on standard error.
 stop_server_after() { # CLIENTS
     kill -s TERM "$server"
-    rest=$(timeout 10 cat <&3) || fail "the server does not end"
+    rest=$(timeout 60 cat <&3) || fail "the server does not end"
     exec 3<&-
     wait "$server" || fail "the server failed"
     server=

@@ -17,14 +17,14 @@ if has python3 python3; then
     start_server
     runner=
     used=$(find "/proc/$server/fd" -type l | awk -F / '$NF < 64 { n++ } END { print n }')
-    timeout 60 python3 "$here/crowd.py" "$host" "$port" "$server" 200 $((64 - used))
+    timeout 300 python3 "$here/crowd.py" "$host" "$port" "$server" 200 $((64 - used))
     stop_server_after 200
 
     part "64 MiB through one connection whose client reads slowly"
-    most=1024 # KiB
+    most=8192 # KiB: the kernel's count for one process may be off by some of them
     [ -n "$plain" ] || most=0
     start_server
-    timeout 60 python3 "$here/slow_reader.py" "$host" "$port" "$server" 64 "$most"
+    timeout 300 python3 "$here/slow_reader.py" "$host" "$port" "$server" 64 "$most"
     stop_server_after 2
 fi
 
@@ -34,7 +34,7 @@ if [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 10100 ]; then
     clients=10000
     [ -n "$plain" ] || clients=2000 # they are slow
     start_server
-    timeout 120 "$bench/bench_echo" --host "$host" --port "$port" --connections "$clients" \
+    timeout 300 "$bench/bench_echo" --host "$host" --port "$port" --connections "$clients" \
         --messages "$clients"
     stop_server_after "$clients"
     if [ -n "$plain" ]; then
@@ -51,7 +51,7 @@ messages=10000
 
 # Echoes so many messages of one client, one after the other.
 echo_messages() { # MESSAGES
-    timeout 60 "$bench/bench_echo" --host "$host" --port "$port" --connections 1 --messages "$1" \
+    timeout 300 "$bench/bench_echo" --host "$host" --port "$port" --connections 1 --messages "$1" \
         >/dev/null || fail "the messages are not echoed"
 }
 
@@ -71,12 +71,7 @@ if [ -n "$plain" ] && has strace strace && strace -o /dev/null true 2>/dev/null;
     runner=
     echo_messages $messages
     stop_server_after 1
-    tries=0
-    until grep -q ' total$' "$work/calls" 2>/dev/null; do # strace writes when the server is gone
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "strace tells nothing"
-        sleep 0.05
-    done
+    await grep -qs ' total$' "$work/calls" || fail "strace tells nothing" # it writes when the server is gone
     waits=$(($(calls epoll_wait) + $(calls epoll_pwait2)))
     expect_about "waits" $messages $((messages + 10)) "$waits"
     expect_about "reads" $messages $((messages + 20)) "$(calls read)"

@@ -16,7 +16,7 @@ trap '[ -z "$running" ] || kill -KILL "$running" 2>/dev/null || true; rm -rf "$s
 
 # play SEED: what it prints but for how long polls took
 play() {
-    timeout 60 "$game" --headless 9000 --seed "$1" | grep -v '^poll '
+    timeout 300 "$game" --headless 9000 --seed "$1" | grep -v '^poll '
 }
 
 play 1 >"$scratch/one"
@@ -34,7 +34,7 @@ checksum 3d50c4173c7dcbc1
 END
 play 1 | cmp - "$scratch/one" || fail "the same seed gives another game"
 ! play 2 | cmp -s - "$scratch/one" || fail "another seed gives the same game"
-timeout 60 "$game" --headless 9000 --seed 1 --scores "$scratch/scores" >/dev/null
+timeout 300 "$game" --headless 9000 --seed 1 --scores "$scratch/scores" >/dev/null
 diff - "$scratch/scores" <<END || fail "other scores than expected (<)"
 370 ann
 200 ann
@@ -42,7 +42,7 @@ diff - "$scratch/scores" <<END || fail "other scores than expected (<)"
 150 bob
 40 bob
 END
-timeout 60 "$game" --headless 100 | grep -q '^poll p50' || fail "no times of polls"
+timeout 300 "$game" --headless 100 | grep -q '^poll p50' || fail "no times of polls"
 echo "same game: ok"
 
 # ---- what it refuses
@@ -53,7 +53,7 @@ refuses() {
     wanted=$1
     text=$2
     shift 2
-    timeout 60 "$game" "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
+    timeout 300 "$game" "$@" </dev/null >"$scratch/out" 2>"$scratch/err" || status=$?
     [ "$status" = "$wanted" ] || fail "game_loop $*: exits $status, not $wanted"
     [ ! -s "$scratch/out" ] || fail "game_loop $*: prints to standard output"
     [ "$(wc -l <"$scratch/err")" = 1 ] || fail "game_loop $*: says $(cat "$scratch/err")"
@@ -132,6 +132,6 @@ echo "guests: ok"
 
 # ---- the terminal
 
-timeout 120 python3 "$EDDY_SOURCE_DIR/tests/e2e/game_terminal.py" "$game" ||
+timeout 500 python3 "$EDDY_SOURCE_DIR/tests/e2e/game_terminal.py" "$game" ||
     fail "the terminal is not left as it was"
 echo "terminal: ok"

@@ -4,7 +4,8 @@
     crowd.py HOST PORT PID CLIENTS ROOM
 
 ROOM of them are served at once. While the others wait, which is watched for two seconds, the server
-must not use more than 20 ms of CPU. Then those who were served go, and others come in their place,
+must not use more than 100 ms of CPU: one that does not sleep has much more of it, on a busy machine
+too. Then those who were served go, and others come in their place,
 until all were served. Every byte is compared.
 """
 import resource
@@ -14,8 +15,8 @@ import sys
 import time
 
 WATCHED = 2  # seconds
-MOST_CPU = 0.020
-PATIENCE = 10
+MOST_CPU = 0.100
+PATIENCE = 60
 
 
 def cpu_seconds(pid):

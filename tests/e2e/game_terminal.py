@@ -18,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 
 ENTER = b"\033[?1049h"
 LEAVE = b"\033[0m\033[?25h\033[?1049l"
+PATIENCE = 60  # seconds
 
 
 class Terminal:
@@ -73,8 +75,9 @@ class Terminal:
         return "\n".join(self.row(row) for row in range(1, 60))
 
     def wait_for(self, what, condition):
+        end = time.monotonic() + PATIENCE
         while not condition():
-            if not self.take(20):
+            if not self.take(max(0, end - time.monotonic())):
                 sys.exit(f"no {what}; the picture is\n{self.text().rstrip()}")
 
     def press(self, keys):
@@ -100,7 +103,7 @@ class Terminal:
             sys.exit(f"{how}: it does not stop")
 
     def check_end(self, how, status):
-        ended = self.process.wait(20)
+        ended = self.process.wait(PATIENCE)
         if ended != status:
             sys.exit(f"{how}: it ends with {ended}, not {status}")
         self.check_given_back(how)
@@ -119,14 +122,28 @@ def begin(program, folder):
     return terminal
 
 
-def play(program, folder):
+def begin_and_take_coin(program, folder):
+    """The terminal; None: the machine was so slow that a guard was there first."""
     terminal = begin(program, folder)
     row, column = terminal.player()
     terminal.press(b"\033[")  # an arrow in two pieces
     terminal.press(b"C")
-    terminal.wait_for("coin", lambda: "zoe 10" in terminal.row(1))
+    terminal.wait_for("coin", lambda: "zoe 10" in terminal.row(1) or "***" not in terminal.row(1))
+    if "zoe 10" not in terminal.row(1):
+        terminal.press(b"q")
+        terminal.check_end("q", 0)
+        return None
     if terminal.player()[0] != row or terminal.player()[1] <= column:
         sys.exit("the thief has not gone to the right")
+    return terminal
+
+
+def play(program, folder):
+    terminal = None
+    for _ in range(5):
+        terminal = terminal or begin_and_take_coin(program, folder)
+    if terminal is None:
+        sys.exit("the thief is always caught before the first coin")
     terminal.press(b"p")
     terminal.wait_for("pause", lambda: "PAUSED" in terminal.row(1))
     writes = 0

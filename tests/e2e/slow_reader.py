@@ -40,12 +40,21 @@ class Sender(threading.Thread):
         self.connection.shutdown(socket.SHUT_WR)
 
 
+def connect_with_small_buffers(host, port):
+    """What a machine may hold for a connection is otherwise its administrator's choice."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
+    connection.connect((host, port))
+    return connection
+
+
 def wait_until_blocked(sender):
     """Nobody reads, so that soon nothing moves any more."""
     before = -1
     while sender.sent != before:
         before = sender.sent
-        time.sleep(0.1)
+        time.sleep(0.5)
     if sender.sent >= sender.total:
         sys.exit("the server took everything although nobody read")
 
@@ -71,7 +80,7 @@ def main():
         warm.sendall(b"x" * 1000)
         warm.recv(1000, socket.MSG_WAITALL)
     before = highest_kib(pid)
-    with socket.create_connection((host, port)) as connection:
+    with connect_with_small_buffers(host, port) as connection:
         sender = Sender(connection, mebibytes * 1024 * 1024)
         sender.start()
         wait_until_blocked(sender)

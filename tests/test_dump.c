@@ -414,7 +414,9 @@ test(an_error_of_the_file_is_told)
 {
     FILE *full = fopen("/dev/full", "w");
 
-    assert_non_null(full);
+    if (full == NULL) {
+        skip();
+    }
     setvbuf(full, NULL, _IONBF, 0);
     assert_int_equal(eddy_loop_dump(testing.loop, full), -EIO);
     fclose(full);

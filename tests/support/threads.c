@@ -58,3 +58,15 @@ void resolver_install(void)
     testing.sys.table.getaddrinfo = answer;
     testing.sys.table.freeaddrinfo = take_back;
 }
+
+bool resolver_knows_localhost(void)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *info = NULL;
+    bool knows = getaddrinfo("localhost", NULL, &hints, &info) == 0;
+
+    if (knows) {
+        freeaddrinfo(info);
+    }
+    return knows;
+}

@@ -58,6 +58,9 @@ extern struct resolver resolver;
 /* From here on the fixture's loops ask that one, which has no answers yet. */
 void resolver_install(void);
 
+/* Does this machine's libc know localhost? Where /etc/hosts is missing, it may not. */
+bool resolver_knows_localhost(void);
+
 static inline int resolver_count(const int *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_SEQ_CST);

@@ -133,6 +133,7 @@ def begin_and_take_coin(program, folder):
         terminal.press(b"q")
         terminal.check_end("q", 0)
         return None
+    terminal.wait_for("thief beside the coin", terminal.player)  # a picture may come in pieces
     if terminal.player()[0] != row or terminal.player()[1] <= column:
         sys.exit("the thief has not gone to the right")
     return terminal

@@ -21,8 +21,6 @@ static void joins_in_a_circle(eddy_coro *co)
 
 test(a_cancel_goes_round_a_circle_of_joins_once)
 {
-    testing.options.shutdown_limit = EDDY_SECOND;
-    testing_reopen();
     circle[0] = start(joins_in_a_circle, .i = 0);
     circle[1] = start(joins_in_a_circle, .i = 1);
     testing_turns();
@@ -30,10 +28,8 @@ test(a_cancel_goes_round_a_circle_of_joins_once)
     assert_int_equal(eddy_cancel(circle[1]), 0);
     testing_turns();
     assert_false(eddy_task_done(circle[0])); /* a deadlock, and no endless loop */
-    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    assert_int_equal(eddy_loop_free(testing.loop), 0); /* which gives one of the joins up */
     testing.loop = NULL;
-    assert_int_equal(testing.errors.count, 2);
-    testing.errors.count = 0;
 }
 
 enum by { GATHER, GATHER_ALL, GROUP };

@@ -33,6 +33,36 @@ int eddy_address_parse(struct eddy_address *address, const char *host, int port)
     return -EINVAL;
 }
 
+int eddy_address_unix(struct eddy_address *address, const char *path)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&address->storage;
+    bool is_abstract = path[0] == '@';
+    const char *name = is_abstract ? path + 1 : path;
+    size_t length = strlen(name);
+
+    memset(address, 0, sizeof *address);
+    if (length == 0) {
+        return -EINVAL;
+    }
+    if (length >= sizeof un->sun_path) { /* beside it there is a zero byte, in front or behind */
+        return -ENAMETOOLONG;
+    }
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path + is_abstract, name, length);
+    address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+    return 0;
+}
+
+const char *eddy_address_path(const struct eddy_address *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&address->storage;
+
+    return address->storage.ss_family == AF_UNIX &&
+                   address->size > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0] != '\0'
+               ? un->sun_path
+               : NULL;
+}
+
 /* An abstract name begins with a zero byte, which is written as @; one end of a socketpair has no
  * name. */
 static void format_unix(const struct eddy_address *address, char *text, size_t size)
@@ -77,16 +107,29 @@ bool eddy_address_format(const struct eddy_address *address, char *text, size_t 
 
 int eddy_address_port(const struct eddy_address *address)
 {
-    if (address->storage.ss_family == AF_INET6) {
+    switch (address->storage.ss_family) {
+    case AF_INET:
+        return ntohs(((const struct sockaddr_in *)(const void *)&address->storage)->sin_port);
+    case AF_INET6:
         return ntohs(((const struct sockaddr_in6 *)(const void *)&address->storage)->sin6_port);
+    default:
+        return -EINVAL;
     }
-    return ntohs(((const struct sockaddr_in *)(const void *)&address->storage)->sin_port);
 }
 
-int eddy_socket_new(eddy_loop *loop, int family)
+bool eddy_address_is_tcp(const struct eddy_address *address)
+{
+    return address->storage.ss_family == AF_INET || address->storage.ss_family == AF_INET6;
+}
+
+int eddy_socket_new(eddy_loop *loop, const struct eddy_address *address)
 {
     const struct eddy_sys *sys = loop->sys;
+    int family = address->storage.ss_family;
 
+    if (!eddy_address_is_tcp(address) && family != AF_UNIX) {
+        return -EAFNOSUPPORT;
+    }
     return eddy_above_stdio(
         loop, sys->socket(sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }

@@ -8,9 +8,15 @@
 /* "127.0.0.1:80", "[::1]:80", "unix:/run/socket"; false if it is of no such family. */
 bool eddy_address_format(const struct eddy_address *address, char *text, size_t size);
 
-/* A nonblocking, close-on-exec stream socket, never one of the numbers 0 to 2, which programs
- * print to. */
-int eddy_socket_new(eddy_loop *loop, int family);
+/* The path of a Unix-domain address, an end of the string behind it; NULL if it has none. */
+const char *eddy_address_path(const struct eddy_address *address);
+
+/* Whether its stream sockets are TCP's. */
+bool eddy_address_is_tcp(const struct eddy_address *address);
+
+/* A nonblocking, close-on-exec stream socket for such an address, never one of the numbers 0 to 2,
+ * which programs print to. -EAFNOSUPPORT: neither TCP nor Unix-domain; the errors of socket(2). */
+int eddy_socket_new(eddy_loop *loop, const struct eddy_address *address);
 
 /* Small messages are sent at once. An error leaves the socket slower, not wrong. */
 void eddy_socket_no_delay(eddy_loop *loop, int fd);

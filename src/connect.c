@@ -1,8 +1,11 @@
 #include "eddy/connect.h"
 
 #include "address.h"
-#include "resolve_internal.h"
+#include "eddy/sleep.h"
 #include "stream_internal.h"
+
+static const int64_t FIRST_RETRY = EDDY_MILLISECOND;
+static const int64_t LAST_RETRY = 64 * EDDY_MILLISECOND;
 
 /* While it connects, a task is the stream's writer: a socket that has connected, or failed to,
  * becomes writable. */
@@ -46,16 +49,19 @@ static const struct eddy_wait connect_kind = {
 static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bool *connecting)
 {
     const struct eddy_sys *sys = loop->sys;
-    int fd = eddy_socket_new(loop, address->storage.ss_family);
+    bool tcp = eddy_address_is_tcp(address);
+    int fd = eddy_socket_new(loop, address);
     int result;
 
     if (fd < 0) {
         return fd;
     }
-    eddy_socket_no_delay(loop, fd);
+    if (tcp) {
+        eddy_socket_no_delay(loop, fd);
+    }
     result = sys->connect(sys, fd, (const struct sockaddr *)&address->storage, address->size);
-    /* interrupted, it goes on by itself */
-    *connecting = result == -EINPROGRESS || result == -EINTR;
+    /* interrupted, it goes on by itself; a Unix-domain socket connects at once or not at all */
+    *connecting = tcp && (result == -EINPROGRESS || result == -EINTR);
     if (result < 0 && !*connecting) {
         (void)sys->close(sys, fd);
         return result;
@@ -63,10 +69,10 @@ static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bo
     return fd;
 }
 
-static int open_stream(eddy_coro *co, eddy_stream *stream, int fd)
+static int open_stream(eddy_coro *co, eddy_stream *stream, int fd, bool tcp)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
-    int result = eddy_stream_adopt(loop, stream, fd, true);
+    int result = eddy_stream_adopt(loop, stream, fd, tcp);
 
     if (result < 0) {
         (void)loop->sys->close(loop->sys, fd);
@@ -79,8 +85,8 @@ static int open_stream(eddy_coro *co, eddy_stream *stream, int fd)
     return result;
 }
 
-static int64_t connect_to_address(eddy_coro *co, eddy_stream *stream,
-                                  const struct eddy_address *address)
+static int64_t try_to_connect(eddy_coro *co, eddy_stream *stream,
+                              const struct eddy_address *address)
 {
     bool connecting = false;
     int64_t result = eddy_check(co);
@@ -89,11 +95,11 @@ static int64_t connect_to_address(eddy_coro *co, eddy_stream *stream,
     if (result < 0) {
         return result;
     }
-    if (eddy_stream_is_open(stream)) {
+    if (eddy_stream_is_open(stream) || eddy_address_port(address) == 0) {
         return -EINVAL;
     }
     fd = begin_connect(eddy_task_loop(co->task), address, &connecting);
-    result = fd < 0 ? fd : open_stream(co, stream, fd);
+    result = fd < 0 ? fd : open_stream(co, stream, fd, eddy_address_is_tcp(address));
     if (result < 0) {
         return result;
     }
@@ -105,50 +111,39 @@ static int64_t connect_to_address(eddy_coro *co, eddy_stream *stream,
     return eddy_park(co, &connect_kind, stream, NULL);
 }
 
-eddy_frame(connect_to_name) {
+/* ---- a Unix-domain server whose backlog is full, of which no event tells when it has room: a
+ * socket that is not connected counts as writable, and as hung up */
+
+static bool has_no_room(const struct eddy_address *address, int64_t result)
+{
+    return (result == -EAGAIN || result == -EINTR) && !eddy_address_is_tcp(address);
+}
+
+eddy_frame(connect_when_it_has_room) {
     eddy_coro co;
     eddy_stream *stream;
-    int port;
-    struct eddy_name name;
-    int i, count;
+    struct eddy_address address;
+    int64_t delay;
     int64_t rc;
-    int64_t first_error;
-    struct eddy_address addresses[MOST_ADDRESSES];
 };
 
-static void connect_to_name(eddy_coro *co)
+static void connect_when_it_has_room(eddy_coro *co)
 {
-    eddy_begin(connect_to_name);
-    eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
-                                         self->addresses, MOST_ADDRESSES));
-    for (self->i = 0; self->i < self->count; self->i++) {
-        eddy_catch(self->rc, connect_to_address(co, self->stream, &self->addresses[self->i]));
-        if (self->rc == 0 || self->rc == -ECANCELED || self->rc == -EBADF) {
-            eddy_return(self->rc); /* -EBADF: another has closed the stream meanwhile */
-        }
-        self->first_error = self->first_error < 0 ? self->first_error : self->rc;
-    }
-    eddy_return(self->first_error);
+    eddy_begin(connect_when_it_has_room);
+    do {
+        eddy_await(eddy_sleep(co, self->delay));
+        self->delay = self->delay * 2 < LAST_RETRY ? self->delay * 2 : LAST_RETRY;
+        eddy_catch(self->rc, try_to_connect(co, self->stream, &self->address));
+    } while (has_no_room(&self->address, self->rc));
+    eddy_return(self->rc);
     eddy_end;
 }
 
-int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host, int port)
+int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream, const struct eddy_address *address)
 {
-    struct eddy_address address;
-    struct eddy_name name;
-    int64_t result = eddy_check(co);
+    int64_t result = try_to_connect(co, stream, address);
 
-    if (result < 0) {
-        return result;
-    }
-    if (eddy_stream_is_open(stream) || port < 1 || port > 65535) {
-        return -EINVAL;
-    }
-    if (eddy_address_parse(&address, host, port) == 0) {
-        return connect_to_address(co, stream, &address);
-    }
-    result = eddy_name_copy(&name, host);
-    return result < 0
-               ? result
-               : eddy_call(co, connect_to_name, .stream = stream, .port = port, .name = name);
+    return has_no_room(address, result) ? eddy_call(co, connect_when_it_has_room, .stream = stream,
+                                                    .address = *address, .delay = FIRST_RETRY)
+                                        : result;
 }

@@ -1,10 +1,11 @@
-#include "eddy/server.h"
+#include "server_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "address.h"
-#include "resolve_internal.h"
+#include "describe.h"
+#include "loop_internal.h"
 #include "stream_internal.h"
 
 static void pause_accepting(eddy_server *server);
@@ -100,8 +101,10 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
 
 static int open_client(struct client *client, int fd)
 {
-    int64_t timeout = client->server->client_timeout;
-    int result = eddy_stream_adopt(client->server->loop, &client->stream, fd, true);
+    const eddy_server *server = client->server;
+    int64_t timeout = server->client_timeout;
+    int result =
+        eddy_stream_adopt(server->loop, &client->stream, fd, eddy_address_is_tcp(&server->address));
 
     if (result == 0 && timeout > 0) {
         result = eddy_stream_idle_timeout(&client->stream, client->idle, timeout);
@@ -228,7 +231,9 @@ static int accept_one(eddy_server *server)
     if (fd < 0) {
         return fd;
     }
-    eddy_socket_no_delay(loop, fd);
+    if (eddy_address_is_tcp(&server->address)) {
+        eddy_socket_no_delay(loop, fd);
+    }
     result = client_start(server, fd);
     if (result < 0) {
         (void)loop->sys->close(loop->sys, fd);
@@ -265,41 +270,110 @@ static void on_listener(eddy_io *io, unsigned events)
     }
 }
 
+/* ---- the path of a Unix-domain socket */
+
+/* Notes which file the path is, so that no other is removed later. */
+static int note_path(eddy_server *server)
+{
+    const struct eddy_sys *sys = server->loop->sys;
+    const char *path = eddy_address_path(&server->address);
+    int result;
+
+    if (path == NULL) {
+        return 0;
+    }
+    result = sys->lstat(sys, path, &server->path_device, &server->path_inode);
+    if (result < 0) {
+        (void)sys->unlink(sys, path); /* bound a moment ago */
+        return result;
+    }
+    server->path_owner = sys->getpid(sys);
+    return 0;
+}
+
+/* The inode's number is taken as long as the socket is bound to it: so this is to be done before
+ * that is closed. */
+static int remove_own_path(const struct eddy_sys *sys, const eddy_server *server, const char *path)
+{
+    uint64_t device, inode;
+    int result = sys->lstat(sys, path, &device, &inode);
+
+    if (result == 0 && (device != server->path_device || inode != server->path_inode)) {
+        return 0;
+    }
+    return result == 0 ? sys->unlink(sys, path) : result;
+}
+
+static void remove_path(eddy_server *server)
+{
+    const struct eddy_sys *sys = server->loop->sys;
+    const char *path = eddy_address_path(&server->address);
+    eddy_task none = {NULL, 0};
+    int result;
+
+    if (server->path_owner == 0 || server->path_owner != sys->getpid(sys)) {
+        return;
+    }
+    server->path_owner = 0;
+    result = remove_own_path(sys, server, path);
+    if (result < 0 && result != -ENOENT) {
+        eddy_loop_report(server->loop, none, result, "server: removing %s: %s", path,
+                         eddy_strerror(result));
+    }
+}
+
 /* ---- opening and closing */
 
-static int bind_and_listen(eddy_server *server, int fd, struct eddy_address *address)
+static int set_options(const eddy_server *server, int fd)
 {
     const struct eddy_sys *sys = server->loop->sys;
     const int on = 1;
-    int result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int result;
 
+    if (!eddy_address_is_tcp(&server->address)) {
+        return server->reuse_port ? -EINVAL : 0;
+    }
+    result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (result == 0 && server->reuse_port) {
         result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
+    return result;
+}
+
+static int bind_and_listen(eddy_server *server, int fd)
+{
+    const struct eddy_sys *sys = server->loop->sys;
+    struct sockaddr *raw = (struct sockaddr *)&server->address.storage;
+    int result = set_options(server, fd);
+
     if (result == 0) {
-        result = sys->bind(sys, fd, (const struct sockaddr *)&address->storage, address->size);
+        result = sys->bind(sys, fd, raw, server->address.size);
+    }
+    if (result == 0) {
+        result = note_path(server);
     }
     if (result == 0) {
         result = sys->listen(sys, fd, server->backlog > 0 ? server->backlog : SOMAXCONN);
     }
-    if (result == 0) {
-        address->size = sizeof address->storage;
-        result = sys->getsockname(sys, fd, (struct sockaddr *)&address->storage, &address->size);
+    if (result == 0) { /* the port may be the system's choice */
+        server->address.size = sizeof server->address.storage;
+        result = sys->getsockname(sys, fd, raw, &server->address.size);
     }
-    server->port = eddy_address_port(address);
     return result;
 }
 
-static int start_listening(eddy_coro *co, eddy_server *server, struct eddy_address *address)
+int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_address *address)
 {
     eddy_loop *loop = server->loop;
-    int fd = eddy_socket_new(loop, address->storage.ss_family);
+    int fd = eddy_socket_new(loop, address);
     int result;
 
     if (fd < 0) {
         return fd;
     }
-    result = bind_and_listen(server, fd, address);
+    server->address = *address;
+    server->path_owner = 0;
+    result = bind_and_listen(server, fd);
     if (result == 0) {
         result = eddy_timer_start(loop, &server->retry, EDDY_FOREVER, on_retry);
     }
@@ -312,6 +386,7 @@ static int start_listening(eddy_coro *co, eddy_server *server, struct eddy_addre
     if (result < 0) {
         eddy_timer_stop(&server->retry);
         eddy_io_stop(&server->io);
+        remove_path(server);
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
@@ -330,45 +405,12 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
     return 0;
 }
 
-static void forget_handler(eddy_server *server)
+int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
+                      size_t handler_size, size_t stream_offset)
 {
-    wake_if_finished(server); /* frees it */
-    server->loop = NULL;
-}
-
-eddy_frame(serve_name) {
-    eddy_coro co;
-    eddy_server *server;
-    int port;
-    struct eddy_name name;
-    int i, count;
-    int64_t rc;
-    struct eddy_address addresses[MOST_ADDRESSES];
-};
-
-static void serve_name(eddy_coro *co)
-{
-    eddy_begin(serve_name);
-    eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
-                                         self->addresses, MOST_ADDRESSES));
-    self->rc = start_listening(co, self->server, &self->addresses[0]);
-    for (self->i = 1; self->rc < 0 && self->i < self->count; self->i++) {
-        if (start_listening(co, self->server, &self->addresses[self->i]) == 0) {
-            self->rc = 0;
-        }
+    if (eddy_io_started(&server->io) || server->active > 0 || server->handler != NULL) {
+        return -EINVAL;
     }
-    eddy_return(self->rc); /* an error is that of the first address */
-eddy_finally:
-    if (!eddy_io_started(&self->server->io)) {
-        forget_handler(self->server);
-    }
-    eddy_end;
-}
-
-/* Sets what eddy_serve_ is given, and keeps a copy of the handler: 0 or -ENOMEM. */
-static int64_t begin_to_serve(eddy_coro *co, eddy_server *server, const char *site,
-                              const void *handler, size_t handler_size, size_t stream_offset)
-{
     server->loop = eddy_task_loop(co->task);
     server->retry_delay = FIRST_RETRY;
     server->retry.user = server;
@@ -377,40 +419,43 @@ static int64_t begin_to_serve(eddy_coro *co, eddy_server *server, const char *si
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->site = site;
-    return keep_handler(server, handler, handler_size);
+    if (keep_handler(server, handler, handler_size) < 0) {
+        server->loop = NULL;
+        return -ENOMEM;
+    }
+    return 0;
 }
 
-int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
-                    const char *site, const void *handler, size_t handler_size,
-                    size_t stream_offset)
+void eddy_server_forget(eddy_server *server)
 {
-    struct eddy_address address;
-    struct eddy_name name;
-    bool numeric;
+    wake_if_finished(server); /* frees the handler */
+    server->loop = NULL;
+}
+
+int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server, const struct eddy_address *address,
+                       const char *site, const void *handler, size_t handler_size,
+                       size_t stream_offset)
+{
     int64_t result = eddy_check(co);
 
     if (result < 0) {
         return result;
     }
-    numeric = eddy_address_parse(&address, host, port) == 0;
-    if (eddy_io_started(&server->io) || server->active > 0 || server->handler != NULL || port < 0 ||
-        port > 65535 || (!numeric && eddy_name_copy(&name, host) < 0)) {
-        return -EINVAL;
+    result = eddy_server_begin(co, server, site, handler, handler_size, stream_offset);
+    if (result < 0) {
+        return result;
     }
-    result = begin_to_serve(co, server, site, handler, handler_size, stream_offset);
-    if (result == 0) {
-        result = numeric ? start_listening(co, server, &address)
-                         : eddy_call(co, serve_name, .server = server, .port = port, .name = name);
+    result = eddy_server_listen(co, server, address);
+    if (result < 0) {
+        eddy_server_forget(server);
+        return result;
     }
-    if (result < 0 && result != EDDY_PENDING) {
-        forget_handler(server);
-    }
-    return result == 0 ? eddy_done(co, 0) : result;
+    return eddy_done(co, 0);
 }
 
 int eddy_server_port(const eddy_server *server)
 {
-    return server->loop != NULL ? server->port : -EBADF;
+    return server->loop != NULL ? eddy_address_port(&server->address) : -EBADF;
 }
 
 void eddy_server_close(eddy_server *server)
@@ -424,6 +469,7 @@ void eddy_server_close(eddy_server *server)
     sys = server->loop->sys;
     eddy_timer_stop(&server->retry);
     eddy_io_stop(&server->io);
+    remove_path(server); /* before the close: then others may bind it, and it is theirs */
     (void)sys->close(sys, fd);
     server->loop->references--;
     wake_if_finished(server);
@@ -446,8 +492,14 @@ static int abort_wait(struct eddy_task_record *task)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_server *server = task->in.object;
+    char name[EDDY_ADDRESS_TEXT];
 
-    snprintf(text, size, "port %d%s, %u client%s", server->port,
+    if (eddy_address_is_tcp(&server->address)) {
+        snprintf(name, sizeof name, "port %d", eddy_address_port(&server->address));
+    } else {
+        (void)eddy_address_format(&server->address, name, sizeof name);
+    }
+    snprintf(text, size, "%s%s, %u client%s", name,
              eddy_io_started(&server->io) ? "" : " is closed", (unsigned)server->active,
              server->active == 1 ? "" : "s");
 }

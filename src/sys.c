@@ -287,6 +287,20 @@ static int sys_fstat(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *
     return result;
 }
 
+static int sys_lstat(const struct eddy_sys *sys, const char *path, uint64_t *device,
+                     uint64_t *inode)
+{
+    struct stat status;
+    int result = checked(lstat(path, &status));
+
+    (void)sys;
+    if (result == 0) {
+        *device = status.st_dev;
+        *inode = status.st_ino;
+    }
+    return result;
+}
+
 static int sys_fchmod(const struct eddy_sys *sys, int fd, mode_t mode)
 {
     (void)sys;
@@ -347,6 +361,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .close = sys_close,
         .open = sys_open,
         .fstat = sys_fstat,
+        .lstat = sys_lstat,
         .fchmod = sys_fchmod,
         .fsync = sys_fsync,
         .rename = sys_rename,

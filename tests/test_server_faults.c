@@ -256,7 +256,7 @@ test(a_loop_may_be_freed_while_its_server_pauses)
     int fd = serve_without_fds(-EMFILE);
 
     testing_free();
-    net_assert_refused(server.port);
+    net_assert_refused(eddy_address_port(&server.address));
     close(fd);
 }
 

@@ -1,7 +1,9 @@
-/* Connecting to a server. */
+/* Connecting to a server. A program that connects by address alone (eddy_connect_to) is linked
+ * neither with threads nor with the resolver. */
 #ifndef EDDY_CONNECT_H
 #define EDDY_CONNECT_H
 
+#include "eddy/address.h"
 #include "eddy/stream.h"
 
 #ifdef __cplusplus
@@ -18,6 +20,21 @@ extern "C" {
  * stream was closed meanwhile. TCP_NODELAY is set. */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host,
                                             int port);
+
+/*
+ * As eddy_connect, to an address of eddy_address_parse, eddy_resolve or eddy_address_unix, which is
+ * copied. -EINVAL: its port is 0, or the stream is open; -EAFNOSUPPORT: it is neither TCP's nor
+ * Unix-domain.
+ *
+ * Of a Unix-domain address: -ENOENT: there is no such path; -ECONNREFUSED: nobody listens there
+ * (any more); -EACCES: the path may not be written to. If the server's backlog is full, as it may be
+ * while that has all the clients it takes, connect(2) is -EAGAIN, and no event tells when there is
+ * room. As a client of TCP waits for it, this one does too: it tries again after 1 ms, 2, and so
+ * on up to 64, until there is room or a cancel or time-out ends it. Who comes first is not first
+ * served. Between two tries the stream is not open.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream,
+                                               const struct eddy_address *address);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /*
- * TCP servers: a task for every client.
+ * Servers, of TCP or on Unix-domain sockets: a task for every client.
  *
  *     struct echo { eddy_coro co; eddy_stream *stream; ... };    // a handler has a field `stream`
  *
@@ -9,6 +9,7 @@
 #ifndef EDDY_SERVER_H
 #define EDDY_SERVER_H
 
+#include "eddy/address.h"
 #include "eddy/stream.h"
 #include "eddy/task.h"
 #include "eddy/timer.h"
@@ -28,7 +29,8 @@ typedef struct eddy_server {
     /* A client that neither sends nor takes a byte for so long is closed, and what its handler
      * waits for on the stream is -ETIMEDOUT; 0: never. */
     int64_t idle_timeout;
-    bool reuse_port; /* SO_REUSEPORT: several processes listen on one port and share its clients */
+    /* SO_REUSEPORT: several processes listen on one port and share its clients. Of TCP only. */
+    bool reuse_port;
 
     /* Kept up to date, to be read. */
     uint64_t accepted; /* clients so far */
@@ -48,7 +50,9 @@ typedef struct eddy_server {
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
-    int port;
+    pid_t path_owner; /* the process that has bound a path, and is to remove it; 0: none is there */
+    uint64_t path_device, path_inode; /* of what it has bound */
+    struct eddy_address address;      /* where it listens, or did */
 } eddy_server;
 
 /*
@@ -69,11 +73,32 @@ typedef struct eddy_server {
  * bound again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
+
+/*
+ * eddy_serve_at(co, &server, &address, handler, .argument = value, ...): as eddy_serve, on an
+ * address of eddy_address_parse, eddy_resolve or eddy_address_unix, which is copied. Never suspends.
+ * -EINVAL: the server is open, or reuse_port is set and it is no address of TCP; -EAFNOSUPPORT: it
+ * is neither TCP's nor Unix-domain. A program that serves by address alone is linked neither with
+ * threads nor with the resolver.
+ *
+ * The path of a Unix-domain address must not be there: -EADDRINUSE, also if it was only left behind
+ * by a server that has crashed (its clients get -ECONNREFUSED), for who may remove it only the
+ * program knows. It is made with the permissions that umask(2) leaves; -EACCES, -ENOENT and the like
+ * as bind(2) says. When the server is closed, the path is removed, before anything can listen there
+ * anew, unless it is by now another file's. Only the process that has made it does so, no child
+ * of fork(2) that has inherited the server; a relative path is one of the directory that is then the
+ * current one. If it cannot be removed, the error goes to the error hook.
+ */
+#define eddy_serve_at(co, server, address, ...) EDDY_SERVE_AT_(co, server, address, __VA_ARGS__, )
 #define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
     eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                 sizeof(struct name), EDDY_STREAM_OFFSET_(name))
+#define EDDY_SERVE_AT_(co, server, address, name, ...)                                      \
+    eddy_serve_at_(co, server, address, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+                   sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
-/* The port that the server listens on, or did; -EBADF if it was never opened. */
+/* The port that the server listens on, or did; -EBADF if it was never opened; -EINVAL if it is on a
+ * Unix-domain socket. */
 EDDY_API int eddy_server_port(const eddy_server *server);
 
 /* Stops listening; clients that are there are served to their end. Nothing if it does not
@@ -102,6 +127,10 @@ EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_serve
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host,
                                            int port, const char *site, const void *handler,
                                            size_t handler_size, size_t stream_offset);
+EDDY_API EDDY_MUST_USE int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server,
+                                              const struct eddy_address *address, const char *site,
+                                              const void *handler, size_t handler_size,
+                                              size_t stream_offset);
 
 #ifdef __cplusplus
 }

@@ -84,6 +84,8 @@ struct eddy_sys {
     int (*open)(const struct eddy_sys *sys, const char *path, int flags, mode_t mode);
     /* st_size and st_mode */
     int (*fstat)(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode);
+    /* st_dev and st_ino */
+    int (*lstat)(const struct eddy_sys *sys, const char *path, uint64_t *device, uint64_t *inode);
     int (*fchmod)(const struct eddy_sys *sys, int fd, mode_t mode);
     int (*fsync)(const struct eddy_sys *sys, int fd);
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);

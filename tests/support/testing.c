@@ -142,6 +142,7 @@ WRAP(int, madvise_wipe_on_fork, (, void *memory, size_t size), , memory, size)
 WRAP(int, dup3, (, int from, int to), , from, to)
 WRAP(int, open, (, const char *path, int flags, mode_t mode), , path, flags, mode)
 WRAP(int, fstat, (, int fd, int64_t *size, mode_t *mode), , fd, size, mode)
+WRAP(int, lstat, (, const char *path, uint64_t *device, uint64_t *inode), , path, device, inode)
 WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
@@ -298,6 +299,7 @@ static void init_sys(struct testing_sys *sys)
         .close = close_,
         .open = open_,
         .fstat = fstat_,
+        .lstat = lstat_,
         .fchmod = fchmod_,
         .fsync = fsync_,
         .rename = rename_,

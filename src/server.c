@@ -5,7 +5,7 @@
 
 #include "address.h"
 #include "describe.h"
-#include "loop_internal.h"
+#include "socket_path.h"
 #include "stream_internal.h"
 
 static void pause_accepting(eddy_server *server);
@@ -270,58 +270,6 @@ static void on_listener(eddy_io *io, unsigned events)
     }
 }
 
-/* ---- the path of a Unix-domain socket */
-
-/* Notes which file the path is, so that no other is removed later. */
-static int note_path(eddy_server *server)
-{
-    const struct eddy_sys *sys = server->loop->sys;
-    const char *path = eddy_address_path(&server->address);
-    int result;
-
-    if (path == NULL) {
-        return 0;
-    }
-    result = sys->lstat(sys, path, &server->path_device, &server->path_inode);
-    if (result < 0) {
-        (void)sys->unlink(sys, path); /* bound a moment ago */
-        return result;
-    }
-    server->path_owner = sys->getpid(sys);
-    return 0;
-}
-
-/* The inode's number is taken as long as the socket is bound to it: so this is to be done before
- * that is closed. */
-static int remove_own_path(const struct eddy_sys *sys, const eddy_server *server, const char *path)
-{
-    uint64_t device, inode;
-    int result = sys->lstat(sys, path, &device, &inode);
-
-    if (result == 0 && (device != server->path_device || inode != server->path_inode)) {
-        return 0;
-    }
-    return result == 0 ? sys->unlink(sys, path) : result;
-}
-
-static void remove_path(eddy_server *server)
-{
-    const struct eddy_sys *sys = server->loop->sys;
-    const char *path = eddy_address_path(&server->address);
-    eddy_task none = {NULL, 0};
-    int result;
-
-    if (server->path_owner == 0 || server->path_owner != sys->getpid(sys)) {
-        return;
-    }
-    server->path_owner = 0;
-    result = remove_own_path(sys, server, path);
-    if (result < 0 && result != -ENOENT) {
-        eddy_loop_report(server->loop, none, result, "server: removing %s: %s", path,
-                         eddy_strerror(result));
-    }
-}
-
 /* ---- opening and closing */
 
 static int set_options(const eddy_server *server, int fd)
@@ -350,7 +298,7 @@ static int bind_and_listen(eddy_server *server, int fd)
         result = sys->bind(sys, fd, raw, server->address.size);
     }
     if (result == 0) {
-        result = note_path(server);
+        result = eddy_socket_path_keep(server->loop, &server->address, &server->path);
     }
     if (result == 0) {
         result = sys->listen(sys, fd, server->backlog > 0 ? server->backlog : SOMAXCONN);
@@ -360,6 +308,12 @@ static int bind_and_listen(eddy_server *server, int fd)
         result = sys->getsockname(sys, fd, raw, &server->address.size);
     }
     return result;
+}
+
+static void remove_path(eddy_server *server)
+{
+    eddy_socket_path_remove(server->path);
+    server->path = NULL;
 }
 
 int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_address *address)
@@ -372,7 +326,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
         return fd;
     }
     server->address = *address;
-    server->path_owner = 0;
+    server->path = NULL;
     result = bind_and_listen(server, fd);
     if (result == 0) {
         result = eddy_timer_start(loop, &server->retry, EDDY_FOREVER, on_retry);
@@ -469,7 +423,7 @@ void eddy_server_close(eddy_server *server)
     sys = server->loop->sys;
     eddy_timer_stop(&server->retry);
     eddy_io_stop(&server->io);
-    remove_path(server); /* before the close: then others may bind it, and it is theirs */
+    remove_path(server);
     (void)sys->close(sys, fd);
     server->loop->references--;
     wake_if_finished(server);

@@ -1,4 +1,5 @@
 /* connect.h: connecting to an address, that of a Unix-domain socket above all. */
+#include "support/text.h"
 #include "support/unix.h"
 
 #include <netinet/in.h>
@@ -127,6 +128,34 @@ test(what_is_for_tcp_is_not_done_to_a_unix_socket)
     assert_int_equal(testing_calls(setsockopt), 0);
     assert_int_equal(stream.state & EDDY_STREAM_DRAINS, 0);
     close(listener);
+}
+
+eddy_frame(reads) {
+    eddy_coro co;
+    char buffer[8];
+};
+
+static void reads(eddy_coro *co)
+{
+    eddy_begin(reads);
+    eddy_await(eddy_read(co, &stream, self->buffer, sizeof self->buffer));
+    eddy_end;
+}
+
+test(a_stream_is_told_with_the_path_of_its_peer)
+{
+    int listener = unix_listener(1);
+    char expected[128];
+    eddy_task task;
+
+    assert_int_equal(connect_to(&address), 0);
+    task = eddy_loop_spawn(testing.loop, reads);
+    testing_turns();
+    snprintf(expected, sizeof expected, "for read: fd %d (unix:%s)\n", eddy_stream_fd(&stream),
+             path);
+    assert_dumped(expected);
+    close(listener);
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), -ECONNRESET);
 }
 
 /* ---- what is wrong at once */
@@ -378,6 +407,7 @@ int main(void)
         connect_case(an_abstract_name_is_connected_to),
         connect_case(an_address_of_tcp_is_connected_to),
         connect_case(what_is_for_tcp_is_not_done_to_a_unix_socket),
+        connect_case(a_stream_is_told_with_the_path_of_its_peer),
         connect_case(a_path_that_is_not_there_or_where_nobody_listens),
         connect_case(an_address_without_a_port_to_connect_to_is_invalid),
         connect_case(an_address_of_another_kind_is_not_supported),

@@ -50,9 +50,8 @@ typedef struct eddy_server {
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
-    pid_t path_owner; /* the process that has bound a path, and is to remove it; 0: none is there */
-    uint64_t path_device, path_inode; /* of what it has bound */
-    struct eddy_address address;      /* where it listens, or did */
+    struct eddy_address address;   /* where it listens, or did */
+    struct eddy_socket_path *path; /* that is to be removed; NULL: there is none */
 } eddy_server;
 
 /*

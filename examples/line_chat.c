@@ -1,5 +1,6 @@
 /*
- * A chat by lines, on 127.0.0.1: `line_chat [PORT]`, and talk to it with `nc 127.0.0.1 8888`.
+ * A chat by lines, on 127.0.0.1: `line_chat [PORT]`, and talk to it with `nc 127.0.0.1 8888`. Or on
+ * a Unix-domain socket: `line_chat ./chat`, and `nc -U ./chat`.
  *
  * The first line that a client sends is its name; every further one goes to all others. Each client
  * is a coroutine, a loop around eddy_read_line; all of them run in one thread, so the list of the
@@ -12,6 +13,8 @@
 #include <string.h>
 
 enum { MOST_NAME = 32, MOST_LINE = 1024 };
+
+#define ENDING (EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM))
 
 /* What the others see of a client. */
 struct member {
@@ -94,19 +97,36 @@ eddy_finally: /* however it ends: also if another client has thrown it out */
     eddy_end;
 }
 
+/* A port, or a path, which has a slash. */
+static int find_address(struct eddy_address *address, const char *where)
+{
+    return strchr(where, '/') != NULL ? eddy_address_unix(address, where)
+                                      : eddy_address_parse(address, "127.0.0.1", atoi(where));
+}
+
 eddy_frame(serve) {
     eddy_coro co;
-    int port;
+    const char *where;
+    struct eddy_address address;
     eddy_server server;
 };
 
 static void serve(eddy_coro *co)
 {
     eddy_begin(serve);
-    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", self->port, chat));
-    printf("listening on 127.0.0.1:%d\n", eddy_server_port(&self->server));
+    eddy_await(find_address(&self->address, self->where));
+    eddy_await(eddy_signal_watch(eddy_loop_of(co), ENDING));
+    eddy_await(eddy_serve_at(co, &self->server, &self->address, chat));
+    if (eddy_server_port(&self->server) > 0) {
+        printf("listening on 127.0.0.1:%d\n", eddy_server_port(&self->server));
+    } else {
+        printf("listening on %s\n", self->where);
+    }
     fflush(stdout);
-    eddy_await(eddy_server_wait_closed(co, &self->server)); /* for ever: nobody closes it */
+    eddy_await(eddy_signal_wait(co, ENDING));
+eddy_finally:
+    eddy_server_close(&self->server); /* the path goes, and then all members */
+    eddy_except(-ETIMEDOUT, eddy_wait_for(co, 0, eddy_server_wait_closed(co, &self->server))) {}
     eddy_end;
 }
 
@@ -115,7 +135,9 @@ int main(int argc, char **argv)
     int64_t result;
 
     eddy_list_init(&members);
-    result = eddy_run(serve, .port = argc > 1 ? atoi(argv[1]) : 8888);
-    fprintf(stderr, "line_chat: %s\n", eddy_strerror(result));
+    result = eddy_run(serve, .where = argc > 1 ? argv[1] : "8888");
+    if (result < 0) {
+        fprintf(stderr, "line_chat: %s\n", eddy_strerror(result));
+    }
     return eddy_exit_status(result);
 }

@@ -102,4 +102,18 @@ bob: (has gone)
 eve: (has come)
 eve: (has gone)"
 kill -0 "$server" || fail "the server has ended"
+kill -TERM "$server"
+wait "$server" || fail "the server exits $? on SIGTERM"
 echo "chat: ok"
+
+# On a Unix-domain socket; and its path goes with the server.
+"$EDDY_BUILD_DIR/examples/line_chat" "$scratch/chat" >"$scratch/out" &
+server=$!
+read -r line <"$scratch/out" || fail "the server printed nothing"
+[ "$line" = "listening on $scratch/chat" ] || fail "the server printed $line"
+expect "Your name?" sh -c "printf 'ann\nalone\n' | nc -U -N '$scratch/chat'"
+kill -TERM "$server"
+wait "$server" || fail "the server exits $? on SIGTERM"
+server=
+[ ! -e "$scratch/chat" ] || fail "the path of the socket is left"
+echo "unix socket: ok"

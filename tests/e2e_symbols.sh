@@ -40,10 +40,15 @@ if grep -vE '^(workers pthread_.*|resolve getaddrinfo)$' "$scratch/threads"; the
     fail "threads are for workers.c, getaddrinfo is for resolve.c"
 fi
 grep -qx 'workers pthread_create' "$scratch/threads" || fail "workers.c starts no threads"
-quietly "$CC" -I"$EDDY_SOURCE_DIR/include" "$EDDY_SOURCE_DIR/tests/package/app.c" "$archive" -o "$scratch/app"
-if readelf -sW "$scratch/app" | grep -E 'pthread_|getaddrinfo|eddy_(offload|resolve|file|workers)'; then
-    fail "that is linked into a program that offloads nothing, asks for no name and opens no file"
-fi
+for program in package/app.c e2e/by_address.c; do
+    quietly "$CC" -I"$EDDY_SOURCE_DIR/include" "$EDDY_SOURCE_DIR/tests/$program" "$archive" -o "$scratch/app"
+    if readelf -sW "$scratch/app" | grep -E 'pthread_|getaddrinfo|eddy_(offload|resolve|file|workers)'; then
+        fail "that is linked into $program, which offloads nothing, asks for no name and opens no file"
+    fi
+done
+expect "hello
+hello" "$scratch/app" "$scratch/socket"
+[ ! -e "$scratch/socket" ] || fail "the path of the socket is left"
 
 # ---- what it defines is eddy_*, and it shows what the headers declare with EDDY_API, no more, no less
 

@@ -35,6 +35,8 @@ typedef struct eddy_server {
     /* Kept up to date, to be read. */
     uint64_t accepted; /* clients so far */
     uint32_t active;   /* clients whose handlers have not ended */
+    /* Where it listens, or did, with the port that the system has picked; valid once opened. */
+    struct eddy_address address;
 
     /* Private. */
     eddy_io io;             /* the listener; started: the server listens */
@@ -50,7 +52,6 @@ typedef struct eddy_server {
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
-    struct eddy_address address;   /* where it listens, or did */
     struct eddy_socket_path *path; /* that is to be removed; NULL: there is none */
 } eddy_server;
 

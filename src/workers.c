@@ -157,7 +157,7 @@ static int create_masked(const struct eddy_sys *sys, pthread_t *thread,
     return result;
 }
 
-static int start_worker(struct eddy_workers *workers)
+static int add_worker(struct eddy_workers *workers)
 {
     eddy_loop *loop = workers->loop;
     unsigned pool_class;
@@ -176,6 +176,26 @@ static int start_worker(struct eddy_workers *workers)
     eddy_list_append(&workers->threads, &worker->link);
     workers->started++;
     return 0;
+}
+
+/* Whether another thread is to be started, which counts as idle from here on; under the lock. */
+static bool needs_worker(struct eddy_workers *workers)
+{
+    bool needs = workers->queued > workers->idle && workers->started < workers->limit;
+
+    workers->idle += needs;
+    return needs;
+}
+
+/* Starts the thread that needs_worker has counted. */
+static int start_worker(struct eddy_workers *workers)
+{
+    int result = add_worker(workers);
+
+    if (result < 0) {
+        count_idle(workers, -1u);
+    }
+    return result;
 }
 
 /* No thread may outlive the loop, to which it sends its messages. */
@@ -311,6 +331,18 @@ static struct eddy_workers *workers_of(eddy_loop *loop, const struct eddy_job_ki
     return attachment != NULL ? (struct eddy_workers *)(void *)attachment : workers_new(loop, kind);
 }
 
+/* As many as there are jobs for, and room. */
+static void start_workers(struct eddy_workers *workers)
+{
+    bool needs;
+
+    do {
+        pthread_mutex_lock(&workers->lock);
+        needs = needs_worker(workers);
+        pthread_mutex_unlock(&workers->lock);
+    } while (needs && start_worker(workers) == 0); /* those that run take the jobs too */
+}
+
 int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsigned count)
 {
     struct eddy_workers *workers;
@@ -326,6 +358,9 @@ int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsign
         return -EBUSY;
     }
     workers->limit = count;
+    if (!eddy_loop_forked(loop)) { /* the jobs are the parent's, and so may be the lock */
+        start_workers(workers);
+    }
     return 0;
 }
 
@@ -359,8 +394,7 @@ static bool enqueue(struct eddy_workers *workers, eddy_job *job)
     pthread_mutex_lock(&workers->lock);
     eddy_list_append(&workers->queue, &job->queue);
     workers->queued++;
-    start = workers->queued > workers->idle && workers->started < workers->limit;
-    workers->idle += start;
+    start = needs_worker(workers);
     pthread_cond_signal(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
     return start;
@@ -389,13 +423,10 @@ int eddy_job_start(eddy_job *job)
     struct eddy_workers *workers = job->workers;
     int result = enqueue(workers, job) ? start_worker(workers) : 0;
 
-    if (result < 0) {
-        count_idle(workers, -1u);
-        if (workers->started == 0) { /* with fewer threads it only takes longer */
-            (void)dequeue(job);
-            job_free(job);
-            return result;
-        }
+    if (result < 0 && workers->started == 0) { /* with fewer threads it only takes longer */
+        (void)dequeue(job);
+        job_free(job);
+        return result;
     }
     eddy_list_append(&workers->outstanding, &job->outstanding);
     eddy_loop_hold(workers->loop);

@@ -1,5 +1,6 @@
 /* Threads that work beside a loop, and the jobs they do. No other module of the library knows of
- * threads; what links this one are offload, file and resolve, and with that connect and server. */
+ * threads; what links this one are offload, file and resolve, and with that connect_name and
+ * server_name. */
 #ifndef EDDY_SRC_WORKERS_H
 #define EDDY_SRC_WORKERS_H
 

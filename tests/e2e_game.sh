@@ -42,7 +42,10 @@ diff - "$scratch/scores" <<END || fail "other scores than expected (<)"
 150 bob
 40 bob
 END
-timeout 300 "$game" --headless 100 | grep -q '^poll p50' || fail "no times of polls"
+timeout 300 "$game" --headless 100 >"$scratch/out"
+for loop in world game; do
+    grep -q "^poll $loop p50" "$scratch/out" || fail "no times of polls of the $loop"
+done
 echo "same game: ok"
 
 # ---- what it refuses

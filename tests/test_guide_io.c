@@ -83,6 +83,60 @@ test(lines_between_a_client_and_a_server)
     testing_assert_log("[hello]");
 }
 
+/* ---- an address */
+
+eddy_frame(say_hello) {
+    eddy_coro co;
+    eddy_stream *stream;
+    eddy_reader in;
+    char buffer[64];
+    int length;
+};
+
+static void say_hello(eddy_coro *co)
+{
+    eddy_begin(say_hello);
+    eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
+    eddy_await(eddy_write(co, self->stream, "hello\n", 6));
+    eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+    printf("%.*s", (int)eddy_line_strip(self->in.line, (size_t)self->length), self->in.line);
+    eddy_end;
+}
+
+eddy_frame(serve_and_ask_locally) {
+    eddy_coro co;
+    const char *path; /* "/run/talk.sock"; "@talk" is an abstract name, and no file */
+    struct eddy_address address;
+    eddy_server server;
+    eddy_stream stream;
+};
+
+static void serve_and_ask_locally(eddy_coro *co)
+{
+    eddy_begin(serve_and_ask_locally);
+    eddy_await(eddy_address_unix(&self->address, self->path));
+    eddy_await(eddy_serve_at(co, &self->server, &self->address, talk));
+    eddy_with_stream(&self->stream, eddy_connect_to(co, &self->stream, &self->address)) {
+        eddy_await(eddy_call(co, say_hello, .stream = &self->stream));
+    }
+eddy_finally:
+    eddy_server_close(&self->server); /* removes the path */
+    eddy_except(-ECANCELED, eddy_server_wait_closed(co, &self->server)) {}
+    eddy_end;
+}
+
+test(a_client_and_a_server_on_a_unix_socket)
+{
+    char directory[] = "/tmp/eddy_guide_XXXXXX";
+    char path[64];
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/talk", directory);
+    assert_int_equal(run(serve_and_ask_locally, path), 0);
+    testing_assert_log("[hello]");
+    assert_int_equal(rmdir(directory), 0);
+}
+
 /* ---- a tunnel */
 
 /* Copies one way until its end, and passes the end on. */
@@ -254,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(lines_between_a_client_and_a_server),
+        testing_case(a_client_and_a_server_on_a_unix_socket),
         testing_case(a_tunnel_of_two_copies),
         testing_case(work_on_a_thread),
         testing_case(a_file_is_copied),

@@ -202,6 +202,63 @@ test(the_number_of_workers_is_1_to_1024_and_not_less_than_there_are)
     testing_run();
 }
 
+/* Works that stop at the gate, and the workers for the first of them, which are busy with that. */
+static void start_gated(int busy, int works)
+{
+    assert_int_equal(eddy_offload_workers(testing.loop, (unsigned)busy), 0);
+    for (int i = 0; i < works; i++) {
+        eddy_detach(start(offloads, .order = {.gated = true}));
+    }
+    testing_turn();
+    for (int i = 0; i < busy; i++) {
+        gate_await(&gate);
+    }
+    assert_int_equal(testing_calls(thread_create), busy);
+}
+
+static void end_gated(int works)
+{
+    for (int i = 0; i < works; i++) {
+        gate_open(&gate);
+    }
+    testing_run();
+    assert_int_equal(ran[0], works);
+}
+
+test(a_number_that_is_raised_starts_threads_for_the_works_that_wait)
+{
+    start_gated(1, 4);
+    assert_int_equal(eddy_offload_workers(testing.loop, 3), 0);
+    assert_int_equal(testing_calls(thread_create), 3);
+    gate_await(&gate);
+    gate_await(&gate);
+    assert_int_equal(ran[0], 3);
+    assert_int_equal(eddy_offload_workers(testing.loop, 1024), 0); /* one work waits, no more */
+    assert_int_equal(testing_calls(thread_create), 4);
+    gate_await(&gate);
+    assert_int_equal(ran[0], 4);
+    assert_int_equal(eddy_offload_workers(testing.loop, 5), 0);
+    assert_int_equal(testing_calls(thread_create), 4);
+    end_gated(4);
+}
+
+test(a_number_that_is_raised_where_no_thread_can_be_had_leaves_the_work_to_those_that_run)
+{
+    start_gated(1, 3);
+    testing_fail_from(thread_create, 1, -EAGAIN);
+    assert_int_equal(eddy_offload_workers(testing.loop, 3), 0);
+    assert_int_equal(testing_calls(thread_create), 2); /* and is not asked again and again */
+    testing_fail(thread_create, 0, 0);
+    testing_fail_allocations_from(1);
+    assert_int_equal(eddy_offload_workers(testing.loop, 3), 0);
+    testing_fail_allocation(0);
+    assert_int_equal(eddy_offload_workers(testing.loop, 3), 0);
+    gate_await(&gate);
+    gate_await(&gate);
+    assert_int_equal(ran[0], 3);
+    end_gated(3);
+}
+
 /* ---- progress */
 
 struct report {
@@ -390,6 +447,9 @@ int main(void)
         offload_case(works_run_side_by_side_up_to_the_number_of_workers),
         offload_case(without_a_number_there_are_four),
         offload_case(the_number_of_workers_is_1_to_1024_and_not_less_than_there_are),
+        offload_case(a_number_that_is_raised_starts_threads_for_the_works_that_wait),
+        offload_case(
+            a_number_that_is_raised_where_no_thread_can_be_had_leaves_the_work_to_those_that_run),
         offload_case(values_that_come_fast_are_merged_and_the_last_comes_before_the_result),
         offload_case(progress_can_be_looked_at_without_a_callback_and_need_not_be_watched),
         offload_case(what_nobody_watches_may_be_told),

@@ -141,6 +141,23 @@ test(a_cancel_before_the_child_has_parted_waits_for_no_lock)
     finish_all();
 }
 
+static int raise_in_child(void *argument)
+{
+    unsigned before = testing_calls(thread_create);
+
+    (void)argument;
+    CHECK(eddy_offload_workers(testing.loop, 8) == 0);
+    CHECK(testing_calls(thread_create) == before);
+    return end_in_child(NULL);
+}
+
+test(a_number_that_is_raised_before_the_child_has_parted_starts_nothing_for_the_parents_work)
+{
+    start_all();
+    testing_expect_in_child(raise_in_child, NULL, 0);
+    finish_all();
+}
+
 static int free_in_child(void *argument)
 {
     (void)argument;
@@ -195,6 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         fork_case(what_had_not_ended_is_echild_in_a_child_which_can_have_threads_of_its_own),
         fork_case(a_cancel_before_the_child_has_parted_waits_for_no_lock),
+        fork_case(
+            a_number_that_is_raised_before_the_child_has_parted_starts_nothing_for_the_parents_work),
         fork_case(a_child_can_free_the_loop_while_the_parents_threads_work),
         fork_case(an_end_that_was_heard_of_and_not_seen_to_is_known_to_the_child),
     };

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const int64_t THIEF_PACE = 170 * EDDY_MILLISECOND; /* a tile */
 static const int64_t SAFE = 2 * EDDY_SECOND;
@@ -252,18 +253,28 @@ static void play(struct game *game)
     note_all(game);
 }
 
+static int64_t real_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * EDDY_SECOND + now.tv_nsec;
+}
+
 /* The budget is endless, for it is real time: with another one the same seed would give another
  * game on a slower machine. There is an end to it because nobody here awaits in circles. */
 int64_t game_step(struct game *game)
 {
     bool plays = !game->waits && game->banner == NULL;
-    int64_t result;
+    int64_t begin, result;
 
     game->stepped_from = game_now(game);
     if (!game->waits) {
         eddy_clock_advance(&game->clock, STEP);
     }
+    begin = real_now();
     result = eddy_loop_poll_once(game->loop, 0, EDDY_FOREVER);
+    game->poll_took = real_now() - begin;
     /* A level that begins in this poll is played from the next step on, whether it was there at
      * once or had to be waited for. */
     if (result >= 0 && plays && game_now(game) != game->stepped_from) {

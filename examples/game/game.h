@@ -68,6 +68,7 @@ struct game {
 
     eddy_task referee;    /* ends only with an error */
     int64_t stepped_from; /* the time before the last step */
+    int64_t poll_took;    /* how long the last step's poll was, in real time; only to be told of */
     bool waits; /* the referee wants a file: the game's time stands still until it is there */
     char problem[120]; /* what is wrong with a level */
 

@@ -18,8 +18,10 @@ void headless_seat(struct game *game)
     }
 }
 
-/* How long each poll took, in nanoseconds. */
+/* How long each frame's poll of a loop took, in nanoseconds. */
 struct times {
+    const char *loop;   /* its name */
+    const char *budget; /* in words */
     int64_t *taken;
     size_t count;
 };
@@ -33,6 +35,14 @@ static int64_t timed_poll(struct times *times, eddy_loop *loop, int64_t budget)
     return result;
 }
 
+static int64_t timed_step(struct times *times, struct game *game)
+{
+    int64_t result = game_step(game);
+
+    times->taken[times->count++] = game->poll_took;
+    return result;
+}
+
 static int compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a;
@@ -42,7 +52,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* Sorts the times, and prints how many lie below each power of two. */
-static void print_times(struct times *times, int64_t budget)
+static void print_times(struct times *times)
 {
     size_t i = 0;
 
@@ -57,14 +67,13 @@ static void print_times(struct times *times, int64_t budget)
             i++;
         }
         if (i > begin) {
-            printf("poll below %7" PRId64 " us %7zu %.*s\n", limit / 1000, i - begin,
-                   (int)(((i - begin) * 50 + times->count - 1) / times->count), bar);
+            printf("poll %s below %7" PRId64 " us %7zu %.*s\n", times->loop, limit / 1000,
+                   i - begin, (int)(((i - begin) * 50 + times->count - 1) / times->count), bar);
         }
     }
-    printf("poll p50 %" PRId64 " us, p99 %" PRId64 " us, most %" PRId64 " us, budget %" PRId64
-           " us\n",
+    printf("poll %s p50 %" PRId64 " us, p99 %" PRId64 " us, most %" PRId64 " us, %s\n", times->loop,
            times->taken[times->count / 2] / 1000, times->taken[times->count * 99 / 100] / 1000,
-           times->taken[times->count - 1] / 1000, budget / 1000);
+           times->taken[times->count - 1] / 1000, times->budget);
 }
 
 static void print_game(const struct game *game)
@@ -103,18 +112,18 @@ static int64_t let_clients_in(struct app *app, int port_pipe)
 
 /* Each frame is one step of the game, however long it takes: the same seed gives the same game.
  * With nobody to wait for, the frames follow each other at once. */
-static int64_t run_frames(struct app *app, struct times *times)
+static int64_t run_frames(struct app *app, struct times *world, struct times *game)
 {
     int64_t next = eddy_loop_now(app->world);
     int64_t result = 0;
 
     for (int64_t i = 0; i < app->options.frames && app->signal == 0 && result >= 0; i++) {
-        result = timed_poll(times, app->world, app->options.budget);
+        result = timed_poll(world, app->world, app->options.budget);
         if (result >= 0) {
             result = game_settle(&app->game);
         }
         if (result >= 0) {
-            result = game_step(&app->game);
+            result = timed_step(game, &app->game);
         }
         if (app->house.port > 0) {
             next += STEP;
@@ -127,22 +136,40 @@ static int64_t run_frames(struct app *app, struct times *times)
     return result < 0 ? result : 0;
 }
 
-int64_t headless_run(struct app *app, int port_pipe)
+static int64_t run_and_print(struct app *app, int port_pipe, struct times *world,
+                             struct times *game)
 {
-    struct times times = {calloc((size_t)app->options.frames, sizeof *times.taken), 0};
-    int64_t result = times.taken != NULL ? let_clients_in(app, port_pipe) : -ENOMEM;
+    int64_t result = let_clients_in(app, port_pipe);
 
     if (result == 0) {
-        result = run_frames(app, &times);
+        result = run_frames(app, world, game);
     }
-    if (result == 0) {
-        if (app->options.clients > 0) {
-            printf("clients %" PRIu32 "\n", app->house.server.active);
-        }
-        print_game(&app->game);
-        print_times(&times, app->options.budget);
-        fflush(stdout);
+    if (result < 0) {
+        return result;
     }
-    free(times.taken);
+    if (app->options.clients > 0) {
+        printf("clients %" PRIu32 "\n", app->house.server.active);
+    }
+    print_game(&app->game);
+    print_times(world);
+    print_times(game);
+    fflush(stdout);
+    return 0;
+}
+
+int64_t headless_run(struct app *app, int port_pipe)
+{
+    size_t frames = (size_t)app->options.frames;
+    char budget[32];
+    struct times world = {"world", budget, calloc(frames, sizeof *world.taken), 0};
+    struct times game = {"game", "no budget", calloc(frames, sizeof *game.taken), 0};
+    int64_t result = -ENOMEM;
+
+    snprintf(budget, sizeof budget, "budget %" PRId64 " us", app->options.budget / 1000);
+    if (world.taken != NULL && game.taken != NULL) {
+        result = run_and_print(app, port_pipe, &world, &game);
+    }
+    free(world.taken);
+    free(game.taken);
     return result;
 }

@@ -19,8 +19,8 @@
  * A loop has no threads until the first job. They start as jobs come, up to the number of
  * eddy_offload_workers, and wait for more until the loop is freed. They have all signals blocked
  * but those of a crash (SIGSEGV and the like), and the stack size that is the system's default
- * (pthread_attr_init(3)). A program that offloads nothing, uses no files and no names, and neither
- * connects nor serves, is not linked with them.
+ * (pthread_attr_init(3)). A program that offloads nothing, uses no files and no names, and connects
+ * and serves by address alone (eddy_connect_to, eddy_serve_at), is not linked with them.
  */
 #ifndef EDDY_OFFLOAD_H
 #define EDDY_OFFLOAD_H
@@ -83,7 +83,9 @@ EDDY_API EDDY_MUST_USE int64_t eddy_offload_watched(eddy_coro *co, eddy_offload_
 EDDY_API void eddy_offload_progress(eddy_job *job, int64_t value);
 
 /* Sets how many threads the loop may have for eddy_offload: 1 to 1024, else -EINVAL; without it 4.
- * Those that are there stay: -EBUSY if they are more. -ENOMEM. Starts none. */
+ * Those that are there stay: -EBUSY if they are more. -ENOMEM. If it is raised, a thread is started
+ * for each work that waits for one, as far as the number allows; if the system refuses one, the work
+ * waits for those that run. */
 EDDY_API int eddy_offload_workers(eddy_loop *loop, unsigned count);
 
 #ifdef __cplusplus

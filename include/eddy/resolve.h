@@ -35,7 +35,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_resolve(eddy_coro *co, const char *host, int
                                             struct eddy_address *addresses, int most);
 
 /* Sets how many threads the loop may have for names: 1 to 1024, else -EINVAL; without it 4. Those
- * that are there stay: -EBUSY if they are more. -ENOMEM. Starts none. */
+ * that are there stay: -EBUSY if they are more. -ENOMEM. Starts those for which names wait, as
+ * eddy_offload_workers. */
 EDDY_API int eddy_resolve_workers(eddy_loop *loop, unsigned count);
 
 #ifdef __cplusplus

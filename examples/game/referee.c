@@ -227,5 +227,8 @@ void referee(eddy_coro *co)
         }
         eddy_await(eddy_sleep(co, 8 * EDDY_SECOND)); /* the picture shows the best scores */
     }
+eddy_finally: /* the level that is loaded is written into this frame; nothing, if it was joined */
+    eddy_cancel(self->next);
+    eddy_catch(self->result, eddy_join(co, self->next));
     eddy_end;
 }

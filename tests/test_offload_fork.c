@@ -153,7 +153,7 @@ static int raise_in_child(void *argument)
 
 test(a_number_that_is_raised_before_the_child_has_parted_starts_nothing_for_the_parents_work)
 {
-    start_all();
+    start_all_work();
     testing_expect_in_child(raise_in_child, NULL, 0);
     finish_all();
 }

@@ -73,6 +73,9 @@ typedef struct eddy_server {
  * bound again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
+    eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+                sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /*
  * eddy_serve_at(co, &server, &address, handler, .argument = value, ...): as eddy_serve, on an
@@ -90,9 +93,6 @@ typedef struct eddy_server {
  * current one. If it cannot be removed, the error goes to the error hook.
  */
 #define eddy_serve_at(co, server, address, ...) EDDY_SERVE_AT_(co, server, address, __VA_ARGS__, )
-#define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
-    eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
-                sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 #define EDDY_SERVE_AT_(co, server, address, name, ...)                                      \
     eddy_serve_at_(co, server, address, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                    sizeof(struct name), EDDY_STREAM_OFFSET_(name))

@@ -137,13 +137,6 @@ int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result)
     return result;
 }
 
-void eddy_limit_drop_all(struct eddy_task_record *task)
-{
-    while (innermost(task) != NULL) {
-        (void)pop(task, 0);
-    }
-}
-
 /* Makes sure that arming the task later cannot fail: it has an entry in the heap from now on. */
 static int reserve_entry(struct eddy_task_record *task, int64_t deadline)
 {

@@ -283,7 +283,8 @@ static void check_visitor(struct eddy_task_record *task, void *context)
                (!linked || task->timed.ready.link.next->prev == &task->timed.ready.link);
         break;
     case EDDY_TASK_DONE_:
-        good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm);
+        good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm) &&
+               !eddy_has(task, EDDY_TASK_LIMITS_); /* its frames have dropped theirs */
         break;
     case EDDY_TASK_RUNNING_:
     case EDDY_TASK_FREE_:

@@ -250,7 +250,6 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     struct eddy_task_record *joiner = eddy_owner_of(task);
     struct eddy_owner *owner = eddy_owner_of(task);
 
-    eddy_limit_drop_all(task);
     if (eddy_heap_has(&task->timed.alarm)) {
         eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
     }

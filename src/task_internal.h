@@ -370,7 +370,6 @@ bool eddy_limit_has_struck(const eddy_coro *co);
 
 /* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
 int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
-void eddy_limit_drop_all(struct eddy_task_record *task);
 
 /* ---- step.c (the trampoline) */
 

@@ -159,6 +159,20 @@ void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to,
     eddy_error_give(to, &passed);
 }
 
+void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+{
+    struct eddy_task_rare *rare = eddy_rare_make(to);
+    struct eddy_error_info own = {error, NULL, "", "", 0, NULL};
+    bool known = from != NULL && eddy_error_known(from, error);
+
+    if (known) {
+        eddy_error_pass(from, to, error);
+    }
+    if (rare != NULL) {
+        rare->caught = known ? eddy_extra(to)->error : own;
+    }
+}
+
 /* ---- what users see */
 
 void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *file, int line,

@@ -154,16 +154,25 @@ static int64_t collect_all(struct eddy_task_record *task, const eddy_task *tasks
 {
     bool cancelled = false;
     int64_t failures = 0;
+    size_t first = 0; /* of those that have failed */
 
     for (size_t i = 0; i < count; i++) {
         results[i] = eddy_task_outcome(tasks[i]);
-        failures += results[i] < 0;
         cancelled |= results[i] == -ECANCELED;
+        if (results[i] < 0 && failures++ == 0) {
+            first = i;
+        }
+    }
+    cancelled = cancelled && eddy_has(task, EDDY_TASK_PASSED_);
+    if (failures > 0 && !cancelled) {
+        eddy_error_hand_over(tasks[first].record, task, results[first]);
+    }
+    for (size_t i = 0; i < count; i++) {
         if (tasks[i].record != NULL) {
             eddy_task_release(tasks[i].record);
         }
     }
-    return cancelled && eddy_has(task, EDDY_TASK_PASSED_) ? -ECANCELED : failures;
+    return cancelled ? -ECANCELED : failures;
 }
 
 static int cancel_each(struct eddy_task_record *task)

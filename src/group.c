@@ -108,19 +108,25 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
 }
 
 /* Policy KEEP: takes the result that comes next, if there is one. */
-static bool take_next(eddy_group *group, int64_t *result)
+static bool take_next(eddy_group *group, struct eddy_task_record *taker, int64_t *result)
 {
-    struct eddy_link *link = eddy_list_first(&group->ended);
+    struct eddy_link *link = group->unstarted > 0 ? NULL : eddy_list_first(&group->ended);
+    struct eddy_task_record *child = link != NULL ? child_of(link) : NULL;
 
     if (group->unstarted > 0) {
         *result = group->error;
         group->error = --group->unstarted > 0 ? group->error : 0;
-    } else if (link != NULL) {
-        *result = child_of(link)->in.result;
+    } else if (child != NULL) {
+        *result = child->in.result;
         eddy_list_remove(link);
-        eddy_task_release(child_of(link));
     } else {
         return false;
+    }
+    if (*result < 0) {
+        eddy_error_hand_over(child, taker, *result);
+    }
+    if (child != NULL) {
+        eddy_task_release(child);
     }
     if (group->count == 0 && group->unstarted == 0 && eddy_list_empty(&group->ended)) {
         drop_guard(group);
@@ -138,7 +144,7 @@ static void wake_waiter(eddy_group *group)
 
     if (waiter->wait == &next_kind) {
         group->waiter = NULL;
-        (void)take_next(group, waiter->with.value);
+        (void)take_next(group, waiter, waiter->with.value);
         eddy_wake(waiter, 1);
     } else if (group->count == 0) {
         cancelled = group->cancelled && eddy_has(waiter, EDDY_TASK_PASSED_);
@@ -318,7 +324,7 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
     if (group->waiter != NULL) {
         return -EBUSY;
     }
-    if (take_next(group, result)) {
+    if (take_next(group, co->task, result)) {
         return eddy_done(co, 1);
     }
     if (group->count == 0) {

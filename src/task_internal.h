@@ -273,6 +273,10 @@ void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_e
 void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given);
 void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error);
 
+/* Likewise of an error that comes to `to` as a value: it counts as caught. `from` may be NULL. */
+void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to,
+                          int64_t error);
+
 /* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
 

@@ -94,9 +94,9 @@ EDDY_API EDDY_MUST_USE int64_t eddy_group_wait(eddy_coro *co, eddy_group *group)
 
 /* Policy EDDY_GROUP_KEEP: waits until a task of the group ends, or takes the one that ended first
  * of those that were not taken: returns 1, and its result is in *result. 0: there is no task left.
- * Spawns that failed come first. -EINVAL: another policy; -EBUSY: another task waits for the
- * group. A cancel or time-out only ends the wait and takes nothing. `result` must not lie on the C
- * stack. */
+ * Spawns that failed come first. If the result is an error, eddy_error(co) tells its text and where
+ * it began. -EINVAL: another policy; -EBUSY: another task waits for the group. A cancel or time-out
+ * only ends the wait and takes nothing. `result` must not lie on the C stack. */
 EDDY_API EDDY_MUST_USE int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result);
 
 /* Cancels all tasks of the group; it takes no more until eddy_group_wait has returned, or

@@ -59,6 +59,16 @@ test(nothing_of_blocks_and_groups_is_lost)
     sweep_all(compose_scenarios);
 }
 
+test(nothing_of_readers_and_blocks_with_streams_is_lost)
+{
+    sweep_all(reader_scenarios);
+}
+
+test(nothing_beside_the_loop_is_lost)
+{
+    sweep_all(beside_scenarios);
+}
+
 /* ---- any number of cancels at any points; EDDY_TEST_SEED repeats a failure */
 
 static void disturb_at_random(const struct scenario *scenarios, uint64_t seed)
@@ -86,6 +96,8 @@ test(whatever_is_cancelled_at_random_nothing_is_lost)
         disturb_at_random(task_scenarios, seed);
         disturb_at_random(compose_scenarios, seed);
         disturb_at_random(stream_scenarios, seed);
+        disturb_at_random(reader_scenarios, seed);
+        disturb_at_random(beside_scenarios, seed);
     }
 }
 
@@ -96,6 +108,8 @@ int main(void)
         testing_case(nothing_that_tasks_do_together_is_lost),
         testing_case(nothing_of_the_outside_world_is_lost),
         testing_case(nothing_of_blocks_and_groups_is_lost),
+        testing_case(nothing_of_readers_and_blocks_with_streams_is_lost),
+        testing_case(nothing_beside_the_loop_is_lost),
         testing_case(whatever_is_cancelled_at_random_nothing_is_lost),
     };
 

@@ -45,6 +45,16 @@ test(without_memory_nothing_of_blocks_and_groups_is_lost)
     sweep_all(compose_scenarios);
 }
 
+test(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost)
+{
+    sweep_all(reader_scenarios);
+}
+
+test(without_memory_nothing_beside_the_loop_is_lost)
+{
+    sweep_all(beside_scenarios);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -52,6 +62,8 @@ int main(void)
         testing_case(without_memory_nothing_that_tasks_do_together_is_lost),
         testing_case(without_memory_nothing_of_the_outside_world_is_lost),
         testing_case(without_memory_nothing_of_blocks_and_groups_is_lost),
+        testing_case(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost),
+        testing_case(without_memory_nothing_beside_the_loop_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,8 @@ struct eddy_done_callback {
 
 /* Runs function(callback) once when the task has ended, however it ends: in the batch after its
  * last step, as a callback of the loop; at once in that way if it has ended already. A task may
- * have any number of them, which run in the order in which they were set, before whoever joins it.
- * Not if the loop is freed first. 0; -ESRCH: no such task; -EBUSY: `callback` is set already;
+ * have any number of them, which run in the order in which they were set, before whoever waited for
+ * it. Not if the loop is freed first. 0; -ESRCH: no such task; -EBUSY: `callback` is set already;
  * -ENOMEM. */
 EDDY_API int eddy_task_on_done(eddy_task task, eddy_done_callback *callback,
                                eddy_done_callback_fn *function);

@@ -1,7 +1,6 @@
 #include "scenarios.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <dirent.h>
 
 #include "task_internal.h"
 
@@ -18,8 +17,10 @@ static struct {
     bool running;
     bool carried_on; /* a role has caught the cancel */
     uint64_t chaos;
-    int cancels;  /* that came after a first */
-    bool stopped; /* the tasks that were left have been cancelled */
+    int cancels;        /* that came after a first */
+    bool stopped;       /* the tasks that were left have been cancelled */
+    void (*work)(void); /* beside the loop; or NULL */
+    void (*let_go)(void);
     int ended[MOST_ROLES];
     int64_t result[MOST_ROLES];
 } play;
@@ -38,6 +39,9 @@ static const char *const kind_names[] = {"undisturbed",
 
 void scenario_failed(const char *what, const char *file, int line)
 {
+    if (play.let_go != NULL) {
+        play.let_go();
+    }
     fail_msg("%s:%d: EDDY_TEST_SEED=%llu: %s: %s, task %u, turn %u: %s", file, line,
              (unsigned long long)play.disturbance.chaos_seed, play.scenario->name,
              kind_names[play.disturbance.kind], play.disturbance.task, play.disturbance.turn, what);
@@ -52,6 +56,12 @@ void scenario_closed(void)
 {
     play.closed++;
     scenario_assert(play.closed <= play.opened);
+}
+
+void scenario_works_beside(void (*work)(void), void (*let_go)(void))
+{
+    play.work = work;
+    play.let_go = let_go;
 }
 
 int64_t scenario_result(int id)
@@ -268,6 +278,9 @@ static struct scenario_end run_turns(void)
             end.disturbed = true;
         }
         idle = testing_turn() > 0 ? 0 : idle + 1;
+        if (play.work != NULL) {
+            play.work();
+        }
         if (idle == PATIENCE) {
             scenario_assert(!play.stopped);
             play.stopped = true;
@@ -331,22 +344,37 @@ static void check_end(bool disturbed)
     testing.errors.count = 0;
 }
 
-/* The number that the next fd gets: the same as before, if none was left open. */
-static int next_fd(void)
+static int count_fds(void)
 {
-    int fd = dup(STDERR_FILENO);
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
 
-    assert_true(fd >= 0);
-    close(fd);
-    return fd;
+    assert_non_null(directory);
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* Signals and threads are the loop's as long as it lives: what is left open shows when it is freed. */
+static void free_loop(int fds)
+{
+    if (play.let_go != NULL) {
+        play.let_go();
+    }
+    testing_free();
+    scenario_assert(count_fds() == fds);
 }
 
 struct scenario_end scenario_run(const struct scenario *scenario, struct disturbance disturbance)
 {
     struct scenario_end end;
     unsigned calls;
-    int fd;
+    int fds;
 
+    testing_free();
+    fds = count_fds();
     memset(&play, 0, sizeof play);
     play.scenario = scenario;
     play.disturbance = disturbance;
@@ -355,8 +383,7 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     testing.options.flags = EDDY_LOOP_CHECK; /* poisoning the stack takes most of the time */
     testing.options.shuffle_seed = disturbance.shuffle_seed;
     testing.options.allocate = allocate;
-    testing_reopen();
-    fd = next_fd();
+    assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
     scenario->set_up();
     calls = testing.memory.calls;
     if (disturbance.kind == ALLOCATION) {
@@ -376,8 +403,7 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     play.running = false;
     testing_fail_allocation(0);
     check_end(end.disturbed);
-    assert_int_equal(next_fd(), fd);
-    testing_free();
+    free_loop(fds);
     assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
     return end;
 }

@@ -27,6 +27,8 @@ extern const struct scenario line_scenarios[];
 extern const struct scenario task_scenarios[];
 extern const struct scenario compose_scenarios[];
 extern const struct scenario stream_scenarios[];
+extern const struct scenario reader_scenarios[];
+extern const struct scenario beside_scenarios[];
 
 /* What a scenario's frame has to clean up: opened when it begins, closed in its finally. */
 void scenario_opened(void);
@@ -40,6 +42,10 @@ void scenario_closed(void);
         }                                                    \
     } while (0)
 void scenario_failed(const char *what, const char *file, int line);
+
+/* To be called by a set_up: `work` runs after every turn, and does what threads do meanwhile;
+ * `let_go` when the scenario is over, or has failed: then no thread waits for it any more. */
+void scenario_works_beside(void (*work)(void), void (*let_go)(void));
 
 /* To be called where a role has caught a cancel and goes on: a deadline may strike afterwards. */
 void scenario_carries_on(void);

@@ -1,7 +1,9 @@
-/* Scenarios of blocks that have a deadline or own tasks, and of waits that own none. */
+/* Scenarios of blocks that have a deadline or own tasks, of waits that own none, of frames that are the
+ * caller's, and of callbacks. */
 #include "scenarios.h"
 
 #include "eddy/as_completed.h"
+#include "eddy/done_callback.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
 #include "eddy/wait_tasks.h"
@@ -217,11 +219,111 @@ eddy_finally:
 }
 scenario_role(waits);
 
+/* ---- frames in memory of the caller's */
+
+eddy_frame(lends) {
+    eddy_coro co;
+    int id;
+    eddy_task task;
+    int64_t rc;
+    struct member spawned, called;
+};
+
+static void lends(eddy_coro *co)
+{
+    eddy_begin(lends);
+    self->task = eddy_spawn_in(co, &self->spawned, member, .times = 4, .result = 4);
+    eddy_await(self->rc, eddy_call_in(co, &self->called, member, .times = 2, .result = 2));
+    scenario_assert(self->rc == 2);
+    eddy_await(self->rc, eddy_call_in(co, &self->called, member, .times = 1, .result = 1));
+    scenario_assert(self->rc == 1);
+    eddy_await(self->rc, eddy_join(co, self->task));
+    scenario_assert(self->rc == 4);
+    eddy_return(0);
+eddy_finally:
+    (void)eddy_cancel(self->task); /* it must not outlive the frame */
+    eddy_catch(self->rc, eddy_join(co, self->task));
+    scenario_assert(eddy_task_done(self->task));
+    eddy_end;
+}
+scenario_role(lends);
+
+/* ---- callbacks for the end of a task: of two, the second is stopped */
+
+enum { HEARERS = 2, ENDS = 2 };
+
+static struct end {
+    eddy_done_callback callback;
+    bool set;
+    int told;
+} all_ends[HEARERS][ENDS];
+
+static void reset_ends(void)
+{
+    reset();
+    memset(all_ends, 0, sizeof all_ends);
+}
+
+static void on_done(eddy_done_callback *callback)
+{
+    struct end *end = callback->user;
+
+    end->told++;
+}
+
+eddy_frame(hears) {
+    eddy_coro co;
+    int id;
+    int i;
+    int64_t rc;
+    eddy_task tasks[ENDS];
+};
+
+static void set_callbacks(struct hears *self)
+{
+    for (int i = 0; i < ENDS; i++) {
+        struct end *end = &all_ends[self->id][i];
+        end->callback.user = end;
+        end->set = eddy_task_on_done(self->tasks[i], &end->callback, on_done) == 0;
+        scenario_assert(end->set || scenario_lacks_memory());
+    }
+}
+
+/* In the turn after the task's last, its callback has run, once and with its result, or never will. */
+static void hears(eddy_coro *co)
+{
+    const struct end *end;
+
+    eddy_begin(hears);
+    for (int i = 0; i < ENDS; i++) {
+        self->tasks[i] = eddy_spawn(co, member, .times = 3 - i, .result = i);
+    }
+    set_callbacks(self);
+    eddy_await(eddy_sleep(co, TICK));
+    eddy_done_callback_stop(&all_ends[self->id][1].callback);
+    all_ends[self->id][1].set = false;
+    eddy_await(eddy_wait(co, self->tasks, ENDS, EDDY_WAIT_ALL));
+eddy_finally:
+    for (self->i = 0; self->i < ENDS; self->i++) {
+        (void)eddy_cancel(self->tasks[self->i]);
+        eddy_catch(self->rc, eddy_join(co, self->tasks[self->i]));
+        eddy_await(eddy_pause(co)); /* it may have ended in this very turn, */
+        eddy_await(eddy_pause(co)); /* and the next may be shuffled */
+        end = &all_ends[self->id][self->i];
+        scenario_assert(end->told == end->set);
+        scenario_assert(!end->set || end->callback.result == self->rc);
+    }
+    eddy_end;
+}
+scenario_role(hears);
+
 const struct scenario compose_scenarios[] = {
     {"block with a group", reset, {play_with_group}, check},
     {"block with a group that fails", reset, {play_fails_in_group}, check_failure},
     {"kept results", reset, {play_takes_results, play_takes_results}, check},
     {"block with a deadline", reset, {play_has_its_way, play_has_its_way}, check},
     {"waits", reset, {play_waits, play_waits}, check},
+    {"frames of the caller's", reset, {play_lends, play_lends}, check},
+    {"callbacks at the end", reset_ends, {play_hears, play_hears}, check},
     {NULL, NULL, {NULL}, NULL},
 };

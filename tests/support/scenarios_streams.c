@@ -1,4 +1,5 @@
 /* Scenarios of what goes to the outside world. */
+#include "ends.h"
 #include "scenarios.h"
 
 #include <sys/socket.h>
@@ -13,16 +14,14 @@
 #include "eddy/stream.h"
 #include "support/net.h"
 
-/* Two pairs of sockets; all four ends are streams. */
-static eddy_stream ends[4];
+eddy_stream ends[4];
 static size_t sent, received; /* bytes, in order: each is the low byte of its offset */
 
-static void open_ends(void)
+void ends_open(void)
 {
     int fds[2];
 
     memset(ends, 0, sizeof ends);
-    sent = received = 0;
     for (int i = 0; i < 4; i += 2) {
         testing_socketpair(fds);
         for (int k = 0; k < 2; k++) {
@@ -32,6 +31,12 @@ static void open_ends(void)
             }
         }
     }
+}
+
+static void open_ends(void)
+{
+    ends_open();
+    sent = received = 0;
 }
 
 static void receive(const char *data, size_t size)
@@ -53,7 +58,7 @@ static void receive_rest(const eddy_stream *stream)
     }
 }
 
-static void close_ends(void)
+void ends_close(void)
 {
     for (int i = 0; i < 4; i++) {
         eddy_stream_close(&ends[i]);
@@ -129,7 +134,7 @@ static void check_bytes(void)
     if (!scenario_lacks_memory()) {
         scenario_assert(received == sent);
     }
-    close_ends();
+    ends_close();
 }
 
 /* ---- lines through a reader */
@@ -214,7 +219,7 @@ static void check_lines(void)
         lines_read += rest[i] == '\n';
     }
     scenario_assert(lines_read == lines_sent);
-    close_ends();
+    ends_close();
 }
 
 /* ---- records that are longer than the reader's buffer */
@@ -327,7 +332,7 @@ static void check_copy(void)
         receive_rest(&ends[1]);
         scenario_assert(received == sent);
     }
-    close_ends();
+    ends_close();
 }
 
 /* ---- an echo server and its clients (chapter 8) */

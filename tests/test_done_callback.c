@@ -62,6 +62,17 @@ test(a_callback_gets_the_result_of_a_task_that_is_joined_and_of_one_that_is_deta
     testing_assert_log("first=3@2");
 }
 
+test(who_joins_a_task_in_the_turn_of_its_end_does_not_wait_for_its_callbacks)
+{
+    eddy_task task = start(returns, .result = 3);
+
+    clear();
+    assert_int_equal(eddy_task_on_done(task, &first, log_done), 0);
+    assert_int_equal(run(joins, .task = task), 0);
+    testing_run();
+    testing_assert_log("joined=3@0 first=3@0");
+}
+
 test(a_task_that_is_cancelled_before_its_first_step_runs_its_callbacks)
 {
     eddy_task task = start(sleeps, .seconds = 1);
@@ -233,6 +244,7 @@ int main(void)
         testing_case(callbacks_run_in_order_when_the_task_has_ended_before_who_joins_it),
         testing_case(
             a_callback_gets_the_result_of_a_task_that_is_joined_and_of_one_that_is_detached),
+        testing_case(who_joins_a_task_in_the_turn_of_its_end_does_not_wait_for_its_callbacks),
         testing_case(a_task_that_is_cancelled_before_its_first_step_runs_its_callbacks),
         testing_case(a_callback_for_a_task_that_has_ended_runs_in_the_next_turn),
         testing_case(a_callback_that_is_stopped_never_runs),

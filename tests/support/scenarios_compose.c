@@ -289,7 +289,7 @@ static void set_callbacks(struct hears *self)
     }
 }
 
-/* In the turn after the task's last, its callback has run, once and with its result, or never will. */
+/* Two turns after the task's end its callback has run, once and with its result, or never will. */
 static void hears(eddy_coro *co)
 {
     const struct end *end;

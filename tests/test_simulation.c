@@ -1,54 +1,11 @@
 /* Random programs of tasks over all primitives, in virtual time, agree in every result and in all
  * that is left with a simple model. EDDY_TEST_SEED repeats a failure, or tries what nobody has
  * tried; EDDY_TEST_SEEDS says how many seeds from there on. */
-#include "support/model.h"
-#include "support/tasks.h"
+#include "support/simulation.h"
 
 #include <stdlib.h>
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
-#include "eddy/event.h"
-#include "eddy/future.h"
-#include "eddy/gather.h"
-#include "eddy/group.h"
-#include "eddy/lock.h"
-#include "eddy/queue.h"
-#include "eddy/semaphore.h"
-
-enum { STEPS = 25, SEEDS = 10000, CHILDREN = 2 };
-
-static struct {
-    uint64_t seed, state;
-    struct model model;
-    eddy_lock locks[MODEL_LOCKS];
-    eddy_cond cond;
-    eddy_semaphore semaphore;
-    eddy_queue queue;
-    eddy_event event;
-    eddy_future future;
-    eddy_barrier barrier;
-    eddy_task tasks[MODEL_ACTORS];
-    eddy_task children[MODEL_ACTORS][CHILDREN]; /* that they join, or {0} */
-    eddy_group groups[MODEL_ACTORS];
-    bool runs[MODEL_ACTORS];
-    int running;
-    int next_item;
-    int64_t next_nanosecond; /* makes all times different */
-    unsigned operations, interrupted;
-} sim;
-
-static unsigned below(unsigned limit)
-{
-    return (unsigned)(testing_random(&sim.state) % limit);
-}
-
-#define check(condition)                                                                   \
-    do {                                                                                   \
-        if (!(condition)) {                                                                \
-            fail_msg("EDDY_TEST_SEED=%llu: %s", (unsigned long long)sim.seed, #condition); \
-        }                                                                                  \
-    } while (0)
+enum { STEPS = 25, SEEDS = 10000 };
 
 /* A time from now on, that is no other's. */
 static int64_t some_time(void)
@@ -94,259 +51,6 @@ static void check_objects(void)
     check_line(&model->barrier_line, &sim.barrier.waiters);
 }
 
-/* ---- what actors do */
-
-enum operation {
-    PAUSE,
-    SLEEP,
-    ACQUIRE,
-    WAIT_COND,
-    TAKE_PERMIT,
-    PUT,
-    GET,
-    WAIT_EVENT,
-    WAIT_FUTURE,
-    MEET,
-    JOIN_QUEUE,
-    CALL,
-    JOIN,
-    GATHER, /* of two tasks */
-    WAIT_GROUP,
-    WAITING_OPERATIONS,
-    RELEASE = WAITING_OPERATIONS,
-    NOTIFY,
-    GIVE_PERMIT,
-    TASK_DONE,
-    SHUT_DOWN,
-    SET_EVENT,
-    CLEAR_EVENT,
-    SET_FUTURE,
-    RESET_FUTURE,
-    BREAK,
-    RESET_BARRIER,
-    CANCEL,
-    OPERATIONS
-};
-
-eddy_frame(child) {
-    eddy_coro co;
-    int64_t duration;
-    int64_t result;
-};
-
-static void child(eddy_coro *co)
-{
-    eddy_begin(child);
-    eddy_await(eddy_sleep(co, self->duration));
-    eddy_return(self->result);
-    eddy_end;
-}
-
-eddy_frame(actor) {
-    eddy_coro co;
-    int number;
-    int steps;
-    int permits;
-    enum operation operation;
-    int lock;
-    int item;
-    int64_t limit;
-    int64_t duration;
-    int64_t other_duration; /* of the second task */
-    int64_t rc;
-    int64_t expected;
-};
-
-static void cancel_actor(int number)
-{
-    const eddy_task *its = sim.children[number];
-
-    if (sim.runs[number]) {
-        if (eddy_task_done(its[0]) && eddy_task_done(its[1])) {
-            model_child_ended(&sim.model, number);
-        }
-        model_cancel(&sim.model, number);
-        check(eddy_cancel(sim.tasks[number]) == 0);
-    }
-}
-
-/* Operations that never wait. */
-static void act(eddy_coro *co, struct actor *self)
-{
-    struct model *model = &sim.model;
-    int most = (int)below(3);
-
-    switch (self->operation) {
-    case RELEASE:
-        check(eddy_lock_release(co, &sim.locks[self->lock]) ==
-              model_release(model, self->number, self->lock));
-        break;
-    case NOTIFY:
-        check(eddy_cond_notify(co, &sim.cond, most) == model_notify(model, self->number, most));
-        break;
-    case GIVE_PERMIT:
-        if (self->permits > 0) {
-            self->permits--;
-            model_give_permit(model);
-            check(eddy_semaphore_release(&sim.semaphore) == 0);
-        }
-        break;
-    case TASK_DONE:
-        check(eddy_queue_task_done(&sim.queue) == model_task_done(model));
-        break;
-    case SHUT_DOWN:
-        if (below(20) == 0) {
-            bool drop = below(2) == 0;
-            model_shut_down(model, drop);
-            eddy_queue_shutdown(&sim.queue, drop ? EDDY_QUEUE_DROP : EDDY_QUEUE_DRAIN);
-        }
-        break;
-    case SET_EVENT:
-        model_set_event(model);
-        eddy_event_set(&sim.event);
-        break;
-    case CLEAR_EVENT:
-        model->set = false;
-        eddy_event_clear(&sim.event);
-        break;
-    case SET_FUTURE:
-        check(eddy_future_set(&sim.future, self->item) == model_set_future(model, self->item));
-        break;
-    case RESET_FUTURE:
-        model->done = false;
-        eddy_future_reset(&sim.future);
-        break;
-    case BREAK:
-        if (below(5) == 0) {
-            model_break(model, true);
-            eddy_barrier_abort(&sim.barrier);
-        }
-        break;
-    case RESET_BARRIER:
-        model_break(model, false);
-        eddy_barrier_reset(&sim.barrier);
-        break;
-    case CANCEL:
-        cancel_actor((int)below(MODEL_ACTORS));
-        break;
-    default:
-        break;
-    }
-}
-
-static int64_t later(const struct actor *self)
-{
-    return self->duration > self->other_duration ? self->duration : self->other_duration;
-}
-
-static void begin_in_model(struct actor *self, int64_t now)
-{
-    struct model *model = &sim.model;
-    int number = self->number;
-
-    switch (self->operation) {
-    case SLEEP:
-        model_sleep(model, number, now + self->duration);
-        break;
-    case ACQUIRE:
-        model_acquire(model, number, self->lock);
-        break;
-    case WAIT_COND:
-        model_wait_cond(model, number);
-        break;
-    case TAKE_PERMIT:
-        model_take_permit(model, number);
-        break;
-    case PUT:
-        model_put(model, number, self->item);
-        break;
-    case GET:
-        model_get(model, number);
-        break;
-    case WAIT_EVENT:
-        model_wait_event(model, number);
-        break;
-    case WAIT_FUTURE:
-        model_wait_future(model, number);
-        break;
-    case MEET:
-        model_meet(model, number);
-        break;
-    case JOIN_QUEUE:
-        model_join_queue(model, number);
-        break;
-    case CALL:
-        model_call(model, number, now + self->duration, self->item);
-        break;
-    case JOIN:
-        model_join(model, number, now + self->duration, self->item);
-        break;
-    case GATHER:
-    case WAIT_GROUP:
-        model_join(model, number, now + later(self), 0);
-        break;
-    default:
-        model_pause(model, number);
-        break;
-    }
-}
-
-static int64_t begin(eddy_coro *co, struct actor *self)
-{
-    switch (self->operation) {
-    case SLEEP:
-        return eddy_sleep(co, self->duration);
-    case ACQUIRE:
-        return eddy_lock_acquire(co, &sim.locks[self->lock]);
-    case WAIT_COND:
-        return eddy_cond_wait(co, &sim.cond);
-    case TAKE_PERMIT:
-        return eddy_semaphore_acquire(co, &sim.semaphore);
-    case PUT:
-        return eddy_queue_put(co, &sim.queue, &self->item);
-    case GET:
-        return eddy_queue_get(co, &sim.queue, &self->item);
-    case WAIT_EVENT:
-        return eddy_event_wait(co, &sim.event);
-    case WAIT_FUTURE:
-        return eddy_future_wait(co, &sim.future);
-    case MEET:
-        return eddy_barrier_wait(co, &sim.barrier);
-    case JOIN_QUEUE:
-        return eddy_queue_join(co, &sim.queue);
-    case CALL:
-        return eddy_call(co, child, .duration = self->duration, .result = self->item);
-    case JOIN:
-        return eddy_join(co, sim.children[self->number][0]);
-    case GATHER:
-        return eddy_gather(co, sim.children[self->number], CHILDREN);
-    case WAIT_GROUP:
-        return eddy_group_wait(co, &sim.groups[self->number]);
-    default:
-        return eddy_pause(co);
-    }
-}
-
-/* What it is to join. */
-static void spawn_children(eddy_coro *co, struct actor *self)
-{
-    eddy_task *its = sim.children[self->number];
-    eddy_group *group = &sim.groups[self->number];
-
-    memset(its, 0, sizeof sim.children[self->number]);
-    if (self->operation == WAIT_GROUP) {
-        its[0] = eddy_group_spawn(co, group, child, .duration = self->duration);
-        its[1] = eddy_group_spawn(co, group, child, .duration = self->other_duration);
-        return;
-    }
-    if (self->operation == JOIN || self->operation == GATHER) {
-        its[0] = eddy_spawn(co, child, .duration = self->duration, .result = self->item);
-    }
-    if (self->operation == GATHER) {
-        its[1] = eddy_spawn(co, child, .duration = self->other_duration);
-    }
-}
-
 /* Chooses what to do next, and begins it in the model. */
 static void choose(eddy_coro *co, struct actor *self)
 {
@@ -364,6 +68,7 @@ static void choose(eddy_coro *co, struct actor *self)
     self->duration = some_time();
     self->other_duration = some_time();
     self->limit = below(4) > 0 ? some_time() : EDDY_FOREVER;
+    self->in_block = below(2) > 0;
     if (self->operation >= WAITING_OPERATIONS) {
         act(co, self);
         return;
@@ -374,8 +79,7 @@ static void choose(eddy_coro *co, struct actor *self)
         self->operation = self->operation >= JOIN ? PAUSE : self->operation; /* spawns nothing */
         return;
     }
-    spawn_children(co, self);
-    begin_in_model(self, now);
+    begin_in_model(co, self, now);
 }
 
 static void compare(struct actor *self)
@@ -422,12 +126,9 @@ static void actor(eddy_coro *co)
     for (; self->steps > 0; self->steps--) {
         choose(co, self);
         if (self->operation < WAITING_OPERATIONS) {
-            if (self->limit == EDDY_FOREVER) {
-                eddy_catch(self->rc, begin(co, self));
-            } else {
-                eddy_catch(self->rc, eddy_wait_for(co, self->limit, begin(co, self)));
-            }
+            eddy_catch(self->rc, begin(co, self));
             compare(self);
+            leave_children(self);
         }
         check_objects();
     }

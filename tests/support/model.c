@@ -416,6 +416,32 @@ void model_child_ended(struct model *model, int actor)
     model->actors[actor].child_runs = false;
 }
 
+void model_await_ends(struct model *model, int actor, int item, int ends, int64_t outcome)
+{
+    model->actors[actor].kind = MODEL_ENDS;
+    model->actors[actor].item = item;
+    model->actors[actor].ends = ends;
+    model->actors[actor].outcome = outcome;
+}
+
+/* Also of tasks whose end nobody awaits any more. */
+void model_ended(struct model *model, int actor, int item)
+{
+    struct model_actor *it = &model->actors[actor];
+
+    if (waits(model, actor) && it->kind == MODEL_ENDS && it->item == item && --it->ends == 0) {
+        decide(model, actor, it->outcome);
+    }
+}
+
+void model_go_on(struct model *model, int actor)
+{
+    struct model_actor *it = &model->actors[actor];
+
+    it->decided = it->cancel ? -ECANCELED : MODEL_UNDECIDED;
+    it->cancel = false;
+}
+
 /* ---- cancels */
 
 static bool is_interruption(int64_t result)

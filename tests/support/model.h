@@ -35,6 +35,7 @@ enum model_kind {
     MODEL_FUTURE,
     MODEL_BARRIER,
     MODEL_JOIN, /* of one task or several */
+    MODEL_ENDS, /* of tasks that do not end with the wait */
     MODEL_QUEUE_JOIN
 };
 
@@ -54,7 +55,8 @@ struct model_actor {
     int64_t until;    /* of a sleep, of a call, or of the last child that it joins */
     int64_t decided;
     int64_t outcome;   /* of a condition, while it waits for the lock; of a call or a join */
-    int item;          /* to put, or got */
+    int item;          /* to put, or got; or of which tasks it awaits the ends, */
+    int ends;          /* and of how many */
     bool in_condition; /* it waits for the lock again, deaf */
     bool child_runs;   /* a child that it joins has not ended */
     bool cancel;       /* a cancel is pending */
@@ -106,6 +108,10 @@ void model_wait_future(struct model *model, int actor);
 void model_meet(struct model *model, int actor);
 void model_call(struct model *model, int actor, int64_t until, int64_t outcome);
 void model_join(struct model *model, int actor, int64_t until, int64_t outcome);
+void model_await_ends(struct model *model, int actor, int item, int ends, int64_t outcome);
+
+/* The actor goes on with another, under the same deadline. */
+void model_go_on(struct model *model, int actor);
 
 /* It has returned: what it must have returned. */
 int64_t model_end(struct model *model, int actor, int64_t now);
@@ -121,6 +127,7 @@ void model_set_event(struct model *model);
 int model_set_future(struct model *model, int64_t value);
 void model_break(struct model *model, bool broken);
 void model_child_ended(struct model *model, int actor);
+void model_ended(struct model *model, int actor, int item); /* of those it may await */
 void model_cancel(struct model *model, int actor);
 
 #endif

@@ -338,6 +338,7 @@ static void check_end(bool disturbed)
     scenario_assert(play.opened == play.closed);
     scenario_assert(!play.stopped || disturbed || scenario_lacks_memory());
     play.scenario->check();
+    scenario_assert(testing.loop->holds == 0 && testing.loop->references == 0);
     if (testing.errors.count != 0 && !scenario_lacks_memory()) {
         scenario_failed(testing.errors.text, __FILE__, __LINE__);
     }

@@ -339,6 +339,7 @@ static void hears(eddy_coro *co)
     self->set = self->id == 1 ? EDDY_SIGNAL(SIGUSR1) : all & ~EDDY_SIGNAL(SIGUSR1);
     while ((self->set & ~heard) != 0) {
         eddy_await(self->number, eddy_signal_wait(co, self->set));
+        scenario_assert((self->set & EDDY_SIGNAL(self->number)) != 0);
         hear(self->number);
         eddy_await(eddy_sleep(co, 3 * TICK));
     }

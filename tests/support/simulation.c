@@ -300,8 +300,11 @@ void begin_in_model(eddy_coro *co, struct actor *self, int64_t now)
 
 void leave_children(struct actor *self)
 {
-    for (int i = 0; self->operation >= SHIELD && i < CHILDREN; i++) {
-        (void)eddy_detach(sim.children[self->number][i]);
+    int count = self->operation > SHIELD ? CHILDREN : 1;
+
+    for (int i = 0; self->operation >= SHIELD && i < count; i++) {
+        bool joined = self->operation == SHIELD && self->rc == self->item;
+        check(eddy_detach(sim.children[self->number][i]) == (joined ? -ESRCH : 0));
     }
 }
 

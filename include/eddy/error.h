@@ -47,8 +47,8 @@ struct eddy_error_info {
 /* The error that the task's last eddy_catch or eddy_except has caught: valid, and its text, until
  * the next error of the task. Its code is 0 if it has caught none, or if there was no memory to
  * note it. Never NULL. An error that is a value counts as caught where it is handed over: by
- * eddy_group_next, and by eddy_gather_all (see there). Where nobody has raised such a one (a cancel,
- * a failed spawn), `function` and `file` are empty. */
+ * eddy_group_next, and by eddy_gather_all (see there). Where nobody has raised such a one (a
+ * cancel, a failed spawn), `function` and `file` are empty. */
 EDDY_API const struct eddy_error_info *eddy_error(eddy_coro *co);
 
 /* Private. */

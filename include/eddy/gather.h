@@ -22,8 +22,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks
  * (-ETIMEDOUT) if any has ended in that way, else as ever, and the cancel stays pending. Both
  * arrays must stay until then. Errors as eddy_gather's, and -ENOMEM; then none was touched.
  *
- * If it returns > 0, eddy_error(co) is the error of the first in the array that has failed, with its
- * text. For the texts of all: eddy_wait for the tasks with EDDY_WAIT_ALL, and eddy_join each. */
+ * If it returns > 0, eddy_error(co) is the error of the first in the array that has failed, with
+ * its text. For the texts of all: eddy_wait for the tasks with EDDY_WAIT_ALL, and eddy_join each. */
 EDDY_API EDDY_MUST_USE int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count,
                                                int64_t *results);
 

@@ -63,8 +63,9 @@ EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
                                            const struct iovec *pieces, int count);
 
 /* Waits until a read would not block (1), be it for data, the end or an error. Otherwise as
- * eddy_read. With eddy_try_read an idle connection needs no buffer. Right after the opening, or a read
- * that filled its buffer, it may say so in vain: eddy_try_read gives -EAGAIN, and the next one waits. */
+ * eddy_read. With eddy_try_read an idle connection needs no buffer. Right after the opening, or a
+ * read that filled its buffer, it may say so in vain: eddy_try_read gives -EAGAIN, and the next
+ * one waits. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
 /* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.

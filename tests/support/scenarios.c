@@ -358,7 +358,7 @@ static int count_fds(void)
     return count;
 }
 
-/* Signals and threads are the loop's as long as it lives: what is left open shows when it is freed. */
+/* Signals and threads are the loop's as long as it lives: what is left open shows afterwards. */
 static void free_loop(int fds)
 {
     if (play.let_go != NULL) {

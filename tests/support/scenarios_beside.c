@@ -15,9 +15,9 @@
 #include "workers.h"
 
 /*
- * Threads that keep step with the turns: there is one worker, and each step of its work ends at a gate,
- * where it stands until the next turn is over. So in every turn a job is either queued, or at a
- * gate, or it has ended and the loop has not heard of it, and that is always the same.
+ * Threads that keep step with the turns: there is one worker, and each step of its work ends at a
+ * gate, where it stands until the next turn is over. So in every turn a job is either queued, or
+ * at a gate, or it has ended and the loop has not heard of it, and that is always the same.
  */
 
 static struct gate gate;

@@ -1,5 +1,5 @@
-/* Scenarios of blocks that have a deadline or own tasks, of waits that own none, of frames that are the
- * caller's, and of callbacks. */
+/* Scenarios of blocks that have a deadline or own tasks, of waits that own none, of frames that are
+ * the caller's, and of callbacks. */
 #include "scenarios.h"
 
 #include "eddy/as_completed.h"

@@ -109,8 +109,8 @@ unsigned below(unsigned limit);
 void act(eddy_coro *co, struct actor *self);
 void cancel_actor(int number);
 
-/* What may wait: in the model, after the tasks were started that it waits for; in the library, within
- * its limit. */
+/* What may wait: in the model, after the tasks were started that it waits for; in the library,
+ * within its limit. */
 void begin_in_model(eddy_coro *co, struct actor *self, int64_t now);
 EDDY_MUST_USE int64_t begin(eddy_coro *co, struct actor *self);
 

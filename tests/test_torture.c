@@ -4,7 +4,6 @@
 #include "support/echo.h"
 #include "support/net.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,19 +155,6 @@ static int64_t hold_conversation(void)
 
 /* ---- what must hold however it ends */
 
-static int count_open_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory) != NULL) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
-
 /* One side has failed: the other sees the connection end, or nothing more come. */
 static bool is_clear(int64_t result, int error)
 {
@@ -184,9 +170,9 @@ static void assert_clean(const char *what, unsigned k, bool on, int error, int64
         fail_msg("%s %u%s failed with %d: the result is %lld", what, k, from, error,
                  (long long)result);
     }
-    if (testing.memory.bytes != 0 || count_open_fds() != fds) {
+    if (testing.memory.bytes != 0 || net_count_open() != fds) {
         fail_msg("%s %u%s failed with %d: %zu bytes and %d fds leaked", what, k, from, error,
-                 testing.memory.bytes, count_open_fds() - fds);
+                 testing.memory.bytes, net_count_open() - fds);
     }
     if (eddy_io_started(&server.io) || server.active != 0 || begun != cleaned_up) {
         fail_msg("%s %u%s failed with %d: not all was closed", what, k, from, error);
@@ -217,7 +203,7 @@ static bool fail_allocation(unsigned k, bool on, int fds)
 
 static void fail_each_allocation(bool on)
 {
-    int fds = count_open_fds();
+    int fds = net_count_open();
     unsigned k = 1;
 
     while (fail_allocation(k, on, fds)) {
@@ -275,7 +261,7 @@ static bool fail_call(size_t which, unsigned k, bool on, int error, int64_t *res
 
 static void fail_each_call(int error, bool on)
 {
-    int fds = count_open_fds();
+    int fds = net_count_open();
     int64_t result;
 
     for (size_t which = 0; which < CALLS; which++) {

@@ -49,6 +49,9 @@ void net_reset_on_close(int fd);
 
 bool net_is_open(int fd);
 
+/* How many fds are open, of whatever kind, and a constant more. */
+int net_count_open(void);
+
 /* The byte at an offset of the pattern that big transfers are checked with. */
 unsigned char net_pattern(size_t offset);
 void net_fill(unsigned char *buffer, size_t offset, size_t size);

@@ -1,7 +1,6 @@
 #include "scenarios.h"
 
-#include <dirent.h>
-
+#include "support/net.h"
 #include "task_internal.h"
 
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
@@ -345,19 +344,6 @@ static void check_end(bool disturbed)
     testing.errors.count = 0;
 }
 
-static int count_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory) != NULL) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
-
 /* Signals and threads are the loop's as long as it lives: what is left open shows afterwards. */
 static void free_loop(int fds)
 {
@@ -365,7 +351,7 @@ static void free_loop(int fds)
         play.let_go();
     }
     testing_free();
-    scenario_assert(count_fds() == fds);
+    scenario_assert(net_count_open() == fds);
 }
 
 struct scenario_end scenario_run(const struct scenario *scenario, struct disturbance disturbance)
@@ -375,7 +361,7 @@ struct scenario_end scenario_run(const struct scenario *scenario, struct disturb
     int fds;
 
     testing_free();
-    fds = count_fds();
+    fds = net_count_open();
     memset(&play, 0, sizeof play);
     play.scenario = scenario;
     play.disturbance = disturbance;

@@ -27,7 +27,7 @@ test(a_cancel_goes_round_a_circle_of_joins_once)
     assert_int_equal(eddy_cancel(circle[0]), 0);
     assert_int_equal(eddy_cancel(circle[1]), 0);
     testing_turns();
-    assert_false(eddy_task_done(circle[0])); /* a deadlock, and no endless loop */
+    assert_false(eddy_task_done(circle[0]));           /* a deadlock, and no endless loop */
     assert_int_equal(eddy_loop_free(testing.loop), 0); /* which gives one of the joins up */
     testing.loop = NULL;
 }

@@ -130,6 +130,7 @@ static struct client *client_new(eddy_server *server, int fd)
         client_free(client);
         return NULL;
     }
+    eddy_place_note(server->loop, &client->stream.io, eddy_site_place(server->site));
     return client;
 }
 
@@ -207,7 +208,7 @@ static void on_retry(eddy_timer *timer)
  * starting it when memory is out cannot fail, for its entry in the heap is there. */
 static void set_retry(eddy_server *server, int64_t delay)
 {
-    (void)eddy_timer_start(server->loop, &server->retry, delay, on_retry);
+    (void)eddy_timer_start_own(server->loop, &server->retry, delay, on_retry);
 }
 
 /* Out of fds or memory: accepting again at once would spin, for the client still waits. */
@@ -329,7 +330,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
     server->path = NULL;
     result = bind_and_listen(server, fd);
     if (result == 0) {
-        result = eddy_timer_start(loop, &server->retry, EDDY_FOREVER, on_retry);
+        result = eddy_timer_start_own(loop, &server->retry, EDDY_FOREVER, on_retry);
     }
     if (result == 0) {
         result = eddy_io_watch(loop, &server->io, fd, EDDY_READ, EDDY_IO_LISTENER, on_listener);
@@ -344,6 +345,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
+    eddy_place_note(loop, &server->io, eddy_site_place(server->site));
     loop->references++; /* a client may come */
     return 0;
 }

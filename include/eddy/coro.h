@@ -336,10 +336,8 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     c;                                   \
     d;
 
-#define EDDY_STRING_2_(x) #x
-#define EDDY_STRING_(x) EDDY_STRING_2_(x)
 /* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */
-#define EDDY_SITE_(name) #name "\0" __FILE__ ":" EDDY_STRING_(__LINE__)
+#define EDDY_SITE_(name) #name "\0" EDDY_PLACE_
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
  * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */

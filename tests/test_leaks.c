@@ -270,7 +270,7 @@ test(among_many_each_is_told_with_its_own_start)
 test(what_was_stopped_takes_no_room_for_long)
 {
     static eddy_io io;
-    int line = __LINE__ + 6;
+    int line = __LINE__ + 7;
     int fds[2];
 
     memset(&anew, 0, sizeof anew);
@@ -285,7 +285,7 @@ test(what_was_stopped_takes_no_room_for_long)
     assert_int_equal(testing.loop->places.size, 64);
     assert_leaks("leak: a watcher is still started on fd %d (started at %s:%d)\n"
                  "leak: a timer is still started: 2.0 s left (started at %s:%d)\n",
-                 fds[0], __FILE__, line + 2, __FILE__, line + 1);
+                 fds[0], __FILE__, line, __FILE__, line - 1);
     close(fds[0]);
     close(fds[1]);
 }

@@ -218,11 +218,27 @@ def of_generator(task):
             yield record.dereference()
 
 
+def of_server(task):
+    """Of a client's record, link, server and task: a program may have a struct client of its own."""
+    record = lookup("eddy_task_record").pointer()
+    clients = object_of(task, "eddy_server")["clients"]
+    link = clients["next"]
+    while int(link) not in (0, int(clients.address)):
+        yield (link + 1).cast(record.pointer())[1].dereference()
+        link = link["next"]
+
+
+def waits_for_more(task):
+    """Than the tasks of whom it is known: a server that listens has to be closed, too."""
+    return kind_of(task) == "server" and int(object_of(task, "eddy_server")["io"]["loop"]) != 0
+
+
 ALL_OF = {
     "gather": of_array,
     "gather all": of_array,
     "wait for all": of_array,
     "group": of_group,
+    "server": of_server,
 }
 ANY_OF = {
     "wait for the first": of_array,
@@ -292,7 +308,11 @@ class Blocks:
             blockers = (index.get(int(blocker.address)) for blocker in who_must_act(task))
             edges.append(sorted(i for i in blockers if i is not None))
         self.tasks = tasks
-        self.blocker = {i: ends[0] for i, ends in enumerate(edges) if len(ends) == 1}
+        self.blocker = {
+            i: ends[0]
+            for i, ends in enumerate(edges)
+            if len(ends) == 1 and not waits_for_more(tasks[i])
+        }
         self.circle = {}
         self.circles = components(edges)
         for number, members in enumerate(self.circles, 1):

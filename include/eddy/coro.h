@@ -117,9 +117,9 @@ enum { EDDY_LEAVE_NORMAL_, EDDY_LEAVE_BREAK_, EDDY_LEAVE_UNWIND_ };
  * Records lie in pages, which begin with their loop: see eddy_task_loop. */
 struct eddy_task_record {
     struct eddy_timed timed; /* its place in the ready list or in a line, and in the heap */
-    uint32_t parent;         /* the number (its generation) of the task that spawned it; 0: none */
-    uint32_t since; /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
-    eddy_coro *top; /* the innermost frame: a wake-up resumes it directly */
+    uint32_t parent; /* the number (its generation) of who spawned it, or serves its client; or 0 */
+    uint32_t since;  /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
+    eddy_coro *top;  /* the innermost frame: a wake-up resumes it directly */
     const struct eddy_wait *wait; /* what kind of operation it waits for; NULL: none */
     union {
         void *object;   /* while it waits: on what */

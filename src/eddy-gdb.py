@@ -10,6 +10,7 @@ The library must have been built with debug information. Nothing is called in th
 import collections
 import os
 import signal
+import socket
 import time
 
 import gdb
@@ -477,10 +478,21 @@ def group_text(task):
     return count(int(object_of(task, "eddy_group")["count"]), "task")
 
 
+def address_text(address):
+    storage = address["storage"]
+    raw = bytes(gdb.selected_inferior().read_memory(int(storage.address), int(address["size"])))
+    if int(storage["ss_family"]) != socket.AF_UNIX:
+        return "port %d" % int.from_bytes(raw[2:4], "big")
+    path = raw[2:3].replace(b"\0", b"@") + raw[3:].split(b"\0")[0]
+    printable = (chr(byte) if 32 <= byte != 127 else "?" for byte in path)
+    return "unix:" + "".join(printable)
+
+
 def server_text(task):
     server = object_of(task, "eddy_server")
     closed = " is closed" if int(server["io"]["loop"]) == 0 else ""
-    return "port %d%s, %s" % (int(server["port"]), closed, count(int(server["active"]), "client"))
+    clients = count(int(server["active"]), "client")
+    return "%s%s, %s" % (address_text(server["address"]), closed, clients)
 
 
 # What the library's describe functions say, as far as it can be seen from outside.

@@ -1,6 +1,5 @@
 /* loop.h: EDDY_LOOP_REPORT_LEAKS, what is told when a loop is freed and something is left. */
-#include "support/net.h"
-#include "support/tasks.h"
+#include "support/leaks.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -8,35 +7,9 @@
 #include "eddy/group.h"
 #include "eddy/io.h"
 #include "eddy/lock.h"
-#include "eddy/server.h"
+#include "eddy/stream.h"
 #include "eddy/timer.h"
 #include "loop_internal.h"
-
-static char told[4096];
-
-static void keep_errors(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
-{
-    (void)loop;
-    (void)task;
-    assert_int_equal(code, -EBUSY);
-    snprintf(told + strlen(told), sizeof told - strlen(told), "%s\n", text);
-}
-
-static void report_leaks(void)
-{
-    told[0] = '\0';
-    testing.options.flags |= EDDY_LOOP_REPORT_LEAKS;
-    testing.options.on_error = keep_errors;
-    testing_reopen();
-}
-
-#define assert_leaks(...)                                   \
-    do {                                                    \
-        char expected_[1024];                               \
-        testing_free();                                     \
-        snprintf(expected_, sizeof expected_, __VA_ARGS__); \
-        assert_string_equal(told, expected_);               \
-    } while (0)
 
 test(a_task_that_nobody_has_joined_is_told_with_its_spawn)
 {
@@ -315,59 +288,6 @@ test(without_memory_for_more_places_those_that_are_known_are_told)
                  __FILE__, line_of_many, __FILE__, line);
 }
 
-/* ---- streams and servers */
-
-eddy_frame(handler) {
-    eddy_coro co;
-    eddy_stream *stream;
-};
-
-static void handler(eddy_coro *co)
-{
-    eddy_begin(handler);
-    eddy_end;
-}
-
-static eddy_server server;
-static int line_of_serve;
-
-eddy_frame(opens) {
-    eddy_coro co;
-};
-
-static void opens(eddy_coro *co)
-{
-    eddy_begin(opens);
-    line_of_serve = __LINE__ + 1;
-    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, handler));
-    eddy_end;
-}
-
-/* Their fds come in any order. */
-test(a_server_and_a_stream_that_are_not_closed_are_told_with_the_call_that_opened_them)
-{
-    static eddy_stream stream;
-    static struct eddy_idle idle;
-    char lines[2][256];
-    int line = __LINE__ + 7;
-    int fds[2];
-
-    memset(&server, 0, sizeof server);
-    testing_socketpair(fds);
-    report_leaks();
-    assert_int_equal(run(opens), 0);
-    assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
-    assert_int_equal(eddy_stream_idle_timeout(&stream, &idle, EDDY_SECOND), 0);
-    snprintf(lines[0], sizeof lines[0],
-             "leak: a stream is still open on fd %d (unix) (opened at %s:%d)\n", fds[0], __FILE__,
-             line);
-    snprintf(lines[1], sizeof lines[1],
-             "leak: a server still listens on fd %d (127.0.0.1:%d) (opened at %s:%d)\n",
-             server.io.fd, eddy_server_port(&server), __FILE__, line_of_serve);
-    assert_leaks("%s%s", lines[server.io.fd < fds[0]], lines[server.io.fd > fds[0]]);
-    close(fds[1]);
-}
-
 test(a_loop_that_leaves_nothing_tells_nothing_nor_does_one_without_the_flag)
 {
     report_leaks();
@@ -394,8 +314,6 @@ int main(void)
         testing_case(what_was_stopped_takes_no_room_for_long),
         testing_case(without_memory_for_its_place_a_timer_starts_and_is_told_without_one),
         testing_case(without_memory_for_more_places_those_that_are_known_are_told),
-        testing_case(
-            a_server_and_a_stream_that_are_not_closed_are_told_with_the_call_that_opened_them),
         testing_case(a_loop_that_leaves_nothing_tells_nothing_nor_does_one_without_the_flag),
     };
 

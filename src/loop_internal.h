@@ -162,7 +162,6 @@ struct eddy_loop {
     eddy_error_fn *on_error; /* NULL: standard error */
     void *user;
     bool reporting;            /* inside on_error */
-    struct eddy_places places; /* with EDDY_LOOP_REPORT_LEAKS */
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
@@ -180,6 +179,7 @@ struct eddy_loop {
     void (*trace)(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace_kind kind);
     void (*run_callback)(eddy_loop *loop, void (*function)(struct eddy_ready *ready),
                          struct eddy_ready *ready);
+    struct eddy_places places; /* with EDDY_LOOP_REPORT_LEAKS */
 
     struct epoll_event events[EVENTS_A_TURN];
 };

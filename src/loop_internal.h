@@ -161,7 +161,7 @@ struct eddy_loop {
 
     eddy_error_fn *on_error; /* NULL: standard error */
     void *user;
-    bool reporting;            /* inside on_error */
+    bool reporting; /* inside on_error */
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */

@@ -86,7 +86,7 @@ static int open_stream(eddy_coro *co, eddy_stream *stream, int fd, bool tcp)
 }
 
 static int64_t try_to_connect(eddy_coro *co, eddy_stream *stream,
-                              const struct eddy_address *address)
+                              const struct eddy_address *address, const char *place)
 {
     bool connecting = false;
     int64_t result = eddy_check(co);
@@ -103,6 +103,7 @@ static int64_t try_to_connect(eddy_coro *co, eddy_stream *stream,
     if (result < 0) {
         return result;
     }
+    eddy_place_note(stream->io.loop, &stream->io, place);
     if (!connecting) {
         return eddy_done(co, 0);
     }
@@ -123,6 +124,7 @@ eddy_frame(connect_when_it_has_room) {
     eddy_coro co;
     eddy_stream *stream;
     struct eddy_address address;
+    const char *place;
     int64_t delay;
     int64_t rc;
 };
@@ -133,17 +135,24 @@ static void connect_when_it_has_room(eddy_coro *co)
     do {
         eddy_await(eddy_sleep(co, self->delay));
         self->delay = self->delay * 2 < LAST_RETRY ? self->delay * 2 : LAST_RETRY;
-        eddy_catch(self->rc, try_to_connect(co, self->stream, &self->address));
+        eddy_catch(self->rc, try_to_connect(co, self->stream, &self->address, self->place));
     } while (has_no_room(&self->address, self->rc));
     eddy_return(self->rc);
     eddy_end;
 }
 
-int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream, const struct eddy_address *address)
+int64_t eddy_connect_to_(eddy_coro *co, eddy_stream *stream, const struct eddy_address *address,
+                         const char *place)
 {
-    int64_t result = try_to_connect(co, stream, address);
+    int64_t result = try_to_connect(co, stream, address, place);
 
-    return has_no_room(address, result) ? eddy_call(co, connect_when_it_has_room, .stream = stream,
-                                                    .address = *address, .delay = FIRST_RETRY)
-                                        : result;
+    return has_no_room(address, result)
+               ? eddy_call(co, connect_when_it_has_room, .stream = stream, .address = *address,
+                           .place = place, .delay = FIRST_RETRY)
+               : result;
+}
+
+int64_t(eddy_connect_to)(eddy_coro *co, eddy_stream *stream, const struct eddy_address *address)
+{
+    return eddy_connect_to_(co, stream, address, NULL);
 }

@@ -56,17 +56,23 @@ void eddy_describe_left(const eddy_loop *loop, int64_t deadline, char *text, siz
 
 /* ---- fds */
 
-/* A stream socket that has no peer and does not listen is on its way to one, of whom its own address
- * says nothing. */
-static bool is_its_address(const struct eddy_sys *sys, int fd)
+/* A stream socket that has no peer and does not listen is on its way to one: of whom its own address
+ * says nothing, but the kernel knows. */
+static int address_of(const struct eddy_sys *sys, int fd, struct eddy_address *address)
 {
+    struct sockaddr *raw = (struct sockaddr *)&address->storage;
     int type = 0;
     int listens = 0;
     socklen_t size = sizeof type;
+    int result = sys->getsockname(sys, fd, raw, &address->size);
 
-    return sys->getsockopt(sys, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-           sys->getsockopt(sys, fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
-           (type != SOCK_STREAM || listens != 0);
+    if (result < 0 || sys->getsockopt(sys, fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+        sys->getsockopt(sys, fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0) {
+        return -ENOTCONN;
+    }
+    return type == SOCK_STREAM && listens == 0
+               ? sys->getsockopt(sys, fd, SOL_SOCKET, SO_PEERNAME, raw, &address->size)
+               : 0;
 }
 
 void eddy_describe_fd(eddy_loop *loop, int fd, char *text, size_t size)
@@ -77,9 +83,9 @@ void eddy_describe_fd(eddy_loop *loop, int fd, char *text, size_t size)
     char name[EDDY_ADDRESS_TEXT];
     int result = sys->getpeername(sys, fd, raw, &address.size);
 
-    if (result < 0 && is_its_address(sys, fd)) {
+    if (result < 0) {
         address.size = sizeof address.storage;
-        result = sys->getsockname(sys, fd, raw, &address.size);
+        result = address_of(sys, fd, &address);
     }
     if (result < 0 || !eddy_address_format(&address, name, sizeof name)) {
         snprintf(text, size, "fd %d", fd);

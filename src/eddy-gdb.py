@@ -10,6 +10,7 @@ The library must have been built with debug information. Nothing is called in th
 import collections
 import os
 import signal
+import socket
 import time
 
 import gdb
@@ -218,11 +219,27 @@ def of_generator(task):
             yield record.dereference()
 
 
+def of_server(task):
+    """Of a client's record, link, server and task: a program may have a struct client of its own."""
+    record = lookup("eddy_task_record").pointer()
+    clients = object_of(task, "eddy_server")["clients"]
+    link = clients["next"]
+    while int(link) not in (0, int(clients.address)):
+        yield (link + 1).cast(record.pointer())[1].dereference()
+        link = link["next"]
+
+
+def waits_for_more(task):
+    """Than the tasks of whom it is known: a server that listens has to be closed, too."""
+    return kind_of(task) == "server" and int(object_of(task, "eddy_server")["io"]["loop"]) != 0
+
+
 ALL_OF = {
     "gather": of_array,
     "gather all": of_array,
     "wait for all": of_array,
     "group": of_group,
+    "server": of_server,
 }
 ANY_OF = {
     "wait for the first": of_array,
@@ -292,7 +309,11 @@ class Blocks:
             blockers = (index.get(int(blocker.address)) for blocker in who_must_act(task))
             edges.append(sorted(i for i in blockers if i is not None))
         self.tasks = tasks
-        self.blocker = {i: ends[0] for i, ends in enumerate(edges) if len(ends) == 1}
+        self.blocker = {
+            i: ends[0]
+            for i, ends in enumerate(edges)
+            if len(ends) == 1 and not waits_for_more(tasks[i])
+        }
         self.circle = {}
         self.circles = components(edges)
         for number, members in enumerate(self.circles, 1):
@@ -457,10 +478,21 @@ def group_text(task):
     return count(int(object_of(task, "eddy_group")["count"]), "task")
 
 
+def address_text(address):
+    storage = address["storage"]
+    raw = bytes(gdb.selected_inferior().read_memory(int(storage.address), int(address["size"])))
+    if int(storage["ss_family"]) != socket.AF_UNIX:
+        return "port %d" % int.from_bytes(raw[2:4], "big")
+    path = raw[2:3].replace(b"\0", b"@") + raw[3:].split(b"\0")[0]
+    printable = (chr(byte) if 32 <= byte != 127 else "?" for byte in path)
+    return "unix:" + "".join(printable)
+
+
 def server_text(task):
     server = object_of(task, "eddy_server")
     closed = " is closed" if int(server["io"]["loop"]) == 0 else ""
-    return "port %d%s, %s" % (int(server["port"]), closed, count(int(server["active"]), "client"))
+    clients = count(int(server["active"]), "client")
+    return "%s%s, %s" % (address_text(server["address"]), closed, clients)
 
 
 # What the library's describe functions say, as far as it can be seen from outside.

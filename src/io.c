@@ -185,9 +185,20 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
     return result;
 }
 
-int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_io_fn *callback)
+int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_io_fn *callback,
+                   const char *place)
 {
-    return eddy_io_watch(loop, io, fd, events, EDDY_IO_CALLBACK, callback);
+    int result = eddy_io_watch(loop, io, fd, events, EDDY_IO_CALLBACK, callback);
+
+    if (result == 0) {
+        eddy_place_note(loop, io, place);
+    }
+    return result;
+}
+
+int(eddy_io_start)(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_io_fn *callback)
+{
+    return eddy_io_start_(loop, io, fd, events, callback, NULL);
 }
 
 int eddy_io_change(eddy_io *io, unsigned events)

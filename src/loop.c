@@ -109,6 +109,7 @@ static void fini(eddy_loop *loop)
     close_fd(loop, loop->epoll);
     eddy_fork_close(loop);
     eddy_timers_fini(loop);
+    eddy_places_fini(loop);
     eddy_pool_fini(&loop->pool);
     pool = loop->pool;
     eddy_pool_resize(&pool, loop, sizeof *loop, 0);

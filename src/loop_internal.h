@@ -59,6 +59,18 @@ struct eddy_io_slot {
     uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
 };
 
+/* Where what is started was started: a hash table of what it is of (leaks.c). */
+struct eddy_places {
+    struct eddy_place *entries; /* NULL: none; `place` NULL: nothing is known */
+    uint32_t size;              /* a power of two */
+    uint32_t used;              /* entries with an object, at most three of four */
+};
+
+struct eddy_place {
+    const void *object; /* a watcher or a timer, perhaps one that is gone; NULL: a free entry */
+    const char *place;
+};
+
 /* What eddy_loop_metrics tells; counted a turn or a system call and not a step, so that it costs
  * nothing, but for the wakes: one instruction each. */
 struct eddy_counts {
@@ -167,6 +179,7 @@ struct eddy_loop {
     void (*trace)(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace_kind kind);
     void (*run_callback)(eddy_loop *loop, void (*function)(struct eddy_ready *ready),
                          struct eddy_ready *ready);
+    struct eddy_places places; /* with EDDY_LOOP_REPORT_LEAKS */
 
     struct epoll_event events[EVENTS_A_TURN];
 };
@@ -333,7 +346,35 @@ int eddy_io_check(eddy_loop *loop);
 /* Tells the error hook of watchers, streams, servers and timers that nobody has stopped. */
 void eddy_report_leaks(eddy_loop *loop);
 
+void eddy_places_keep(eddy_loop *loop, const void *object, const char *place);
+void eddy_places_fini(eddy_loop *loop);
+
+static inline bool eddy_loop_reports_leaks(const eddy_loop *loop)
+{
+    return __builtin_expect((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0, 0);
+}
+
+/* Notes where a watcher or timer was started that just was. Without memory, or with `place` NULL,
+ * it is told without one. */
+static inline void eddy_place_note(eddy_loop *loop, const void *object, const char *place)
+{
+    if (eddy_loop_reports_leaks(loop)) {
+        eddy_places_keep(loop, object, place);
+    }
+}
+
 /* ---- timer.c */
+
+/* With any of these bits, each start of a timer looks at the heap. */
+enum {
+    EDDY_TIMER_PERIODIC = 1 << 0,
+    EDDY_TIMER_PLACED = 1 << 1, /* its place is noted, that of its last start */
+    EDDY_TIMER_OWN = 1 << 2     /* the library's: part of something else, and no leak by itself */
+};
+
+/* As eddy_timer_start, for a timer of the library's own. */
+int eddy_timer_start_own(eddy_loop *loop, eddy_timer *timer, int64_t delay,
+                         eddy_timer_fn *callback);
 
 /* What an alarm in the heap belongs to. */
 static inline struct eddy_timed *eddy_timed_of(struct eddy_alarm *alarm)

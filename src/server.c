@@ -19,7 +19,7 @@ static const int64_t LAST_RETRY = EDDY_SECOND;
 /* A client: owns the task that serves it. */
 struct client {
     void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
-    struct eddy_link link;
+    struct eddy_link link; /* eddy-gdb.py knows these three */
     eddy_server *server;
     struct eddy_task_record *task;
     eddy_stream stream;
@@ -130,6 +130,7 @@ static struct client *client_new(eddy_server *server, int fd)
         client_free(client);
         return NULL;
     }
+    eddy_place_note(server->loop, &client->stream.io, eddy_site_place(server->site));
     return client;
 }
 
@@ -150,6 +151,7 @@ static int client_start(eddy_server *server, int fd)
     }
     *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
     client->task = task.record;
+    task.record->parent = server->parent;
     eddy_set(task.record, EDDY_TASK_OWNED_);
     eddy_owner_set(task.record, client);
     eddy_list_append(&server->clients, &client->link);
@@ -158,17 +160,27 @@ static int client_start(eddy_server *server, int fd)
     return 0;
 }
 
-static void cancel_clients(eddy_server *server)
+static struct client *client_of(struct eddy_link *link)
 {
-    struct eddy_link *clients = &server->clients;
+    return (struct client *)(void *)((char *)link - offsetof(struct client, link));
+}
+
+static void each_client(const eddy_server *server, eddy_blocker_fn *visit, void *context)
+{
+    const struct eddy_link *clients = &server->clients;
 
     if (eddy_list_empty(clients)) {
         return;
     }
     for (struct eddy_link *link = clients->next; link != clients; link = link->next) {
-        eddy_cancel_record(
-            ((struct client *)(void *)((char *)link - offsetof(struct client, link)))->task);
+        visit(client_of(link)->task, context);
     }
+}
+
+static void cancel_visitor(struct eddy_task_record *task, void *context)
+{
+    (void)context;
+    eddy_cancel_record(task);
 }
 
 /* ---- accepting */
@@ -207,7 +219,7 @@ static void on_retry(eddy_timer *timer)
  * starting it when memory is out cannot fail, for its entry in the heap is there. */
 static void set_retry(eddy_server *server, int64_t delay)
 {
-    (void)eddy_timer_start(server->loop, &server->retry, delay, on_retry);
+    (void)eddy_timer_start_own(server->loop, &server->retry, delay, on_retry);
 }
 
 /* Out of fds or memory: accepting again at once would spin, for the client still waits. */
@@ -329,7 +341,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
     server->path = NULL;
     result = bind_and_listen(server, fd);
     if (result == 0) {
-        result = eddy_timer_start(loop, &server->retry, EDDY_FOREVER, on_retry);
+        result = eddy_timer_start_own(loop, &server->retry, EDDY_FOREVER, on_retry);
     }
     if (result == 0) {
         result = eddy_io_watch(loop, &server->io, fd, EDDY_READ, EDDY_IO_LISTENER, on_listener);
@@ -344,6 +356,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
+    eddy_place_note(loop, &server->io, eddy_site_place(server->site));
     loop->references++; /* a client may come */
     return 0;
 }
@@ -366,6 +379,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
         return -EINVAL;
     }
     server->loop = eddy_task_loop(co->task);
+    server->parent = co->task->timed.ready.generation;
     server->retry_delay = FIRST_RETRY;
     server->retry.user = server;
     server->io.user = server;
@@ -439,7 +453,7 @@ static int abort_wait(struct eddy_task_record *task)
         eddy_list_remove(&task->timed.ready.link);
     }
     eddy_server_close(server);
-    cancel_clients(server);
+    each_client(server, cancel_visitor, NULL);
     return alone;
 }
 
@@ -458,10 +472,27 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
              server->active == 1 ? "" : "s");
 }
 
+/* A server that listens waits for more than its last client. */
+static struct eddy_task_record *blocker(const struct eddy_task_record *task)
+{
+    const eddy_server *server = task->in.object;
+
+    return server->active == 1 && !eddy_io_started(&server->io)
+               ? client_of(server->clients.next)->task
+               : NULL;
+}
+
+static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context)
+{
+    each_client(task->in.object, found, context);
+}
+
 static const struct eddy_wait closed_kind = {
     .name = "server",
     .abort = abort_wait,
     .describe = describe,
+    .blocker = blocker,
+    .blockers = blockers,
 };
 
 int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)

@@ -31,6 +31,7 @@ static void collect_visitor(struct eddy_task_record *task, void *context)
     node->next = EDDY_NO_NODE;
     node->blocker = EDDY_NO_NODE;
     node->waiter = EDDY_NO_NODE;
+    node->alike = EDDY_NO_NODE;
     node->awaited = EDDY_NO_NODE;
     node->next_awaited = EDDY_NO_NODE;
 }
@@ -120,10 +121,16 @@ static uint32_t find_task(const struct eddy_snapshot *snapshot, const struct edd
 static void found(struct eddy_task_record *task, void *context)
 {
     const struct waiter *waiter = context;
+    struct eddy_node *nodes = waiter->snapshot->nodes;
     uint32_t i = find_task(waiter->snapshot, task);
 
-    if (i != EDDY_NO_NODE) {
-        waiter->snapshot->nodes[i].waiter = waiter->node;
+    if (i == EDDY_NO_NODE) {
+        return;
+    }
+    if (nodes[i].waiter == EDDY_NO_NODE) {
+        nodes[i].waiter = waiter->node;
+    } else {
+        nodes[waiter->node].alike = nodes[i].waiter;
     }
 }
 
@@ -157,6 +164,11 @@ static void link_blockers(struct eddy_snapshot *snapshot)
         if (nodes[i].waiter != EDDY_NO_NODE) {
             nodes[i].next_awaited = nodes[nodes[i].waiter].awaited;
             nodes[nodes[i].waiter].awaited = i;
+        }
+    }
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        if (nodes[i].alike != EDDY_NO_NODE) {
+            nodes[i].awaited = nodes[nodes[i].alike].awaited;
         }
     }
 }

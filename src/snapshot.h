@@ -13,7 +13,8 @@ struct eddy_node {
     uint32_t child;
     uint32_t next;         /* sibling */
     uint32_t blocker;      /* who must act before this one's wait can end */
-    uint32_t waiter;       /* who waits for the end of this one and of others */
+    uint32_t waiter;       /* who waits for the end of this one and of others, the first of them */
+    uint32_t alike;        /* an older one that waits for the end of the same, and has the list */
     uint32_t awaited;      /* the oldest of those for the end of all of which this one waits */
     uint32_t next_awaited; /* the next one that has the same waiter */
     uint32_t circle;       /* > 0: its number */

@@ -333,7 +333,7 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     return result;
 }
 
-int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
+int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *place)
 {
     const struct eddy_sys *sys = loop->sys;
     int protocol = 0;
@@ -355,8 +355,15 @@ int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd)
     }
     if (result < 0) {
         eddy_stream_disown(stream);
+        return result;
     }
-    return result;
+    eddy_place_note(loop, &stream->io, place);
+    return 0;
+}
+
+int(eddy_stream_open)(eddy_loop *loop, eddy_stream *stream, int fd)
+{
+    return eddy_stream_open_(loop, stream, fd, NULL);
 }
 
 static void end_wait(struct eddy_task_record *task, int64_t result)
@@ -413,7 +420,7 @@ static void on_idle(eddy_timer *timer)
     eddy_stream *stream = idle->stream;
     int64_t left = timer->deadline - eddy_loop_update(stream->io.loop);
 
-    if (left > 0 && eddy_timer_start(stream->io.loop, timer, left, on_idle) == 0) {
+    if (left > 0 && eddy_timer_start_own(stream->io.loop, timer, left, on_idle) == 0) {
         return;
     }
     close_with(stream, -ETIMEDOUT);
@@ -430,7 +437,7 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
     if (timeout <= 0) {
         return -EINVAL;
     }
-    result = eddy_timer_start(stream->io.loop, &idle->timer, timeout, on_idle);
+    result = eddy_timer_start_own(stream->io.loop, &idle->timer, timeout, on_idle);
     if (result == 0) {
         idle->timer.user = idle;
         idle->stream = stream;

@@ -224,9 +224,14 @@ const char *eddy_task_name(eddy_task handle)
     return task != NULL ? eddy_task_display_name(task) : NULL;
 }
 
+const char *eddy_site_place(const char *site)
+{
+    return site + strlen(site) + 1;
+}
+
 const char *eddy_task_place(const struct eddy_task_record *task)
 {
-    return task->site + strlen(task->site) + 1;
+    return eddy_site_place(task->site);
 }
 
 void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)

@@ -240,6 +240,9 @@ void eddy_task_release(struct eddy_task_record *task);
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
 int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
 
+/* "file:line" of a site (EDDY_SITE_). */
+const char *eddy_site_place(const char *site);
+
 /* The task's name: the one that was given, or the coroutine's; and "file:line" of its spawn. */
 const char *eddy_task_display_name(const struct eddy_task_record *task);
 const char *eddy_task_place(const struct eddy_task_record *task);

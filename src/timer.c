@@ -56,21 +56,43 @@ start(eddy_loop *loop, eddy_timer *timer, int64_t deadline, eddy_timer_fn *callb
     return 0;
 }
 
-static int __attribute__((noinline))
-start_anyhow(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+static int start_after(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
 {
-    int64_t deadline = eddy_deadline_after(eddy_loop_now_inline(loop), delay);
-
-    return start(loop, timer, deadline, callback);
+    return start(loop, timer, eddy_deadline_after(eddy_loop_now_inline(loop), delay), callback);
 }
 
-int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+/* Notes where a timer was started, if it was: from now on no start of it is left out. */
+static int note(eddy_loop *loop, eddy_timer *timer, int result, const char *place)
+{
+    if (result == 0) {
+        timer->timed.ready.bits |= EDDY_TIMER_PLACED;
+        eddy_places_keep(loop, timer, place);
+    }
+    return result;
+}
+
+static int __attribute__((noinline, cold))
+start_and_note(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback,
+               const char *place)
+{
+    return note(loop, timer, start_after(loop, timer, delay, callback), place);
+}
+
+static int __attribute__((noinline)) start_anyhow(eddy_loop *loop, eddy_timer *timer, int64_t delay,
+                                                  eddy_timer_fn *callback, const char *place)
+{
+    return eddy_loop_reports_leaks(loop) ? start_and_note(loop, timer, delay, callback, place)
+                                         : start_after(loop, timer, delay, callback);
+}
+
+int eddy_timer_start_(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback,
+                      const char *place)
 {
     int64_t deadline = eddy_deadline_after(loop->now, delay);
 
     /* inside a turn nobody has to be told of a later deadline */
     if (!loop->in_turn || !can_postpone(loop, timer, deadline)) {
-        return start_anyhow(loop, timer, delay, callback);
+        return start_anyhow(loop, timer, delay, callback, place);
     }
     timer->timed.ready.generation = ++loop->heap.sequence;
     timer->deadline = deadline;
@@ -78,22 +100,52 @@ int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_tim
     return 0;
 }
 
-int eddy_timer_start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period,
-                              enum eddy_timer_mode mode, eddy_timer_fn *callback)
+int(eddy_timer_start)(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+{
+    return eddy_timer_start_(loop, timer, delay, callback, NULL);
+}
+
+int eddy_timer_start_own(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
+{
+    int result = start_after(loop, timer, delay, callback);
+
+    if (result == 0) {
+        timer->timed.ready.bits |= EDDY_TIMER_OWN;
+    }
+    return result;
+}
+
+static int start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period,
+                          enum eddy_timer_mode mode, eddy_timer_fn *callback)
 {
     int result;
 
     if (period <= 0 || (mode != EDDY_TIMER_FIXED_RATE && mode != EDDY_TIMER_FIXED_DELAY)) {
         return -EINVAL;
     }
-    result = start(loop, timer, eddy_deadline_after(eddy_loop_now_inline(loop), period), callback);
+    result = start_after(loop, timer, period, callback);
     if (result == 0) {
-        timer->timed.ready.bits = 1;
+        timer->timed.ready.bits = EDDY_TIMER_PERIODIC;
         timer->mode = mode;
         timer->period = period;
         timer->missed = 0;
     }
     return result;
+}
+
+int eddy_timer_start_periodic_(eddy_loop *loop, eddy_timer *timer, int64_t period,
+                               enum eddy_timer_mode mode, eddy_timer_fn *callback,
+                               const char *place)
+{
+    int result = start_periodic(loop, timer, period, mode, callback);
+
+    return eddy_loop_reports_leaks(loop) ? note(loop, timer, result, place) : result;
+}
+
+int(eddy_timer_start_periodic)(eddy_loop *loop, eddy_timer *timer, int64_t period,
+                               enum eddy_timer_mode mode, eddy_timer_fn *callback)
+{
+    return eddy_timer_start_periodic_(loop, timer, period, mode, callback, NULL);
 }
 
 void eddy_timer_stop(eddy_timer *timer)

@@ -14,6 +14,7 @@ cat >"$scratch/program.c" <<'END'
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 void look_here(eddy_loop *loop);
 __attribute__((noinline)) void look_here(eddy_loop *loop)
@@ -102,6 +103,55 @@ static void guards(eddy_coro *co)
         eddy_await(eddy_wait(co, self->tasks, 2,
                              self->how == BY_WAIT ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));
     }
+    eddy_end;
+}
+
+eddy_frame(enters) {
+    eddy_coro co;
+    eddy_stream *stream;
+    eddy_lock *lock;
+};
+
+static void enters(eddy_coro *co)
+{
+    eddy_begin(enters);
+    if (self->lock != NULL) {
+        eddy_await(eddy_lock_acquire(co, self->lock));
+    }
+    eddy_await(eddy_sleep(co, 800 * EDDY_SECOND));
+    eddy_end;
+}
+
+eddy_frame(serves) {
+    eddy_coro co;
+    bool closes, locks, abstract;
+    eddy_lock lock;
+    struct eddy_address address;
+    eddy_server server;
+    eddy_stream stream;
+};
+
+static void serves(eddy_coro *co)
+{
+    eddy_begin(serves);
+    eddy_await(eddy_lock_acquire(co, &self->lock));
+    if (self->abstract) {
+        char name[32];
+        snprintf(name, sizeof name, "@eddy-\001-%d", (int)getpid());
+        eddy_await(eddy_address_unix(&self->address, name));
+    } else {
+        eddy_await(eddy_address_parse(&self->address, "127.0.0.1", 0));
+    }
+    eddy_await(eddy_serve_at(co, &self->server, &self->address, enters,
+                             .lock = self->locks ? &self->lock : NULL));
+    eddy_await(eddy_connect_to(co, &self->stream, &self->server.address));
+    while (self->server.active == 0) {
+        eddy_await(eddy_pause(co));
+    }
+    if (self->closes) {
+        eddy_server_close(&self->server);
+    }
+    eddy_await(eddy_server_wait_closed(co, &self->server));
     eddy_end;
 }
 
@@ -212,6 +262,10 @@ static void parent(eddy_coro *co)
     for (self->i = BY_GROUP; self->i <= BY_FIRST; self->i++) {
         (void)eddy_spawn(co, guards, .how = (enum how)self->i);
     }
+    (void)eddy_spawn(co, serves, .closes = true, .locks = true);
+    (void)eddy_spawn(co, serves, .locks = true);
+    (void)eddy_spawn(co, serves, .closes = true);
+    (void)eddy_spawn(co, serves, .abstract = true);
     eddy_await(eddy_queue_init(eddy_loop_of(co), &queue, int, .capacity = 4));
     eddy_await(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, self->sockets));
     eddy_await(eddy_stream_open(eddy_loop_of(co), &stream, self->sockets[0]));
@@ -239,7 +293,8 @@ quietly "$CC" -g -O2 -I"$EDDY_SOURCE_DIR/include" "$scratch/program.c" "$EDDY_BU
 
 # Times pass, and addresses differ. What is behind an fd only the program can ask.
 normalise() {
-    sed -E -e 's/[0-9]+ (ms|min [0-9]+ s)|[0-9]+\.[0-9] s/T/g' -e 's/0x[0-9a-f]+/ADDRESS/g' -e 's/ \(unix\)//'
+    sed -E -e 's/[0-9]+ (ms|min [0-9]+ s)|[0-9]+\.[0-9] s/T/g' -e 's/0x[0-9a-f]+/ADDRESS/g' -e 's/ \(unix\)//' \
+        -e 's/port [0-9]+/port N/' -e 's/(unix:.*)-[0-9]+/\1-N/'
 }
 
 # tasks ARGUMENTS...: what eddy-tasks prints in a gdb that was started so.
@@ -250,7 +305,7 @@ tasks() {
 
 DUMP=1 "$scratch/program" | normalise >"$scratch/expected"
 [ "$(wc -l <"$scratch/expected")" -gt 100 ] || fail "the program dumps nothing"
-[ "$(grep -c '^circle' "$scratch/expected")" -eq 4 ] || fail "the program dumps other circles"
+[ "$(grep -c '^circle' "$scratch/expected")" -eq 6 ] || fail "the program dumps other circles"
 
 tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
     -ex eddy-tasks -ex "gcore $scratch/core" >"$scratch/running"

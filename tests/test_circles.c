@@ -1,4 +1,5 @@
 /* dump.h: which tasks wait for themselves, by way of others, where a task may wait for several. */
+#include "support/net.h"
 #include "support/text.h"
 #include "support/things.h"
 
@@ -9,6 +10,7 @@
 #include "eddy/group.h"
 #include "eddy/inspect.h"
 #include "eddy/lock.h"
+#include "eddy/server.h"
 #include "eddy/wait_tasks.h"
 
 /* ---- graphs: what the dump must say of them is worked out in another way */
@@ -226,6 +228,150 @@ test(a_lock_that_is_held_around_a_group_whose_tasks_want_it_is_a_circle)
                                    "#1 locks_and_waits -> #2 opens -> #1 locks_and_waits");
 }
 
+/* ---- through the end of a server's clients */
+
+static eddy_server server;
+
+eddy_frame(enters) {
+    eddy_coro co;
+    eddy_stream *stream;
+};
+
+static int line_of_enters;
+
+static void enters(eddy_coro *co)
+{
+    eddy_begin(enters);
+    line_of_enters = __LINE__ + 1;
+    eddy_await(eddy_lock_acquire(co, &door));
+    eddy_end;
+}
+
+eddy_frame(serves) {
+    eddy_coro co;
+};
+
+static void serves(eddy_coro *co)
+{
+    eddy_begin(serves);
+    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, enters));
+    eddy_end;
+}
+
+eddy_frame(sees_it_closed) {
+    eddy_coro co;
+    bool locks;
+};
+
+static int line_of_closed;
+
+static void sees_it_closed(eddy_coro *co)
+{
+    eddy_begin(sees_it_closed);
+    if (self->locks) {
+        eddy_await(eddy_lock_acquire(co, &door));
+    }
+    line_of_closed = __LINE__ + 1;
+    eddy_await(eddy_server_wait_closed(co, &server));
+    eddy_end;
+}
+
+static void open_server(void)
+{
+    memset(&server, 0, sizeof server);
+    eddy_lock_init(&door);
+    assert_int_equal(run(serves), 0);
+}
+
+test(a_lock_that_is_held_while_a_server_ends_whose_handler_wants_it_is_a_circle)
+{
+    static const char *const states[] = {"", " is closed"};
+    const char *const f = __FILE__;
+    int fd;
+
+    open_server();
+    start(sees_it_closed, .locks = true);
+    testing_turns();
+    fd = net_connect(eddy_server_port(&server));
+    testing_turns();
+    for (int i = 0; i < 2; i++) {
+        assert_dump("eddy: 2 tasks: 2 waiting\n"
+                    "#2 sees_it_closed waits 0 ms for server: port %d%s, 1 client; #3 must act; "
+                    "in circle 1\n"
+                    "      at sees_it_closed (%s:%d)\n"
+                    "#3 enters waits 0 ms for lock: 0x%" PRIxPTR
+                    ", held by task 2, sees_it_closed; "
+                    "#2 must act; in circle 1\n"
+                    "      at enters (%s:%d)\n"
+                    "circle 1: #2 sees_it_closed -> #3 enters -> #2 sees_it_closed\n",
+                    eddy_server_port(&server), states[i], f, line_of_closed, (uintptr_t)&door, f,
+                    line_of_enters);
+        eddy_server_close(&server);
+    }
+    assert_int_equal(eddy_loop_run(testing.loop), -EDEADLK);
+    testing_assert_error(-EDEADLK, "deadlock: 2 tasks wait, and nothing could wake any: "
+                                   "#2 sees_it_closed -> #3 enters -> #2 sees_it_closed");
+    testing_free();
+    testing.errors.count = 0;
+    close(fd);
+}
+
+test(a_server_that_listens_does_not_wait_for_its_one_client)
+{
+    char expected[128];
+    int fd;
+
+    open_server();
+    door.holder = start(sleeps, .seconds = 9);
+    start(sees_it_closed);
+    testing_turns();
+    fd = net_connect(eddy_server_port(&server));
+    testing_turns();
+    snprintf(expected, sizeof expected, "for server: port %d, 1 client\n",
+             eddy_server_port(&server));
+    assert_dumped(expected);
+    eddy_server_close(&server);
+    assert_dumped("is closed, 1 client; #4 must act\n");
+    door.holder.record = NULL;
+    testing_free();
+    close(fd);
+}
+
+/* The server's clients are in the circle of the one that holds the door, and not of the other. */
+static void two_wait_for_one_server(bool first_locks)
+{
+    int fds[2];
+
+    testing_reopen();
+    open_server();
+    start(sees_it_closed, .locks = first_locks);
+    start(sees_it_closed, .locks = !first_locks);
+    testing_turns();
+    for (int i = 0; i < 2; i++) {
+        fds[i] = net_connect(eddy_server_port(&server));
+        testing_turns();
+    }
+    eddy_server_close(&server);
+    info_count = 0;
+    assert_int_equal(eddy_loop_inspect(testing.loop, keep, NULL), 0);
+    assert_int_equal(info_count, 4);
+    assert_int_equal(infos[0].circle, first_locks);
+    assert_int_equal(infos[1].circle, !first_locks);
+    assert_int_equal(infos[first_locks ? 0 : 1].blocker, 4);
+    assert_int_equal(infos[2].circle, 1);
+    assert_int_equal(infos[3].circle, 1);
+    testing_free();
+    testing.errors.count = 0;
+    close(fds[0]);
+    close(fds[1]);
+}
+
+test(of_two_that_wait_for_one_server_the_one_that_holds_the_lock_is_in_the_circle)
+{
+    two_wait_for_one_server(true);
+    two_wait_for_one_server(false);
+}
+
 /* ---- in the error hook the children of a gather are gone one by one */
 
 static void dump_on_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
@@ -270,6 +416,9 @@ int main(void)
         testing_case(
             a_circle_is_told_from_its_oldest_on_also_if_an_older_task_waits_for_another_of_it),
         testing_case(a_lock_that_is_held_around_a_group_whose_tasks_want_it_is_a_circle),
+        testing_case(a_lock_that_is_held_while_a_server_ends_whose_handler_wants_it_is_a_circle),
+        testing_case(a_server_that_listens_does_not_wait_for_its_one_client),
+        testing_case(of_two_that_wait_for_one_server_the_one_that_holds_the_lock_is_in_the_circle),
         testing_case(a_dump_of_a_gather_that_is_collecting_its_tasks_names_none_that_are_gone),
     };
 

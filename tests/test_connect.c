@@ -1,6 +1,7 @@
 /* connect.h: connecting to a server. */
 #include "support/children.h"
 #include "support/net.h"
+#include "support/text.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eddy/address.h"
 #include "eddy/connect.h"
 #include "eddy/deadline.h"
 
@@ -310,41 +312,82 @@ test(a_time_out_while_connecting_closes_the_fd)
     close(far_end);
 }
 
+enum { MOST_FILLERS = 16 };
+
+/* A server to which the kernel lets nobody connect: its backlog is full. */
+struct full {
+    struct eddy_address address;
+    int listener;
+    int fillers[MOST_FILLERS];
+    int count;
+};
+
 /* Connects until the kernel drops what asks for the connection. */
-static int fill_backlog(const struct sockaddr_in *address, int *fds, int most)
+static void fill_backlog(struct full *full)
 {
-    int count = 0;
     struct pollfd wait = {.events = POLLOUT, .revents = POLLOUT};
 
     while (wait.revents != 0) {
-        assert_true(count < most);
-        fds[count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(fds[count], (const struct sockaddr *)address, sizeof *address);
-        wait.fd = fds[count++];
-        net_settle();
+        assert_true(full->count < MOST_FILLERS);
+        wait.fd =
+            socket(full->address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(wait.fd, (const struct sockaddr *)&full->address.storage, full->address.size);
+        full->fillers[full->count++] = wait.fd;
         assert_true(poll(&wait, 1, 100) >= 0);
     }
-    return count;
 }
 
-test(a_server_whose_backlog_is_full_is_timed_out)
+static void full_open(struct full *full, const char *host)
 {
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    int fds[16];
-    int count;
+    struct sockaddr *raw = (struct sockaddr *)&full->address.storage;
 
-    assert_int_equal(listen(listener, 0), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    count = fill_backlog(&address, fds, 16);
-    assert_int_equal(
-        testing_run_task(connects, .host = "127.0.0.1", .port = port, .limit = EDDY_SECOND),
-        -ETIMEDOUT);
+    assert_int_equal(eddy_address_parse(&full->address, host, 0), 0);
+    full->count = 0;
+    full->listener = socket(raw->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(full->listener, raw, full->address.size), 0);
+    assert_int_equal(listen(full->listener, 0), 0);
+    assert_int_equal(getsockname(full->listener, raw, &full->address.size), 0);
+    fill_backlog(full);
+}
+
+static void full_close(struct full *full)
+{
+    while (full->count > 0) {
+        close(full->fillers[--full->count]);
+    }
+    close(full->listener);
+}
+
+/* Connects to one for a second. */
+static void connect_in_vain(const char *host, const char *address_format)
+{
+    struct full full;
+    char address[64];
+    char expected[128];
+    eddy_task task;
+    int64_t begin = testing.clock.now;
+
+    full_open(&full, host);
+    task = eddy_loop_spawn(testing.loop, connects, .host = host,
+                           .port = eddy_address_port(&full.address), .limit = EDDY_SECOND);
+    testing_turns();
+    snprintf(address, sizeof address, address_format, eddy_address_port(&full.address));
+    snprintf(expected, sizeof expected,
+             "waits 0 ms for connect: fd %d (%s); time-out: 1.0 s left\n", eddy_stream_fd(&stream),
+             address);
+    assert_dumped(expected);
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), -ETIMEDOUT);
     testing_assert_log("connect=-ETIMEDOUT");
-    assert_int_equal(testing.clock.now, EDDY_SECOND);
+    assert_int_equal(testing.clock.now - begin, EDDY_SECOND);
     assert_false(eddy_stream_is_open(&stream));
-    while (count > 0) {
-        close(fds[--count]);
+    full_close(&full);
+}
+
+test(a_server_whose_backlog_is_full_is_timed_out_and_until_then_is_told_to_be_waited_for)
+{
+    connect_in_vain("127.0.0.1", "127.0.0.1:%d");
+    if (net_has_ipv6()) {
+        connect_in_vain("::1", "[::1]:%d");
     }
 }
 
@@ -428,7 +471,8 @@ int main(void)
         connect_case(a_connection_that_fails_late_closes_the_fd),
         connect_case(a_cancel_while_connecting_closes_the_fd),
         connect_case(a_time_out_while_connecting_closes_the_fd),
-        connect_case(a_server_whose_backlog_is_full_is_timed_out),
+        connect_case(
+            a_server_whose_backlog_is_full_is_timed_out_and_until_then_is_told_to_be_waited_for),
         connect_case(closing_the_stream_while_connecting_wakes_the_task),
         connect_case(every_system_call_that_fails_is_the_result_and_leaks_no_fd),
         connect_case(a_socket_without_the_no_delay_option_is_good_enough),

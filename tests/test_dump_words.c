@@ -249,6 +249,40 @@ test(a_server_is_told_with_its_port_and_its_clients)
     close(fd);
 }
 
+static eddy_server lasting;
+
+eddy_frame(serves_for_a_second) {
+    eddy_coro co;
+};
+
+static void serves_for_a_second(eddy_coro *co)
+{
+    eddy_begin(serves_for_a_second);
+    eddy_await(eddy_serve(co, &lasting, "127.0.0.1", 0, serves_nobody));
+    eddy_await(eddy_sleep(co, EDDY_SECOND));
+    eddy_end;
+}
+
+test(the_tasks_of_clients_stand_below_the_one_that_serves_while_it_lives)
+{
+    eddy_task task;
+    int fd;
+
+    memset(&lasting, 0, sizeof lasting);
+    start(sleeps, .seconds = 9);
+    task = start(serves_for_a_second);
+    testing_turns();
+    fd = net_connect(eddy_server_port(&lasting));
+    testing_turns();
+    assert_dumped("\n#2 serves_for_a_second waits 0 ms for sleep: 1.0 s left\n");
+    assert_dumped("\n`-- #3 serves_nobody waits 0 ms for sleep: 1 min 40 s left\n");
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), 0);
+    assert_dumped("\n#3 serves_nobody waits 1.0 s for sleep: 1 min 39 s left\n");
+    eddy_server_close(&lasting);
+    testing_free();
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +293,7 @@ int main(void)
         testing_case(an_fd_of_which_the_system_tells_nothing_is_a_number),
         testing_case(signals_are_told_by_name),
         testing_case(a_server_is_told_with_its_port_and_its_clients),
+        testing_case(the_tasks_of_clients_stand_below_the_one_that_serves_while_it_lives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

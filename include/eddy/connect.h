@@ -20,6 +20,7 @@ extern "C" {
  * stream was closed meanwhile. TCP_NODELAY is set. */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host,
                                             int port);
+#define eddy_connect(...) eddy_connect_(__VA_ARGS__, EDDY_PLACE_)
 
 /*
  * As eddy_connect, to an address of eddy_address_parse, eddy_resolve or eddy_address_unix, which is
@@ -35,6 +36,14 @@ EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, 
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream,
                                                const struct eddy_address *address);
+#define eddy_connect_to(...) eddy_connect_to_(__VA_ARGS__, EDDY_PLACE_)
+
+/* Private. */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_(eddy_coro *co, eddy_stream *stream, const char *host,
+                                             int port, const char *place);
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_to_(eddy_coro *co, eddy_stream *stream,
+                                                const struct eddy_address *address,
+                                                const char *place);
 
 #ifdef __cplusplus
 }

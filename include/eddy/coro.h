@@ -117,9 +117,9 @@ enum { EDDY_LEAVE_NORMAL_, EDDY_LEAVE_BREAK_, EDDY_LEAVE_UNWIND_ };
  * Records lie in pages, which begin with their loop: see eddy_task_loop. */
 struct eddy_task_record {
     struct eddy_timed timed; /* its place in the ready list or in a line, and in the heap */
-    uint32_t parent;         /* the number (its generation) of the task that spawned it; 0: none */
-    uint32_t since; /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
-    eddy_coro *top; /* the innermost frame: a wake-up resumes it directly */
+    uint32_t parent; /* the number (its generation) of who spawned it, or serves its client; or 0 */
+    uint32_t since;  /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
+    eddy_coro *top;  /* the innermost frame: a wake-up resumes it directly */
     const struct eddy_wait *wait; /* what kind of operation it waits for; NULL: none */
     union {
         void *object;   /* while it waits: on what */
@@ -336,10 +336,8 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     c;                                   \
     d;
 
-#define EDDY_STRING_2_(x) #x
-#define EDDY_STRING_(x) EDDY_STRING_2_(x)
 /* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */
-#define EDDY_SITE_(name) #name "\0" __FILE__ ":" EDDY_STRING_(__LINE__)
+#define EDDY_SITE_(name) #name "\0" EDDY_PLACE_
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
  * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */

@@ -35,9 +35,10 @@ enum eddy_task_doing { EDDY_TASK_READY, EDDY_TASK_RUNNING, EDDY_TASK_WAITING, ED
 struct eddy_task_info {
     eddy_task task;
     uint32_t number; /* which no other task of the loop has; they count up */
-    uint32_t parent; /* the number of the task that spawned it, which may be gone; 0: no task did */
-    uint32_t depth;  /* in the tree: 0 stands at the top, for want of a parent that still lives */
-    bool last;       /* no sibling follows */
+    /* of the task that spawned it, or that serves its client, which may be gone; 0: there is none */
+    uint32_t parent;
+    uint32_t depth;   /* in the tree: 0 stands at the top, for want of a parent that still lives */
+    bool last;        /* no sibling follows */
     const char *name; /* as eddy_task_name: its coroutine, or what eddy_task_set_name gave it */
     const char *site; /* "file:line" where it was spawned */
     enum eddy_task_doing doing;

@@ -49,6 +49,7 @@ struct eddy_io {
  * unknown events, or started already; -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
 EDDY_API int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
                            eddy_io_fn *callback);
+#define eddy_io_start(...) eddy_io_start_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Changes what is watched for. Errors as eddy_io_start; -EINVAL if stopped. */
 EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
@@ -60,6 +61,10 @@ static inline int eddy_io_started(const eddy_io *io)
 {
     return io->loop != NULL;
 }
+
+/* Private. */
+EDDY_API int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
+                            eddy_io_fn *callback, const char *place);
 
 #ifdef __cplusplus
 }

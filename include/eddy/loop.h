@@ -59,8 +59,10 @@ enum eddy_loop_flag {
     EDDY_LOOP_POISON_STACK = 1 << 2,
     /* When the loop is freed, tell the error hook (-EBUSY) of what nobody has ended: tasks that
      * were neither joined nor detached, those among them that still run, and what they wait for;
-     * watchers, streams, servers and timers that are not stopped. For tests, and for programs that
-     * mean to leave nothing. */
+     * watchers, streams, servers and timers that are not stopped; each with the place of the call
+     * that has made it. (So a few functions are also macros, which hand on their line. As a function,
+     * (eddy_io_start)(...), or through a pointer, such a call has no place, nor where there was no
+     * memory to note it.) For tests, and for programs that mean to leave nothing. */
     EDDY_LOOP_REPORT_LEAKS = 1 << 3
 };
 

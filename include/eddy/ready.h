@@ -22,7 +22,7 @@ struct eddy_ready {
     struct eddy_link link; /* in the ready list, or (a task) in the line in which it waits */
     uint8_t kind;          /* enum eddy_ready_kind */
     uint8_t state;         /* a task's: enum eddy_task_state */
-    uint16_t bits;         /* a task's: EDDY_TASK_...; a timer's: 1 if it is periodic */
+    uint16_t bits;         /* a task's: EDDY_TASK_...; a timer's: EDDY_TIMER_... */
     /* a task's: its number, which no other task of the loop has; a timer's: orders a start that its
      * entry in the heap does not know of yet, or 0 */
     uint32_t generation;
@@ -47,6 +47,12 @@ typedef struct eddy_task {
     struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
     uint32_t generation; /* the task's number in its loop; record NULL: the error, positive */
 } eddy_task;
+
+/* Where a call stands, "file:line"; of one over several lines, one of them. Macros that have the
+ * names of functions hand it to those, for EDDY_LOOP_REPORT_LEAKS. */
+#define EDDY_STRING_2_(x) #x
+#define EDDY_STRING_(x) EDDY_STRING_2_(x)
+#define EDDY_PLACE_ __FILE__ ":" EDDY_STRING_(__LINE__)
 
 #ifdef __cplusplus
 }

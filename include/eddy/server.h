@@ -52,6 +52,7 @@ typedef struct eddy_server {
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
+    uint32_t parent; /* the number of the task that serves: its clients' tasks stand below it */
     struct eddy_socket_path *path; /* that is to be removed; NULL: there is none */
 } eddy_server;
 

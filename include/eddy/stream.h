@@ -42,6 +42,7 @@ typedef struct eddy_stream {
  * already; -EEXIST: the fd has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2)
  * and epoll_ctl(2) say. On an error the fd is still the caller's. */
 EDDY_API int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd);
+#define eddy_stream_open(...) eddy_stream_open_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Reads what there is, at most `size` bytes, waiting until there is something. Returns the
  * number of bytes; 0 at the end of the file (or if size is 0); the error of read(2)
@@ -120,6 +121,9 @@ static inline int eddy_stream_fd(const eddy_stream *stream)
 {
     return stream->io.loop != NULL ? stream->io.fd : -1;
 }
+
+/* Private. */
+EDDY_API int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *place);
 
 #ifdef __cplusplus
 }

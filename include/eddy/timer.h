@@ -46,11 +46,13 @@ struct eddy_timer {
  * inside its callback with no delay fires in the next turn, not in this one. */
 EDDY_API int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay,
                               eddy_timer_fn *callback);
+#define eddy_timer_start(...) eddy_timer_start_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Starts a periodic timer that fires first one `period` (> 0, else -EINVAL) from now. Otherwise as
  * eddy_timer_start. */
 EDDY_API int eddy_timer_start_periodic(eddy_loop *loop, eddy_timer *timer, int64_t period,
                                        enum eddy_timer_mode mode, eddy_timer_fn *callback);
+#define eddy_timer_start_periodic(...) eddy_timer_start_periodic_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Stops the timer; nothing if it is stopped. */
 EDDY_API void eddy_timer_stop(eddy_timer *timer);
@@ -59,6 +61,13 @@ static inline int eddy_timer_started(const eddy_timer *timer)
 {
     return timer->loop != NULL;
 }
+
+/* Private. */
+EDDY_API int eddy_timer_start_(eddy_loop *loop, eddy_timer *timer, int64_t delay,
+                               eddy_timer_fn *callback, const char *place);
+EDDY_API int eddy_timer_start_periodic_(eddy_loop *loop, eddy_timer *timer, int64_t period,
+                                        enum eddy_timer_mode mode, eddy_timer_fn *callback,
+                                        const char *place);
 
 #ifdef __cplusplus
 }

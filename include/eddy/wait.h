@@ -62,8 +62,9 @@ struct eddy_wait {
      * there is none, or more than one. Circles of such tasks are found by it. Or NULL. */
     struct eddy_task_record *(*blocker)(const struct eddy_task_record *task);
 
-    /* Of waits for the end of several tasks, all of them, which wait for nobody else's: tells each
-     * that has not ended to `found`. Circles are found by it where `blocker` says NULL. Or NULL. */
+    /* Of waits for the end of several tasks, all of them: tells each that has not ended to `found`.
+     * Who else waits so for one of them waits for all of them. Circles are found by it where
+     * `blocker` says NULL. Or NULL. */
     void (*blockers)(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context);
 };
 

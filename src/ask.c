@@ -13,14 +13,12 @@ static int wait_for_events(eddy_loop *loop, int64_t timeout)
     const struct eddy_sys *sys = loop->sys;
     int64_t milliseconds;
 
-    loop->counts.waits++;
     if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
         int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
         if (result != -ENOSYS && result != -EPERM) { /* -EPERM: a filter that knows less calls */
             return result;
         }
         loop->no_pwait2 = true;
-        loop->counts.waits++;
     }
     /* Rounded up: a timer never fires early, and the loop never spins through a last
      * millisecond. */
@@ -66,6 +64,7 @@ static int fetch_events(eddy_loop *loop, int64_t timeout)
         return 0;
     }
     loop->stopped_since_asked = false;
+    loop->counts.waits++;
     return wait_for_events(loop, timeout);
 }
 
@@ -173,6 +172,7 @@ void eddy_split_changed(eddy_loop *loop)
 static int take_waited(eddy_loop *loop, int64_t *max_wait)
 {
     loop->waited = false;
+    loop->counts.waits++; /* not by the waiter: the counts are the loop's thread's */
     *max_wait = loop->split_wait;
     return loop->waited_count;
 }

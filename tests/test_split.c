@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "eddy/metrics.h"
+
 static void prepare(int64_t max_wait)
 {
     assert_int_equal(eddy_loop_prepare(testing.loop, max_wait), 0);
@@ -324,6 +326,26 @@ test(while_another_thread_waits_the_loop_cannot_be_polled_or_freed)
     testing_free();
 }
 
+static uint64_t waits_counted(void)
+{
+    struct eddy_metrics metrics;
+
+    eddy_loop_metrics(testing.loop, &metrics);
+    return metrics.waits;
+}
+
+test(the_counts_are_the_loops_threads_also_while_another_waits)
+{
+    uint64_t before = waits_counted();
+
+    start_waiting(EDDY_FOREVER);
+    assert_int_equal(waits_counted(), before);
+    eddy_loop_wake(testing.loop);
+    end_waiting();
+    assert_int_equal(testing_turn(), 0);
+    assert_int_equal(waits_counted(), before + 1);
+}
+
 static void start_callback(void)
 {
     static eddy_callback callback = {.user = "callback"};
@@ -565,6 +587,7 @@ int main(void)
         testing_case(a_prepared_loop_and_one_that_was_waited_for_can_be_freed),
         testing_case(an_event_ends_the_wait_of_another_thread),
         testing_case(while_another_thread_waits_the_loop_cannot_be_polled_or_freed),
+        testing_case(the_counts_are_the_loops_threads_also_while_another_waits),
         testing_case(a_child_need_not_wait_for_the_waiter_of_its_parent),
         testing_case(what_a_wait_has_brought_to_the_parent_is_not_the_childs),
         testing_case(what_is_started_while_another_thread_waits_wakes_it),

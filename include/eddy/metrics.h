@@ -23,7 +23,7 @@ struct eddy_metrics {
     uint64_t wakes;       /* of tasks that waited: what for came, or a cancel or time-out did */
 
     /* Since then, system calls, also those that failed; what opens and closes is left out: */
-    uint64_t waits;    /* for events: epoll_wait(2), epoll_pwait2(2) */
+    uint64_t waits;    /* for events: epoll_pwait2(2), or epoll_wait(2) where that is missing */
     uint64_t controls; /* epoll_ctl(2) */
     uint64_t reads;    /* from streams: read(2) */
     uint64_t writes;   /* to streams: send(2), sendmsg(2) */

@@ -201,8 +201,7 @@ static void one_done(struct eddy_task_record *task, struct eddy_task_record *chi
     (void)child;
     (void)result;
     if (--task->with.count[RUNNING] == 0) {
-        eddy_wake(task,
-                  collect_all(task, tasks_of(task), task->with.count[ALL], task->in.object));
+        eddy_wake(task, collect_all(task, tasks_of(task), task->with.count[ALL], task->in.object));
     }
 }
 

@@ -63,7 +63,7 @@ static int fetch_events(eddy_loop *loop, int64_t timeout)
         __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
         return 0;
     }
-    loop->stopped_since_asked = false;
+    loop->asks++;
     loop->counts.waits++;
     return wait_for_events(loop, timeout);
 }
@@ -111,7 +111,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
     }
     if (!loop->waited) {
         eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
-        loop->stopped_since_asked = false;
+        loop->asks++;
     }
     loop->split_wait = max_wait;
     loop->split_timeout = kernel_timeout(loop, max_wait);

@@ -59,7 +59,7 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 static int fetch_events(eddy_loop *loop, int64_t timeout)
 {
     /* With no fd to ask about, a look that does not wait can bring nothing but a wake-up. */
-    if (timeout == 0 && loop->watched == 0 &&
+    if (timeout == 0 && loop->watched == 0 && !loop->left_behind &&
         __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
         return 0;
     }

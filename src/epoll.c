@@ -136,5 +136,6 @@ int eddy_epoll_renew(eddy_loop *loop)
         }
         (void)sys->close(sys, result == 0 ? old : fresh);
     }
+    loop->left_behind = loop->left_behind && result < 0;
     return result;
 }

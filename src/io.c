@@ -133,6 +133,7 @@ static int apply(eddy_loop *loop, eddy_io *io)
          * duplicate is still open, the next event is stale and the set is made anew. */
         result = eddy_epoll_control(loop, io, EPOLL_CTL_DEL);
         io->registered = result == -EBADF ? LOST : NOT_REGISTERED;
+        loop->left_behind |= result < 0;
         loop->watched--;
     }
     return 0;
@@ -208,6 +209,7 @@ static void lose(eddy_loop *loop, eddy_io *io)
         tell_lost(loop, io, "it gives way");
     }
     loop->watched -= io->registered == IN_EPOLL;
+    loop->left_behind |= io->registered == IN_EPOLL;
     io->registered = LOST;
     if (io->mode == EDDY_IO_CALLBACK) {
         stop(loop, io);

@@ -137,6 +137,7 @@ struct eddy_loop {
     int slot_count;
     int watched;             /* fds in the epoll set, the wake-up eventfd left out */
     uint16_t asks;           /* counts how often the kernel was asked; may wrap */
+    bool left_behind;        /* a registration may be in the set that no watcher has */
     bool renewal_failed;     /* the epoll set could not be made anew: told, and tried again */
     struct eddy_link always; /* regular files with an interest: always ready */
     eddy_io wake_io;         /* an eventfd */

@@ -59,11 +59,11 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 static int fetch_events(eddy_loop *loop, int64_t timeout)
 {
     /* With no fd to ask about, a look that does not wait can bring nothing but a wake-up. */
-    if (timeout == 0 && loop->watched == 0 &&
+    if (timeout == 0 && loop->watched == 0 && !loop->left_behind &&
         __atomic_load_n(&loop->woken, __ATOMIC_RELAXED) == 0 && loop->timerfd < 0) {
         return 0;
     }
-    loop->stopped_since_asked = false;
+    loop->asks++;
     loop->counts.waits++;
     return wait_for_events(loop, timeout);
 }
@@ -111,7 +111,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
     }
     if (!loop->waited) {
         eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
-        loop->stopped_since_asked = false;
+        loop->asks++;
     }
     loop->split_wait = max_wait;
     loop->split_timeout = kernel_timeout(loop, max_wait);

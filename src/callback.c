@@ -84,6 +84,23 @@ void eddy_loop_wake(eddy_loop *loop)
     errno = saved;
 }
 
+/* Somebody has closed the eventfd. A wake-up that was on its way is made up for. */
+static void reopen_wake(eddy_loop *loop)
+{
+    int result;
+
+    eddy_io_stop(&loop->wake_io);
+    loop->watched++; /* as it was not counted, so it is not missed */
+    result = eddy_wake_open(loop);
+    if (result < 0) {
+        eddy_loop_report(loop, (eddy_task){0}, result, "the loop cannot be woken any more");
+        return;
+    }
+    if (__atomic_exchange_n(&loop->woken, 0, __ATOMIC_ACQ_REL) != 0) {
+        eddy_loop_wake(loop);
+    }
+}
+
 /* The eventfd is emptied before `woken` is cleared, and the messages are looked at after both: a
  * waker in between need not write, for what it pushed is seen. */
 static void on_wake(eddy_io *io, unsigned events)
@@ -91,7 +108,10 @@ static void on_wake(eddy_io *io, unsigned events)
     uint64_t count;
     eddy_loop *loop = io->loop;
 
-    (void)events;
+    if (events == EDDY_IO_GONE) {
+        reopen_wake(loop);
+        return;
+    }
     (void)loop->sys->read(loop->sys, io->fd, &count, sizeof count);
     (void)__atomic_exchange_n(&loop->woken, 0, __ATOMIC_ACQ_REL);
 }
@@ -104,7 +124,7 @@ int eddy_wake_open(eddy_loop *loop)
     if (fd < 0) {
         return fd;
     }
-    result = eddy_io_watch(loop, &loop->wake_io, fd, EDDY_READ, EDDY_IO_NOTIFY, on_wake);
+    result = eddy_io_watch(loop, &loop->wake_io, fd, EDDY_READ, EDDY_IO_OWN, on_wake);
     if (result < 0) {
         loop->sys->close(loop->sys, fd);
         return result;

@@ -9,7 +9,7 @@
 struct fd_wait {
     eddy_io io;
     struct eddy_task_record *task;
-    unsigned events; /* that came */
+    int result; /* the events that came, or that the fd is gone */
     unsigned pool_class;
 };
 
@@ -30,10 +30,10 @@ static int abort_wait(struct eddy_task_record *task)
 
 static int64_t resume(struct eddy_task_record *task)
 {
-    unsigned events = ((struct fd_wait *)task->in.object)->events;
+    int result = ((struct fd_wait *)task->in.object)->result;
 
     leave(task);
-    return events;
+    return result;
 }
 
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
@@ -59,7 +59,12 @@ static void on_events(eddy_io *io, unsigned events)
 {
     struct fd_wait *wait = io->user;
 
-    wait->events |= events;
+    if (events == EDDY_IO_GONE) {
+        wait->result = -EBADF;
+        eddy_io_stop(io);
+    } else if (wait->result >= 0) {
+        wait->result |= (int)events;
+    }
     eddy_wake_to_try(wait->task);
 }
 
@@ -83,7 +88,7 @@ int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events)
     wait->io.loop = NULL;
     wait->io.user = wait;
     wait->task = co->task;
-    wait->events = 0;
+    wait->result = 0;
     wait->pool_class = pool_class;
     result = eddy_io_watch(loop, &wait->io, fd, events, EDDY_IO_NOTIFY, on_events);
     if (result < 0) {

@@ -18,8 +18,7 @@ enum { MOST_NAMES = 100 }; /* tried for a file beside another */
 
 /* ---- opening */
 
-/* It is never one of the fds that programs print to. Any thread may call it: of the loop only what
- * never changes is read. */
+/* It is never one of the fds that programs print to. Any thread may call it. */
 static int open_file(eddy_loop *loop, const char *path, int flags, mode_t mode)
 {
     const struct eddy_sys *sys = loop->sys;

@@ -74,6 +74,9 @@ static int replace_fds(eddy_loop *loop)
     int result = eddy_fd_replace(loop, loop->wake_io.fd, sys->eventfd(sys));
     clockid_t clock = loop->clock->kind == EDDY_CLOCK_BOOTTIME ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
 
+    if (result == 0 && loop->outer >= 0) {
+        result = eddy_fd_replace(loop, loop->outer, sys->epoll_create(sys));
+    }
     if (result == 0 && loop->timerfd >= 0) {
         result = eddy_fd_replace(loop, loop->timerfd, sys->timerfd_create(sys, clock));
     }
@@ -109,12 +112,13 @@ int eddy_loop_after_fork(eddy_loop *loop)
     if (!eddy_loop_forked(loop)) {
         return 0;
     }
+    eddy_io_lose_closed(loop); /* as long as the kernel still tells which those are */
     result = replace_fds(loop);
     if (result < 0) {
         return result;
     }
     settle(loop);
-    result = eddy_io_rebuild(loop);
+    result = eddy_epoll_renew(loop);
     if (result < 0) {
         unsettle(loop);
         return result;

@@ -1,7 +1,24 @@
+/*
+ * Watchers: a table of them by fd, and what becomes of the events of the kernel.
+ *
+ * A watcher never outlives its fd. Nobody tells the loop that an fd was closed, but epoll knows
+ * whether the number is still the file that was registered; it is asked where that matters: when
+ * somebody comes with a number that has a watcher, when the epoll set is made anew, and when
+ * something that owns its fd is about to close it. A watcher that has lost its fd gives way, and the
+ * error hook is told.
+ *
+ *     registered       the fd                                      leaves it when
+ *     NOT              nobody asks about                           there is an interest
+ *     IN_EPOLL         is in the epoll set                         there is none; it is lost
+ *     ALWAYS_READY     epoll refuses: a regular file               it is stopped, or lost
+ *     LOST             is somebody else's: not to be closed        it is stopped
+ */
 #include "eddy/io.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "loop_internal.h"
 
@@ -9,10 +26,10 @@ enum {
     ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
     ALWAYS_TOLD = EDDY_HANGUP | EDDY_ERROR,
     FIRST_SLOTS = 64,
-    MOST_DOUBTS = 16, /* before the set is made anew, for there are worse things than to do that */
     NOT_REGISTERED = 0,
-    IN_EPOLL = 1,
-    ALWAYS_READY = 2 /* a regular file: in loop->always while there is an interest */
+    IN_EPOLL = EDDY_IO_IN_EPOLL,
+    ALWAYS_READY = 2, /* a regular file: in loop->always while there is an interest */
+    LOST = 3
 };
 
 #define SAME(ours, epolls) _Static_assert((unsigned)(ours) == (unsigned)(epolls), "epoll's value")
@@ -23,27 +40,12 @@ SAME(EDDY_ERROR, EPOLLERR);
 SAME(EDDY_HANGUP, EPOLLHUP);
 SAME(EDDY_PEER_CLOSED, EPOLLRDHUP);
 
-static uint32_t to_epoll(const eddy_io *io)
+uint32_t eddy_io_to_epoll(const eddy_io *io)
 {
     if (io->mode == EDDY_IO_EDGE) {
         return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
     }
     return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
-}
-
-/* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds
- * that out. */
-static int control(eddy_loop *loop, const eddy_io *io, int operation)
-{
-    struct epoll_event event = {0};
-
-    if (eddy_loop_forked(loop)) {
-        return -ECHILD;
-    }
-    event.events = to_epoll(io);
-    event.data.u64 = (uint64_t)loop->slots[io->fd].generation << 32 | (uint32_t)io->fd;
-    loop->counts.controls++;
-    return loop->sys->epoll_ctl(loop->sys, loop->epoll, operation, io->fd, &event);
 }
 
 static int reserve_slot(eddy_loop *loop, int fd)
@@ -81,6 +83,20 @@ static void join_always(eddy_loop *loop, eddy_io *io)
     }
 }
 
+/* What epoll refuses counts as always ready, but for a directory, which nobody can read or write. */
+static int begin_always(eddy_loop *loop, eddy_io *io)
+{
+    int64_t size;
+    mode_t mode;
+
+    if (loop->sys->fstat(loop->sys, io->fd, &size, &mode) == 0 && S_ISDIR(mode)) {
+        return -EISDIR;
+    }
+    io->registered = ALWAYS_READY;
+    join_always(loop, io);
+    return 0;
+}
+
 /* Brings the kernel in line with the interest. An fd that nobody asks about is taken out of the
  * set, for epoll tells hangups and errors whether asked or not. */
 static int apply(eddy_loop *loop, eddy_io *io)
@@ -95,15 +111,16 @@ static int apply(eddy_loop *loop, eddy_io *io)
         join_always(loop, io);
         return 0;
     }
+    if (wanted && io->registered == LOST) {
+        return -EBADF;
+    }
     if (wanted && io->registered == IN_EPOLL) {
-        return control(loop, io, EPOLL_CTL_MOD);
+        return eddy_epoll_control(loop, io, EPOLL_CTL_MOD);
     }
     if (wanted) {
-        result = control(loop, io, EPOLL_CTL_ADD);
+        result = eddy_epoll_control(loop, io, EPOLL_CTL_ADD);
         if (result == -EPERM && io->mode != EDDY_IO_EDGE) {
-            io->registered = ALWAYS_READY;
-            join_always(loop, io);
-            return 0;
+            return begin_always(loop, io);
         }
         if (result == 0) {
             io->registered = IN_EPOLL;
@@ -113,9 +130,10 @@ static int apply(eddy_loop *loop, eddy_io *io)
     }
     if (io->registered == IN_EPOLL) {
         /* Fails only if the fd is closed already; then the kernel has taken it out, or, if a
-         * duplicate is still open, the next event is stale and the set is rebuilt. */
-        (void)control(loop, io, EPOLL_CTL_DEL);
-        io->registered = NOT_REGISTERED;
+         * duplicate is still open, the next event is stale and the set is made anew. */
+        result = eddy_epoll_control(loop, io, EPOLL_CTL_DEL);
+        io->registered = result == -EBADF ? LOST : NOT_REGISTERED;
+        loop->left_behind |= result < 0;
         loop->watched--;
     }
     return 0;
@@ -148,23 +166,127 @@ static int change(eddy_io *io, unsigned events)
     return 0;
 }
 
+/* ---- fds that were closed while they were watched */
+
+static void stop(eddy_loop *loop, eddy_io *io)
+{
+    struct eddy_io_slot *slot = &loop->slots[io->fd];
+
+    /* so that no interest is none */
+    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
+    (void)change(io, 0);
+    if (eddy_link_used(&io->ready.link)) {
+        eddy_list_remove(&io->ready.link);
+    }
+    if (slot->ended_at != loop->asks) {
+        slot->ended_at = loop->asks;
+        slot->first_ended = (uint16_t)slot->generation;
+    }
+    slot->io = NULL;
+    slot->generation++;
+    io->loop = NULL;
+}
+
+/* Told by its own callback, and not by the user's: whatever it is part of ends, and stops it. */
+static void tell_lost(eddy_loop *loop, const eddy_io *io, const char *end)
+{
+    static const char *const who[] = {
+        [EDDY_IO_CALLBACK] = "a watcher", [EDDY_IO_NOTIFY] = "a task that waits for it",
+        [EDDY_IO_OWN] = "the loop",       [EDDY_IO_LISTENER] = "a server",
+        [EDDY_IO_EDGE] = "a stream",
+    };
+    const char *place = eddy_place_of(loop, io);
+
+    eddy_loop_report(loop, (eddy_task){0}, -EBADF, "fd %d was closed while %s%s%s%s had it: %s",
+                     io->fd, who[io->mode], place != NULL ? " (" : "", place != NULL ? place : "",
+                     place != NULL ? ")" : "", end);
+}
+
+/* A watcher whose fd is gone gives way. */
+static void lose(eddy_loop *loop, eddy_io *io)
+{
+    if (!eddy_loop_forked(loop)) { /* a child may well close what it does not need */
+        tell_lost(loop, io, "it gives way");
+    }
+    loop->watched -= io->registered == IN_EPOLL;
+    loop->left_behind |= io->registered == IN_EPOLL;
+    io->registered = LOST;
+    if (io->mode == EDDY_IO_CALLBACK) {
+        stop(loop, io);
+    } else {
+        io->callback(io, EDDY_IO_GONE);
+    }
+}
+
+/* Whether a watcher has its fd still. One that is in no set cannot be told from one that was closed:
+ * it has. */
+static bool has_its_fd(eddy_loop *loop, eddy_io *io)
+{
+    switch (io->registered) {
+    case IN_EPOLL:
+        return eddy_epoll_has(loop, io);
+    case ALWAYS_READY: /* what epoll takes is another file */
+        if (eddy_epoll_control(loop, io, EPOLL_CTL_ADD) == 0) {
+            (void)eddy_epoll_control(loop, io, EPOLL_CTL_DEL);
+            return false;
+        }
+        return true;
+    case LOST:
+        return false;
+    default:
+        return true;
+    }
+}
+
+int eddy_io_make_way(eddy_loop *loop, int fd, bool fresh)
+{
+    eddy_io *io = fd >= 0 && fd < loop->slot_count ? loop->slots[fd].io : NULL;
+
+    if (io == NULL) {
+        return 0;
+    }
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
+    }
+    if (!fresh && has_its_fd(loop, io)) {
+        return -EEXIST;
+    }
+    lose(loop, io);
+    return 0;
+}
+
+void eddy_io_lose_closed(eddy_loop *loop)
+{
+    for (int fd = 0; fd < loop->slot_count; fd++) {
+        eddy_io *io = loop->slots[fd].io;
+        /* Those of the loop's own that a child has not exchanged yet are the parent's. */
+        if (io != NULL && io->registered == IN_EPOLL &&
+            !(io->mode == EDDY_IO_OWN && eddy_loop_forked(loop)) && !eddy_epoll_has(loop, io)) {
+            lose(loop, io);
+        }
+    }
+}
+
+/* ---- starting and stopping */
+
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback)
 {
+    bool fresh = mode == EDDY_IO_OWN || mode == EDDY_IO_LISTENER || mode == EDDY_IO_EDGE;
     int result;
 
-    if (io->loop != NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
+    if (io->loop != NULL || callback == NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
         return -EINVAL;
     }
     if (fd < 0) {
         return -EBADF;
     }
-    result = reserve_slot(loop, fd);
+    result = eddy_io_make_way(loop, fd, fresh);
+    if (result == 0) {
+        result = reserve_slot(loop, fd);
+    }
     if (result < 0) {
         return result;
-    }
-    if (loop->slots[fd].io != NULL) {
-        return -EEXIST;
     }
     io->ready.kind = EDDY_READY_IO;
     io->ready.link.next = NULL;
@@ -211,67 +333,29 @@ int eddy_io_change(eddy_io *io, unsigned events)
 
 void eddy_io_stop(eddy_io *io)
 {
+    if (io->loop != NULL) {
+        stop(io->loop, io);
+    }
+}
+
+bool eddy_io_release(eddy_io *io)
+{
     eddy_loop *loop = io->loop;
+    bool edge = io->mode == EDDY_IO_EDGE;
+    bool told = io->registered == LOST;
 
     if (loop == NULL) {
-        return;
+        return false;
     }
-    /* so that no interest is none */
-    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
-    (void)change(io, 0);
-    if (eddy_link_used(&io->ready.link)) {
-        eddy_list_remove(&io->ready.link);
+    stop(loop, io);
+    if (io->registered == LOST && !told) {
+        io->mode = edge ? EDDY_IO_EDGE : io->mode;
+        tell_lost(loop, io, "it is not closed again");
     }
-    loop->slots[io->fd].io = NULL;
-    loop->slots[io->fd].generation++;
-    loop->stopped_since_asked = true;
-    io->loop = NULL;
+    return io->registered != LOST;
 }
 
-/* Registers all watchers with a new set. One whose fd was closed behind our back is forgotten,
- * also if its number is something else by now (the new set's own, for example); want of memory
- * is returned. */
-static int register_all(eddy_loop *loop)
-{
-    for (int fd = 0; fd < loop->slot_count; fd++) {
-        eddy_io *io = loop->slots[fd].io;
-        int result =
-            io != NULL && io->registered == IN_EPOLL ? control(loop, io, EPOLL_CTL_ADD) : 0;
-        if (result == -ENOMEM || result == -ENOSPC) {
-            return result;
-        }
-        if (result < 0) {
-            io->registered = NOT_REGISTERED;
-            loop->watched--;
-        }
-    }
-    return 0;
-}
-
-/* The new set takes over the number of the old, which a foreign poller may know. */
-int eddy_io_rebuild(eddy_loop *loop)
-{
-    const struct eddy_sys *sys = loop->sys;
-    int old = loop->epoll;
-    int epoll = sys->epoll_create(sys);
-    int result;
-
-    if (epoll < 0) {
-        return epoll;
-    }
-    loop->epoll = epoll;
-    result = register_all(loop);
-    if (epoll == old) { /* a child that has closed all fds may get it anew */
-        return result;
-    }
-    if (result == 0 && sys->dup3(sys, epoll, old) < 0) {
-        (void)sys->close(sys, old); /* better another number than the old set */
-        return 0;
-    }
-    loop->epoll = old;
-    (void)sys->close(sys, epoll);
-    return result;
-}
+/* ---- events */
 
 static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
 {
@@ -289,31 +373,49 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
     }
 }
 
-/* An event for a watcher that is gone: either it was stopped after the kernel was asked, or its fd
- * was closed while a duplicate of it lives on, and epoll goes on about it for ever. Then there is
- * no way to take it out but to make the set anew; if that fails, the next such event tries again. */
-static void __attribute__((noinline)) on_stale_event(eddy_loop *loop)
+/* The event is of a watcher that is gone, and was there when the kernel was asked: of the first of
+ * its fd that has ended since, or of a later one. */
+static bool ended_since_asked(const eddy_loop *loop, const struct eddy_io_slot *slot,
+                              uint32_t generation)
 {
-    if (loop->stopped_since_asked && loop->doubts < MOST_DOUBTS) {
-        loop->doubts++;
-        return;
+    return slot->ended_at == loop->asks &&
+           (uint16_t)(generation - slot->first_ended) <= UINT16_MAX / 2;
+}
+
+/* epoll goes on for ever about an fd that was closed while a duplicate of it lives on. If the set
+ * cannot be made anew, the next such event tries again. */
+static void __attribute__((noinline)) on_stale_event(eddy_loop *loop, int fd)
+{
+    int result;
+
+    eddy_io_lose_closed(loop);
+    result = eddy_epoll_renew(loop);
+    if (result == 0 || !loop->renewal_failed) {
+        eddy_loop_report(loop, (eddy_task){0}, result < 0 ? result : -EBADF,
+                         "fd %d was closed before its watcher was stopped, and is open as a "
+                         "duplicate: the epoll set %s made anew",
+                         fd, result < 0 ? "cannot be" : "was");
     }
-    loop->doubts = 0;
-    (void)eddy_io_rebuild(loop);
+    loop->renewal_failed = result < 0;
 }
 
 /* The slot exists, for it was registered once. Its generation has changed if that watcher is
  * gone. */
 void eddy_io_dispatch(eddy_loop *loop, int count)
 {
+    int stale = -1;
+
     for (int i = 0; i < count; i++) {
         uint64_t data = loop->events[i].data.u64;
         const struct eddy_io_slot *slot = &loop->slots[(uint32_t)data];
         if (slot->generation == (uint32_t)(data >> 32)) {
             tell(loop, slot->io, loop->events[i].events);
-        } else {
-            on_stale_event(loop);
+        } else if (!ended_since_asked(loop, slot, (uint32_t)(data >> 32))) {
+            stale = (int)(uint32_t)data;
         }
+    }
+    if (stale >= 0) { /* once, however many there are */
+        on_stale_event(loop, stale);
     }
 }
 
@@ -349,11 +451,11 @@ void eddy_io_fini(eddy_loop *loop)
         if (io != NULL) {
             bool edge = io->mode == EDDY_IO_EDGE;
             bool owned = io->mode == EDDY_IO_LISTENER || edge;
-            eddy_io_stop(io);
+            bool open = eddy_io_release(io);
             if (edge) {
                 io->callback(io, 0);
             }
-            if (owned) { /* of a server or stream that was left open outside of any frame */
+            if (owned && open) { /* of a server or stream that was left open outside of any frame */
                 (void)loop->sys->close(loop->sys, fd);
             }
         }

@@ -29,6 +29,11 @@ static const char *place_of(const struct eddy_places *places, const void *object
     return places->entries != NULL ? find(places, object)->place : NULL;
 }
 
+const char *eddy_place_of(const eddy_loop *loop, const void *object)
+{
+    return place_of(&loop->places, object);
+}
+
 static void put(struct eddy_places *places, const void *object, const char *place)
 {
     struct eddy_place *entry = find(places, object);
@@ -130,7 +135,8 @@ static void report_io(eddy_loop *loop, const eddy_io *io)
     };
     char fd[EDDY_ADDRESS_TEXT];
 
-    if (io->mode != EDDY_IO_NOTIFY) { /* the library's own, part of something else */
+    if (io->mode != EDDY_IO_NOTIFY &&
+        io->mode != EDDY_IO_OWN) { /* the library's own, part of something else */
         eddy_describe_fd(loop, io->fd, fd, sizeof fd);
         report(loop, io, words[io->mode].what, fd, words[io->mode].made);
     }

@@ -1,6 +1,5 @@
 #include "eddy/loop.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,29 +28,32 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
         options->shutdown_limit > 0 ? options->shutdown_limit : DEFAULT_SHUTDOWN_LIMIT;
     loop->ask_interval = 1;
     loop->epoll = -1;
+    loop->outer = -1;
     loop->timerfd = -1;
 }
 
-int eddy_above_stdio(eddy_loop *loop, int fd)
-{
-    int moved;
-
-    if (fd < 0 || fd > 2) {
-        return fd;
-    }
-    moved = loop->sys->fcntl(loop->sys, fd, F_DUPFD_CLOEXEC, 3);
-    (void)loop->sys->close(loop->sys, fd);
-    return moved;
-}
+static int open_timerfd(eddy_loop *loop);
 
 /* A timer of the timerfd has only one use: it makes the epoll fd readable. */
 static void on_timerfd(eddy_io *io, unsigned events)
 {
+    eddy_loop *loop = io->loop;
     uint64_t count;
+    int result;
 
-    (void)events;
-    io->loop->timerfd_deadline = EDDY_FOREVER;
-    (void)io->loop->sys->read(io->loop->sys, io->fd, &count, sizeof count);
+    loop->timerfd_deadline = EDDY_FOREVER;
+    if (events != EDDY_IO_GONE) {
+        (void)loop->sys->read(loop->sys, io->fd, &count, sizeof count);
+        return;
+    }
+    eddy_io_stop(io);
+    loop->watched++; /* as it was not counted, so it is not missed */
+    result = open_timerfd(loop);
+    if (result < 0) {
+        loop->timerfd = -1;
+        eddy_loop_report(loop, (eddy_task){0}, result, "the loop has no timerfd any more");
+    }
+    eddy_loop_mirror_deadline(loop);
 }
 
 static int open_timerfd(eddy_loop *loop)
@@ -70,7 +72,7 @@ static int open_timerfd(eddy_loop *loop)
         return loop->timerfd;
     }
     result =
-        eddy_io_watch(loop, &loop->timer_io, loop->timerfd, EDDY_READ, EDDY_IO_NOTIFY, on_timerfd);
+        eddy_io_watch(loop, &loop->timer_io, loop->timerfd, EDDY_READ, EDDY_IO_OWN, on_timerfd);
     loop->watched -= result == 0;
     return result;
 }
@@ -79,6 +81,10 @@ static int open_kernel_side(eddy_loop *loop)
 {
     int result = eddy_fork_open(loop);
 
+    if (result < 0) {
+        return result;
+    }
+    result = eddy_stdio_hold(loop);
     if (result < 0) {
         return result;
     }
@@ -106,7 +112,9 @@ static void fini(eddy_loop *loop)
     eddy_io_fini(loop);
     close_fd(loop, wake_fd);
     close_fd(loop, loop->timerfd);
+    close_fd(loop, loop->outer);
     close_fd(loop, loop->epoll);
+    eddy_stdio_release(loop);
     eddy_fork_close(loop);
     eddy_timers_fini(loop);
     eddy_places_fini(loop);
@@ -313,11 +321,6 @@ void eddy_loop_mirror_deadline(eddy_loop *loop)
 }
 
 /* ---- small things */
-
-int eddy_loop_fd(const eddy_loop *loop)
-{
-    return loop->epoll;
-}
 
 void eddy_loop_hold(eddy_loop *loop)
 {

@@ -55,8 +55,10 @@ enum eddy_loop_split {
 
 /* A slot of the table of watchers, one an fd. */
 struct eddy_io_slot {
-    eddy_io *io;         /* NULL: no watcher */
-    uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
+    eddy_io *io;          /* NULL: no watcher */
+    uint32_t generation;  /* counts the watchers of this fd; events of an older one are stale */
+    uint16_t ended_at;    /* loop->asks when a watcher of it was last stopped */
+    uint16_t first_ended; /* the generation of the first that was stopped since then, cut off */
 };
 
 /* Where what is started was started: a hash table of what it is of (leaks.c). */
@@ -126,19 +128,22 @@ struct eddy_loop {
 
     /* The kernel. */
     const struct eddy_sys *sys;
-    int epoll;
-    int timerfd; /* -1 unless EDDY_LOOP_TIMERFD */
+    int epoll;           /* what the loop sleeps on: another fd whenever the set is made anew */
+    int outer;           /* what others sleep on (epoll.c); -1 until somebody asks for it */
+    int timerfd;         /* -1 unless EDDY_LOOP_TIMERFD */
+    unsigned stdio_held; /* atomic: which of the fds 0, 1 and 2 the loop has filled (stdio.c) */
     int64_t timerfd_deadline;
     struct eddy_io_slot *slots; /* by fd */
     int slot_count;
-    int watched;              /* fds in the epoll set, the wake-up eventfd left out */
-    bool stopped_since_asked; /* a watcher was, so that an event may be older than its end */
-    int doubts;               /* events that may have been such */
-    struct eddy_link always;  /* regular files with an interest: always ready */
-    eddy_io wake_io;          /* an eventfd */
-    eddy_io timer_io;         /* the timerfd */
-    int woken;                /* atomic: the eventfd is written, or about to be */
-    eddy_callback *messages;  /* atomic: from other threads, newest first */
+    int watched;             /* fds in the epoll set, the wake-up eventfd left out */
+    uint16_t asks;           /* counts how often the kernel was asked; may wrap */
+    bool left_behind;        /* a registration may be in the set that no watcher has */
+    bool renewal_failed;     /* the epoll set could not be made anew: told, and tried again */
+    struct eddy_link always; /* regular files with an interest: always ready */
+    eddy_io wake_io;         /* an eventfd */
+    eddy_io timer_io;        /* the timerfd */
+    int woken;               /* atomic: the eventfd is written, or about to be */
+    eddy_callback *messages; /* atomic: from other threads, newest first */
 
     /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */
@@ -297,6 +302,17 @@ int eddy_split_end(eddy_loop *loop);
  * error of the kernel. */
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait);
 
+/* ---- stdio.c */
+
+/* Sees to it that no fd of the loop becomes 0, 1 or 2, until it is released. 0 or an error. */
+int eddy_stdio_hold(eddy_loop *loop);
+void eddy_stdio_release(eddy_loop *loop);
+
+/* Everything that makes an fd hands it through this. One that is 0, 1 or 2 all the same is moved
+ * out of the way: returns its new number, or closes it and returns the error. An error is passed
+ * through. From any thread. */
+int eddy_above_stdio(eddy_loop *loop, int fd);
+
 /* ---- shuffle.c */
 
 /* Puts what is ready in a random order; only if loop->shuffle is not 0. */
@@ -306,10 +322,6 @@ void eddy_loop_shuffle(eddy_loop *loop);
 
 /* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
-
-/* Moves an fd that is 0, 1 or 2, which programs print to, out of the way: returns its new
- * number, or closes it and returns the error. An error is passed through. */
-int eddy_above_stdio(eddy_loop *loop, int fd);
 
 /* Marks the loop as running, or says -EBUSY or -ECHILD; the base is the caller's own stack. */
 int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
@@ -323,13 +335,40 @@ int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
 
 /* ---- io.c */
 
-/* How a watcher is told of events. */
+/* How a watcher is told of events, and whose its fd is. */
 enum eddy_io_mode {
     EDDY_IO_CALLBACK, /* the user's callback, through the ready list */
     EDDY_IO_NOTIFY,   /* the library's own, in the middle of the batch of events */
-    EDDY_IO_LISTENER, /* likewise; the fd is closed with the loop */
-    EDDY_IO_EDGE      /* likewise, and edge-triggered: registered once for everything */
+    EDDY_IO_OWN,      /* likewise; the fd is the loop's */
+    EDDY_IO_LISTENER, /* likewise a server's; it is closed with the loop */
+    EDDY_IO_EDGE      /* likewise a stream's, and edge-triggered: registered once for everything */
 };
+
+enum {
+    EDDY_IO_IN_EPOLL = 1, /* eddy_io.registered: the fd is in the epoll set */
+    /* Told to the library's own callbacks: the fd is closed, and its number somebody else's. What has
+     * it ends, and stops the watcher. */
+    EDDY_IO_GONE = 0x10000
+};
+
+/* What the kernel is asked to tell of a watcher. */
+uint32_t eddy_io_to_epoll(const eddy_io *io);
+
+/* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds
+ * that out. */
+static inline uint64_t eddy_io_key(const eddy_loop *loop, const eddy_io *io)
+{
+    return (uint64_t)loop->slots[io->fd].generation << 32 | (uint32_t)io->fd;
+}
+
+/* Makes room for a new watcher of `fd`: one that has lost its fd gives way. `fresh`: the kernel has
+ * just given the number out, so that whoever has it has lost it. 0, -EEXIST or -ECHILD. */
+int eddy_io_make_way(eddy_loop *loop, int fd, bool fresh);
+/* All watchers give way whose fd is closed or another file's. */
+void eddy_io_lose_closed(eddy_loop *loop);
+/* Stops a watcher whose owner closes the fd. False if there is nothing to close: somebody else has
+ * closed it, and the number is not the owner's any more. */
+bool eddy_io_release(eddy_io *io);
 
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback);
@@ -337,13 +376,23 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
 void eddy_io_dispatch(eddy_loop *loop, int count);
 void eddy_io_dispatch_always(eddy_loop *loop);
 void eddy_io_run(struct eddy_ready *ready);
-/* Makes the epoll set anew, under the old number, with all watchers. 0; or an error, and then the
- * old one stays. */
-int eddy_io_rebuild(eddy_loop *loop);
 void eddy_io_fini(eddy_loop *loop);
 int eddy_io_check(eddy_loop *loop);
 
+/* ---- epoll.c */
+
+/* epoll_ctl(2) of the watcher's fd; -ECHILD in a child of fork(2). -EBADF: it is closed, or was, and
+ * the number is another file's. */
+int eddy_epoll_control(eddy_loop *loop, const eddy_io *io, int operation);
+/* Whether the fd of a watcher that is in the set is still the file that was put into it. */
+bool eddy_epoll_has(eddy_loop *loop, const eddy_io *io);
+/* Makes the set anew, with all watchers. 0; or an error, and then the old one stays. */
+int eddy_epoll_renew(eddy_loop *loop);
+
 /* ---- leaks.c */
+
+/* Where it was started, or NULL. */
+const char *eddy_place_of(const eddy_loop *loop, const void *object);
 
 /* Tells the error hook of watchers, streams, servers and timers that nobody has stopped. */
 void eddy_report_leaks(eddy_loop *loop);

@@ -22,6 +22,7 @@ static int64_t work(eddy_job *job)
 static const struct eddy_job_kind offload_jobs = {
     .size = sizeof(struct offload),
     .workers = 4,
+    .foreign = true,
     .work = work,
 };
 

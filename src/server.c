@@ -264,8 +264,7 @@ static void on_listener(eddy_io *io, unsigned events)
     eddy_server *server = io->user;
     int failed = 0; /* a system that refuses one after the other might do so for ever */
 
-    (void)events;
-    if (io->loop->closing) {
+    if (io->loop->closing || events == EDDY_IO_GONE) {
         eddy_server_close(server);
         return;
     }
@@ -438,15 +437,18 @@ void eddy_server_close(eddy_server *server)
 {
     const struct eddy_sys *sys;
     int fd = server->io.fd;
+    bool open;
 
     if (!eddy_io_started(&server->io)) {
         return;
     }
     sys = server->loop->sys;
     eddy_timer_stop(&server->retry);
-    eddy_io_stop(&server->io);
+    open = eddy_io_release(&server->io);
     remove_path(server);
-    (void)sys->close(sys, fd);
+    if (open) {
+        (void)sys->close(sys, fd);
+    }
     server->loop->references--;
     wake_if_finished(server);
 }

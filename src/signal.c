@@ -56,13 +56,30 @@ static void deliver(struct signals *signals, int number)
     }
 }
 
+static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set);
+
+/* Somebody has closed the signalfd. */
+static void reopen(eddy_loop *loop, struct signals *signals)
+{
+    int result;
+
+    eddy_io_stop(&signals->io);
+    result = open_signalfd(loop, signals, signals->watched);
+    if (result < 0) {
+        eddy_loop_report(loop, (eddy_task){0}, result, "the loop hears of no signals any more");
+    }
+}
+
 static void on_signalfd(eddy_io *io, unsigned events)
 {
     struct signals *signals = io->user;
     const struct eddy_sys *sys = io->loop->sys;
     struct signalfd_siginfo info;
 
-    (void)events;
+    if (events == EDDY_IO_GONE) {
+        reopen(io->loop, signals);
+        return;
+    }
     for (int i = 0; i < MOST_SIGNALS; i++) {
         if (sys->read(sys, io->fd, &info, sizeof info) != (ssize_t)sizeof info) {
             return;
@@ -163,7 +180,7 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
     if (fd < 0 || open) {
         return fd < 0 ? fd : 0;
     }
-    result = eddy_io_watch(loop, &signals->io, fd, EDDY_READ, EDDY_IO_NOTIFY, on_signalfd);
+    result = eddy_io_watch(loop, &signals->io, fd, EDDY_READ, EDDY_IO_OWN, on_signalfd);
     if (result < 0) {
         (void)loop->sys->close(loop->sys, fd);
     }

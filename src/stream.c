@@ -1,7 +1,5 @@
 #include "eddy/stream.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 
 #include "describe.h"
@@ -109,11 +107,17 @@ static inline void tell_reader(eddy_stream *stream)
     }
 }
 
+static void close_with(eddy_stream *stream, int64_t result);
+
 /* What is rare: an end, an error, urgent data, or room for a writer that waits. */
 static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigned events)
 {
     if (events == 0) {
         stream->state = 0;
+    }
+    if ((events & EDDY_IO_GONE) != 0) {
+        close_with(stream, -EBADF);
+        return;
     }
     if ((events & ~(unsigned)(EDDY_READ | EDDY_WRITE)) != 0) {
         stream->state &=
@@ -333,39 +337,6 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     return result;
 }
 
-int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *place)
-{
-    const struct eddy_sys *sys = loop->sys;
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-    int flags = sys->fcntl(sys, fd, F_GETFL, 0);
-    int result =
-        flags < 0 ? flags : sys->getsockopt(sys, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
-
-    if (result < 0) {
-        return result;
-    }
-    result = eddy_stream_adopt(loop, stream, fd, protocol == IPPROTO_TCP);
-    if (result < 0) {
-        return result;
-    }
-    result = sys->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
-    if (result == 0 && loop->current != NULL) {
-        result = eddy_guard_add(loop->current, &stream->io.ready.link);
-    }
-    if (result < 0) {
-        eddy_stream_disown(stream);
-        return result;
-    }
-    eddy_place_note(loop, &stream->io, place);
-    return 0;
-}
-
-int(eddy_stream_open)(eddy_loop *loop, eddy_stream *stream, int fd)
-{
-    return eddy_stream_open_(loop, stream, fd, NULL);
-}
-
 static void end_wait(struct eddy_task_record *task, int64_t result)
 {
     (void)task->wait->abort(task);
@@ -382,8 +353,7 @@ static void close_with(eddy_stream *stream, int64_t result)
     if ((stream->state & (EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO)) != 0) {
         end_wait(stream->writer, result);
     }
-    if (eddy_stream_is_open(stream)) { /* a connect that ends has closed it */
-        eddy_stream_disown(stream);
+    if (eddy_stream_disown(stream)) { /* unless a connect that ends has closed it */
         /* its errors come too late to matter: close(2) */
         (void)sys->close(sys, stream->io.fd);
     }
@@ -403,14 +373,14 @@ int64_t eddy_stream_leave_(eddy_coro *co, struct eddy_scope *scope)
     return 0;
 }
 
-void eddy_stream_disown(eddy_stream *stream)
+bool eddy_stream_disown(eddy_stream *stream)
 {
     if (stream->idle != NULL) {
         eddy_timer_stop(&stream->idle->timer);
         stream->idle = NULL;
     }
     stream->state = 0;
-    eddy_io_stop(&stream->io);
+    return eddy_io_release(&stream->io);
 }
 
 /* It was due when its turn came, but a byte may have moved since. */

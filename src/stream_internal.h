@@ -136,8 +136,9 @@ void eddy_stream_describe_write(const struct eddy_task_record *task, char *text,
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
 
-/* Gives the fd of an open stream on which nobody waits back to the caller. */
-void eddy_stream_disown(eddy_stream *stream);
+/* Gives the fd of a stream on which nobody waits back to the caller. False if there is none: it is
+ * not open, or somebody else has closed the fd. */
+bool eddy_stream_disown(eddy_stream *stream);
 
 /* ---- copy.c */
 

@@ -79,6 +79,29 @@ static int sys_epoll_pwait2(const struct eddy_sys *sys, int epoll, struct epoll_
 #endif
 }
 
+/* libc has no function for it. */
+static int sys_kcmp_epoll(const struct eddy_sys *sys, int fd, int epoll, uint32_t nth)
+{
+#if defined SYS_kcmp
+    struct {
+        uint32_t epoll;
+        uint32_t fd;
+        uint32_t nth;
+    } slot = {(uint32_t)epoll, (uint32_t)fd, nth};
+    const int kind = 7; /* KCMP_EPOLL_TFD: headers may be older than the kernel */
+    long self = getpid();
+
+    (void)sys;
+    return checked((int)syscall(SYS_kcmp, self, self, kind, (unsigned long)fd, &slot));
+#else
+    (void)sys;
+    (void)fd;
+    (void)epoll;
+    (void)nth;
+    return -ENOSYS;
+#endif
+}
+
 static int sys_epoll_wait(const struct eddy_sys *sys, int epoll, struct epoll_event *events,
                           int most, int milliseconds)
 {
@@ -333,6 +356,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .epoll_ctl = sys_epoll_ctl,
         .epoll_pwait2 = sys_epoll_pwait2,
         .epoll_wait = sys_epoll_wait,
+        .kcmp_epoll = sys_kcmp_epoll,
         .eventfd = sys_eventfd,
         .timerfd_create = sys_timerfd_create,
         .timerfd_settime = sys_timerfd_settime,

@@ -22,6 +22,7 @@ struct eddy_workers {
     unsigned queued;
     unsigned idle; /* threads that have no job, those that are about to begin or to wait too */
     bool ending;
+    sigset_t mask; /* the loop's thread's, when it last offloaded something */
 };
 
 struct worker {
@@ -80,8 +81,8 @@ static void on_done(eddy_callback *callback)
 
 /* ---- a worker's thread */
 
-/* The oldest job of the queue, waited for; NULL: it is time to end. */
-static eddy_job *next_job(struct eddy_workers *workers)
+/* The oldest job of the queue, waited for, and the signal mask for it; NULL: it is time to end. */
+static eddy_job *next_job(struct eddy_workers *workers, sigset_t *mask)
 {
     eddy_job *job = NULL;
 
@@ -94,6 +95,7 @@ static eddy_job *next_job(struct eddy_workers *workers)
         eddy_list_remove(&job->queue);
         workers->queued--;
         workers->idle--;
+        *mask = workers->mask;
     }
     pthread_mutex_unlock(&workers->lock);
     return job;
@@ -106,13 +108,38 @@ static void count_idle(struct eddy_workers *workers, unsigned more)
     pthread_mutex_unlock(&workers->lock);
 }
 
+/* A process that the work starts inherits the mask of its thread, and must be the same process as if
+ * the loop's thread had started it: not one that no SIGTERM ends. So the user's work runs with the mask
+ * of the loop's thread. That takes no signal from anybody: what the loop waits for is blocked there,
+ * what is not ends the process in whatever thread it comes, or runs a handler, which may be any
+ * thread's. A worker that waits has all blocked, so that it has nothing to do with signals that are
+ * watched, and blocked, only later. */
+static int64_t do_job(const struct eddy_workers *workers, eddy_job *job, const sigset_t *mask)
+{
+    const struct eddy_sys *sys = workers->loop->sys;
+    const struct eddy_job_kind *kind = kind_of(workers);
+    bool masked = kind->foreign;
+    sigset_t before;
+    int64_t result;
+
+    if (masked) {
+        masked = sys->signal_mask(sys, SIG_SETMASK, mask, &before) == 0;
+    }
+    result = kind->work(job);
+    if (masked) {
+        (void)sys->signal_mask(sys, SIG_SETMASK, &before, NULL);
+    }
+    return result;
+}
+
 static void *work(void *argument)
 {
     struct eddy_workers *workers = argument;
+    sigset_t mask;
     eddy_job *job;
 
-    while ((job = next_job(workers)) != NULL) {
-        job->result = kind_of(workers)->work(job);
+    while ((job = next_job(workers, &mask)) != NULL) {
+        job->result = do_job(workers, job, &mask);
         count_idle(workers, 1); /* before the loop hears of it, and may have another job */
         /* From here on the job is the loop's, which may have freed it already. */
         eddy_loop_call_threadsafe(workers->loop, &job->done, on_done);
@@ -389,9 +416,15 @@ eddy_job *eddy_job_new(eddy_coro *co, const struct eddy_job_kind *kind)
 /* Returns whether another thread is to be started, which counts as idle from here on. */
 static bool enqueue(struct eddy_workers *workers, eddy_job *job)
 {
+    const struct eddy_sys *sys = workers->loop->sys;
+    sigset_t mask = for_others(); /* if it cannot be asked for */
     bool start;
 
+    if (kind_of(workers)->foreign) {
+        (void)sys->signal_mask(sys, SIG_BLOCK, NULL, &mask);
+    }
     pthread_mutex_lock(&workers->lock);
+    workers->mask = mask;
     eddy_list_append(&workers->queue, &job->queue);
     workers->queued++;
     start = needs_worker(workers);

@@ -11,6 +11,7 @@
 struct eddy_job_kind {
     size_t size;      /* of its record, which begins with an eddy_job */
     unsigned workers; /* at most, unless eddy_workers_limit says otherwise */
+    bool foreign;     /* the work is code of the user's, which may start processes */
 
     /* The work itself, on a worker's thread: its return is the job's result. */
     int64_t (*work)(eddy_job *job);

@@ -8,6 +8,7 @@
 
 #include "eddy/callback.h"
 #include "eddy/loop.h"
+#include "eddy/signal.h"
 
 static struct gate gate;
 static int ran[16]; /* which works have run, in order; count first */
@@ -80,6 +81,20 @@ static int64_t look_at_thread(eddy_job *job, void *argument)
            sigismember(&blocked, SIGSEGV) * 10 + sigismember(&blocked, SIGABRT);
 }
 
+eddy_frame(waits_for_signal) {
+    eddy_coro co;
+};
+
+static void waits_for_signal(eddy_coro *co)
+{
+    int64_t rc;
+
+    eddy_begin(waits_for_signal);
+    eddy_await(rc, eddy_signal_wait(co, EDDY_SIGNAL(SIGUSR2)));
+    eddy_return(rc);
+    eddy_end;
+}
+
 eddy_frame(looks) {
     eddy_coro co;
     pthread_t thread;
@@ -97,9 +112,36 @@ static void looks(eddy_coro *co)
     eddy_end;
 }
 
-test(work_runs_on_another_thread_with_all_signals_blocked_but_those_of_a_crash)
+/* So that a process which it starts can be ended, as one that the loop's thread starts. */
+test(work_runs_on_another_thread_with_the_signal_mask_of_the_loops)
 {
+    sigset_t mask;
+    sigset_t before;
+
+    assert_int_equal(run(looks), 0);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGSEGV);
+    pthread_sigmask(SIG_SETMASK, &mask, &before); /* the thread is there already */
+    assert_int_equal(run(looks), 1010);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_int_equal(run(looks), 0);
+}
+
+/* The kernel gives it to any thread that does not block it, with its default action. */
+test(a_signal_that_is_watched_only_later_does_not_come_to_a_thread_that_waits_for_work)
+{
+    assert_int_equal(run(offloads), 0);
+    assert_int_equal(eddy_signal_watch(testing.loop, EDDY_SIGNAL(SIGUSR2)), 0);
+    kill(getpid(), SIGUSR2);
+    assert_int_equal(run(waits_for_signal), SIGUSR2);
+}
+
+test(work_whose_mask_cannot_be_set_runs_with_all_signals_blocked_but_those_of_a_crash)
+{
+    testing_fail_from(signal_mask, 4, -EINVAL); /* asked for, blocked for the thread, set again */
     assert_int_equal(run(looks), 1100);
+    testing_fail(signal_mask, 0, 0);
 }
 
 test(the_signal_mask_of_the_loops_thread_is_as_it_was)
@@ -439,7 +481,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         offload_case(the_result_of_the_work_is_that_of_the_await),
-        offload_case(work_runs_on_another_thread_with_all_signals_blocked_but_those_of_a_crash),
+        offload_case(work_runs_on_another_thread_with_the_signal_mask_of_the_loops),
+        offload_case(
+            a_signal_that_is_watched_only_later_does_not_come_to_a_thread_that_waits_for_work),
+        offload_case(
+            work_whose_mask_cannot_be_set_runs_with_all_signals_blocked_but_those_of_a_crash),
         offload_case(the_signal_mask_of_the_loops_thread_is_as_it_was),
         offload_case(no_thread_is_there_before_the_first_work),
         offload_case(one_worker_does_its_work_first_come_first_served),

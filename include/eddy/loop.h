@@ -146,7 +146,7 @@ EDDY_API int eddy_loop_wait(eddy_loop *loop);
  * work. Level-triggered: a poll may leave work, which no new edge tells of. Deadlines are not in it
  * unless EDDY_LOOP_TIMERFD is set: wait until eddy_loop_next_deadline at most. It is the same
  * number as long as the loop lives. */
-EDDY_API int eddy_loop_fd(const eddy_loop *loop);
+EDDY_API int eddy_loop_fd(eddy_loop *loop);
 
 /* When the loop wants to be polled next, by its clock: now (eddy_loop_now or earlier) while
  * something is ready, EDDY_FOREVER if only an fd or another thread can wake it. */

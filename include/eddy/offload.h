@@ -17,8 +17,11 @@
  * eddy_loop_call_threadsafe and eddy_loop_wake. Until it has ended, its argument is its own.
  *
  * A loop has no threads until the first job. They start as jobs come, up to the number of
- * eddy_offload_workers, and wait for more until the loop is freed. They have all signals blocked
- * but those of a crash (SIGSEGV and the like), and the stack size that is the system's default
+ * eddy_offload_workers, and wait for more until the loop is freed. While they wait
+ * they have all signals blocked but those of a crash (SIGSEGV and the like). Work runs with the
+ * signal mask that the loop's thread had when it was offloaded, so that processes which it starts
+ * inherit that one; a signal that is watched (eddy_signal_watch) while work runs is not blocked in
+ * that work, so watch signals first. The stack size is the system's default
  * (pthread_attr_init(3)). A program that offloads nothing, uses no files and no names, and connects
  * and serves by address alone (eddy_connect_to, eddy_serve_at), is not linked with them.
  */

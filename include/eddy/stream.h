@@ -39,8 +39,13 @@ typedef struct eddy_stream {
 
 /* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and
  * takes it over: sets O_NONBLOCK, and closes it in the end. 0; -EINVAL: the stream is open
- * already; -EEXIST: the fd has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2)
- * and epoll_ctl(2) say. On an error the fd is still the caller's. */
+ * already, or the socket listens; -EPROTOTYPE: it is a socket of another type (datagrams);
+ * -EEXIST: the fd has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2) and
+ * epoll_ctl(2) say. On an error the fd is still the caller's.
+ *
+ * The fd is the stream's alone: if somebody else closes it, the number may be another file's by the
+ * next turn. Once the loop finds that out, because the number comes again or the stream is closed,
+ * the error hook is told (-EBADF), the stream is closed with -EBADF, and that file is left alone. */
 EDDY_API int eddy_stream_open(eddy_loop *loop, eddy_stream *stream, int fd);
 #define eddy_stream_open(...) eddy_stream_open_(__VA_ARGS__, EDDY_PLACE_)
 
@@ -116,11 +121,11 @@ static inline int eddy_stream_is_open(const eddy_stream *stream)
     return stream->io.loop != NULL;
 }
 
-/* The fd, for getpeername(2) and the like; it stays the stream's. -1 if it is not open. */
-static inline int eddy_stream_fd(const eddy_stream *stream)
-{
-    return stream->io.loop != NULL ? stream->io.fd : -1;
-}
+/* The fd, for getpeername(2), setsockopt(2) and the like; it stays the stream's. -1 if it is not
+ * open. Whoever has it may put something on top of the socket (kTLS: TCP_ULP), where a short read
+ * no longer means that there is nothing more: from now on each read that waits asks the kernel once
+ * more before. (Of a socket that is handed to eddy_stream_open with such a layer it is known.) */
+EDDY_API int eddy_stream_fd(eddy_stream *stream);
 
 /* Private. */
 EDDY_API int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *place);

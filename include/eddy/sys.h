@@ -41,6 +41,10 @@ struct eddy_sys {
                         int64_t timeout);
     int (*epoll_wait)(const struct eddy_sys *sys, int epoll, struct epoll_event *events, int most,
                       int milliseconds);
+    /* kcmp(2) of this process with KCMP_EPOLL_TFD: 0 if `fd` is the file that is registered in the
+     * set under that number, the `nth` (from 0) of several; 1 or more if it is another; -ENOENT: there
+     * is no such registration; -ENOSYS, -EPERM: the kernel does not tell. Linux 4.13. */
+    int (*kcmp_epoll)(const struct eddy_sys *sys, int fd, int epoll, uint32_t nth);
 
     int (*eventfd)(const struct eddy_sys *sys); /* nonblocking, close-on-exec, at 0 */
     int (*timerfd_create)(const struct eddy_sys *sys, clockid_t clock); /* likewise */

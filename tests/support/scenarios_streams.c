@@ -47,7 +47,7 @@ static void receive(const char *data, size_t size)
 }
 
 /* What was sent and not received is still in the socket. */
-static void receive_rest(const eddy_stream *stream)
+static void receive_rest(eddy_stream *stream)
 {
     char buffer[256];
     ssize_t count;

@@ -114,6 +114,7 @@ static int enter(const struct eddy_sys *table, size_t call)
 WRAP(int, epoll_create, (), )
 WRAP(int, epoll_ctl, (, int epoll, int op, int fd, struct epoll_event *event), , epoll, op, fd,
      event)
+WRAP(int, kcmp_epoll, (, int fd, int epoll, uint32_t nth), , fd, epoll, nth)
 WRAP(int, eventfd, (), )
 WRAP(int, timerfd_create, (, clockid_t clock), , clock)
 WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
@@ -270,6 +271,7 @@ static void init_sys(struct testing_sys *sys)
         .epoll_create = epoll_create_,
         .epoll_ctl = epoll_ctl_,
         .epoll_pwait2 = epoll_pwait2_,
+        .kcmp_epoll = kcmp_epoll_,
         .epoll_wait = epoll_wait_,
         .eventfd = eventfd_,
         .timerfd_create = timerfd_create_,

@@ -238,15 +238,6 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key)
     return NULL;
 }
 
-void eddy_make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 127) {
-            *text = '?';
-        }
-    }
-}
-
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
 {
     char text[512];

@@ -10,6 +10,7 @@
 #include "eddy/trace.h"
 #include "heap.h"
 #include "pool.h"
+#include "printable.h"
 
 enum {
     EVENTS_A_TURN = 512, /* taken from the kernel at once */
@@ -230,10 +231,6 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     loop->counts.turns++;
     return true;
 }
-
-/* Names are the user's, addresses the peer's: whatever is in them, the text stays one line, and no
- * terminal obeys it. */
-void eddy_make_printable(char *text);
 
 /* Tells the error hook. */
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)

@@ -181,7 +181,7 @@ static void close_attachments(eddy_loop *loop)
     struct eddy_link *link;
 
     while (!eddy_list_empty(&loop->attachments)) {
-        link = loop->attachments.prev;
+        link = eddy_list_back(&loop->attachments);
         eddy_list_remove(link);
         ((struct eddy_attachment *)(void *)link)
             ->close(loop, (struct eddy_attachment *)(void *)link);

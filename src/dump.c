@@ -72,8 +72,9 @@ static void put_name(struct dump *dump, const char *name)
     char piece[128];
 
     do {
-        snprintf(piece, sizeof piece, "%s", name);
-        name += strlen(piece);
+        size_t length = eddy_whole_characters(name, sizeof piece - 1);
+        snprintf(piece, sizeof piece, "%.*s", (int)length, name);
+        name += length;
         eddy_make_printable(piece);
         put(dump, "%s", piece);
     } while (*name != '\0');

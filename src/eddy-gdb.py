@@ -35,7 +35,10 @@ def cast(value, name):
 
 
 def text(value):
-    return value.string(errors="replace") if int(value) != 0 else "?"
+    """As printable.c shows it: a terminal obeys none of it."""
+    if int(value) == 0:
+        return "?"
+    return "".join(c if c.isprintable() else "?" for c in value.string("utf-8", errors="replace"))
 
 
 # ---- finding the loop

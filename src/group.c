@@ -280,14 +280,14 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 {
     const eddy_group *group = task->in.object;
 
-    return group->count == 1 ? child_of(group->children.next) : NULL;
+    return group->count == 1 ? child_of(eddy_list_front(&group->children)) : NULL;
 }
 
 static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context)
 {
     eddy_group *group = task->in.object;
 
-    for (struct eddy_link *link = group->children.next; link != &group->children;
+    for (struct eddy_link *link = eddy_list_front(&group->children); link != &group->children;
          link = link->next) {
         found(child_of(link), context);
     }

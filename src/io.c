@@ -289,7 +289,7 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
         return result;
     }
     io->ready.kind = EDDY_READY_IO;
-    io->ready.link.next = NULL;
+    io->ready.link = (struct eddy_link){NULL, NULL};
     io->loop = loop;
     io->callback = callback;
     io->fd = fd;

@@ -189,7 +189,7 @@ static void close_attachments(eddy_loop *loop)
     struct eddy_link *link;
 
     while (!eddy_list_empty(&loop->attachments)) {
-        link = loop->attachments.prev;
+        link = eddy_list_back(&loop->attachments);
         eddy_list_remove(link);
         ((struct eddy_attachment *)(void *)link)
             ->close(loop, (struct eddy_attachment *)(void *)link);
@@ -244,15 +244,6 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key)
         }
     }
     return NULL;
-}
-
-void eddy_make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 127) {
-            *text = '?';
-        }
-    }
 }
 
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)

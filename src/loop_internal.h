@@ -10,6 +10,7 @@
 #include "eddy/trace.h"
 #include "heap.h"
 #include "pool.h"
+#include "printable.h"
 
 enum {
     EVENTS_A_TURN = 512, /* taken from the kernel at once */
@@ -196,22 +197,25 @@ struct eddy_loop {
 /* Appends to the ready list, whose head is always initialized. */
 static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)
 {
-    struct eddy_link *last = loop->ready.prev;
+    struct eddy_link *head = &loop->ready;
+    struct eddy_link *link = &ready->link;
+    struct eddy_link *last = head->prev;
 
     /* In this order the compiler does not make one vector of two stores, which takes longer. */
-    ready->link.next = &loop->ready;
-    last->next = &ready->link;
-    ready->link.prev = last;
-    loop->ready.prev = &ready->link;
+    link->next = head;
+    last->next = link;
+    link->prev = last;
+    head->prev = link;
 }
 
 /* Takes the first out of the batch, which is not empty. */
 static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
 {
-    struct eddy_link *first = loop->batch.next;
+    struct eddy_link *batch = &loop->batch;
+    struct eddy_link *first = batch->next;
 
-    loop->batch.next = first->next;
-    first->next->prev = &loop->batch;
+    batch->next = first->next;
+    first->next->prev = batch;
     first->next = NULL; /* in no list */
     return (struct eddy_ready *)(void *)first;
 }
@@ -220,27 +224,25 @@ static inline struct eddy_ready *eddy_batch_take(eddy_loop *loop)
  * something in the batch again. `steps` have run in the loop since it was last counted. */
 static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
 {
-    struct eddy_link *first = loop->ready.next;
-    struct eddy_link *last = loop->ready.prev;
+    struct eddy_link *ready = &loop->ready;
+    struct eddy_link *batch = &loop->batch;
+    struct eddy_link *first = ready->next;
+    struct eddy_link *last = ready->prev;
 
-    if (loop->turn_seen || first == &loop->ready ||
+    if (loop->turn_seen || first == ready ||
         loop->steps_since_asked + steps >= loop->ask_interval) {
         return false;
     }
     /* In this order the compiler does not make one vector of the two ends, which would wait for the
      * stores that made them. */
-    first->prev = &loop->batch;
-    loop->batch.next = first;
-    last->next = &loop->batch;
-    loop->batch.prev = last;
-    eddy_list_init(&loop->ready);
+    first->prev = batch;
+    batch->next = first;
+    last->next = batch;
+    batch->prev = last;
+    eddy_list_init(ready);
     loop->counts.turns++;
     return true;
 }
-
-/* Names are the user's, addresses the peer's: whatever is in them, the text stays one line, and no
- * terminal obeys it. */
-void eddy_make_printable(char *text);
 
 /* Tells the error hook. */
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)

@@ -17,6 +17,10 @@ enum {
     LARGEST_CLASS = EDDY_POOL_CLASSES - 1,
     LARGEST_SHIFT = LARGEST_CLASS - SMALL_CLASSES, /* doublings of EDDY_POOL_SMALL */
     BLOCK_ALIGNMENT = 16,
+    /* What every malloc keeps at least: on machines of 32 bits that may be half of it. */
+    ALLOCATOR_ALIGNMENT = 2 * sizeof(void *) < BLOCK_ALIGNMENT ? 8 : BLOCK_ALIGNMENT,
+    /* room to move a chunk up to where its blocks are aligned */
+    SLACK = BLOCK_ALIGNMENT - ALLOCATOR_ALIGNMENT,
     FIRST_CHUNK = 4096,
     LAST_CHUNK = 256 * 1024,
     OVERSIZE = 255 /* the class of a block too large for the pool: it has a header of its own */
@@ -25,16 +29,11 @@ enum {
 struct eddy_pool_chunk {
     struct eddy_pool_chunk *next;
     struct eddy_pool_chunk *prev; /* only oversize blocks are freed one by one */
-    size_t size;
-    size_t padding;
+    size_t size;                  /* as it was asked for, all of it */
+    size_t padding;               /* how far behind the allocator's block it begins */
 };
-_Static_assert(sizeof(struct eddy_pool_chunk) % BLOCK_ALIGNMENT == 0 || sizeof(void *) < 8,
-               "blocks behind the header keep their alignment");
-
-static size_t header_size(void)
-{
-    return (sizeof(struct eddy_pool_chunk) + BLOCK_ALIGNMENT - 1) & ~(size_t)(BLOCK_ALIGNMENT - 1);
-}
+enum { HEADER_SIZE = sizeof(struct eddy_pool_chunk) };
+_Static_assert(HEADER_SIZE % BLOCK_ALIGNMENT == 0, "blocks behind the header keep their alignment");
 
 static void *allocate_with_libc(void *user, void *memory, size_t old_size, size_t new_size)
 {
@@ -55,14 +54,22 @@ void eddy_pool_init(struct eddy_pool *pool, eddy_allocate_fn *allocate, void *us
     pool->chunk_size = FIRST_CHUNK;
 }
 
+static void give_to_allocator(struct eddy_pool *pool, struct eddy_pool_chunk *chunk)
+{
+    char *memory = (char *)chunk - chunk->padding;
+    size_t size = chunk->size;
+
+    ASAN_UNPOISON_MEMORY_REGION(memory, size);
+    pool->allocate(pool->allocate_user, memory, size, 0);
+}
+
 void eddy_pool_fini(struct eddy_pool *pool)
 {
     struct eddy_pool_chunk *chunk = pool->chunks;
 
     while (chunk != NULL) {
         struct eddy_pool_chunk *next = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk, chunk->size);
-        pool->allocate(pool->allocate_user, chunk, chunk->size, 0);
+        give_to_allocator(pool, chunk);
         chunk = next;
     }
     pool->chunks = NULL;
@@ -73,19 +80,24 @@ void *eddy_pool_resize(struct eddy_pool *pool, void *memory, size_t old_size, si
     return pool->allocate(pool->allocate_user, memory, old_size, new_size);
 }
 
-/* A chunk with room for `room` bytes behind its header, linked in. */
+/* A chunk with room for `room` bytes behind its header, aligned and linked in. */
 static void *chunk_new(struct eddy_pool *pool, size_t room)
 {
-    size_t size = header_size() + room;
+    size_t size = HEADER_SIZE + SLACK + room;
     struct eddy_pool_chunk *chunk;
+    size_t padding;
+    char *memory;
 
     if (size < room) {
         return NULL;
     }
-    chunk = pool->allocate(pool->allocate_user, NULL, 0, size);
-    if (chunk == NULL) {
+    memory = pool->allocate(pool->allocate_user, NULL, 0, size);
+    if (memory == NULL) {
         return NULL;
     }
+    padding = -(uintptr_t)memory & SLACK;
+    chunk = (struct eddy_pool_chunk *)(void *)(memory + padding);
+    chunk->padding = padding;
     chunk->next = pool->chunks;
     chunk->prev = NULL;
     chunk->size = size;
@@ -93,7 +105,7 @@ static void *chunk_new(struct eddy_pool *pool, size_t room)
         pool->chunks->prev = chunk;
     }
     pool->chunks = chunk;
-    return (char *)chunk + header_size();
+    return (char *)chunk + HEADER_SIZE;
 }
 
 static void chunk_free(struct eddy_pool *pool, struct eddy_pool_chunk *chunk)
@@ -102,7 +114,7 @@ static void chunk_free(struct eddy_pool *pool, struct eddy_pool_chunk *chunk)
     if (chunk->next != NULL) {
         chunk->next->prev = chunk->prev;
     }
-    pool->allocate(pool->allocate_user, chunk, chunk->size, 0);
+    give_to_allocator(pool, chunk);
 }
 
 unsigned eddy_pool_class_of(size_t size)
@@ -129,15 +141,15 @@ size_t eddy_pool_block_size(const void *block, unsigned pool_class)
     if (pool_class != OVERSIZE) {
         return class_size(pool_class);
     }
-    return ((const struct eddy_pool_chunk *)(const void *)((const char *)block - header_size()))
+    return ((const struct eddy_pool_chunk *)(const void *)((const char *)block - HEADER_SIZE))
                ->size -
-           header_size();
+           (HEADER_SIZE + SLACK);
 }
 
 /* Starts a new chunk that has room for at least one block of that size. */
 static int refill(struct eddy_pool *pool, size_t size)
 {
-    size_t room = pool->chunk_size - header_size();
+    size_t room = pool->chunk_size - (HEADER_SIZE + SLACK);
     char *fresh;
 
     if (room < size) {
@@ -202,7 +214,7 @@ void eddy_pool_give(struct eddy_pool *pool, void *memory, unsigned pool_class)
     struct eddy_pool_block *block = memory;
 
     if (pool_class == OVERSIZE) {
-        chunk_free(pool, (struct eddy_pool_chunk *)(void *)((char *)memory - header_size()));
+        chunk_free(pool, (struct eddy_pool_chunk *)(void *)((char *)memory - HEADER_SIZE));
         return;
     }
     block->next = pool->free[pool_class];

@@ -488,7 +488,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     const eddy_server *server = task->in.object;
 
     return server->active == 1 && !eddy_io_started(&server->io)
-               ? client_of(server->clients.next)->task
+               ? client_of(eddy_list_front(&server->clients))->task
                : NULL;
 }
 

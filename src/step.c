@@ -168,8 +168,9 @@ static inline int run_steps(eddy_loop *loop, int most, bool poison)
     do {
         step(loop, eddy_task_of(eddy_batch_take(loop)), poison);
         steps++;
-    } while (steps < most && (loop->batch.next != &loop->batch || eddy_batch_refill(loop, steps)) &&
-             ((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK);
+    } while (steps < most &&
+             (eddy_list_front(&loop->batch) != &loop->batch || eddy_batch_refill(loop, steps)) &&
+             ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);
     loop->current = NULL;
     return steps;
 }
@@ -283,7 +284,8 @@ static void fini(eddy_loop *loop)
 static void check_visitor(struct eddy_task_record *task, void *context)
 {
     int *result = context;
-    bool linked = eddy_link_used(&task->timed.ready.link);
+    const struct eddy_link *link = &task->timed.ready.link;
+    bool linked = eddy_link_used(link);
     bool good = true;
 
     switch ((enum eddy_task_state)task->timed.ready.state) {
@@ -292,7 +294,7 @@ static void check_visitor(struct eddy_task_record *task, void *context)
         break;
     case EDDY_TASK_WAITING_:
         good = task->wait != NULL && task->top != NULL && task->top->task == task &&
-               (!linked || task->timed.ready.link.next->prev == &task->timed.ready.link);
+               (!linked || link->next->prev == link);
         break;
     case EDDY_TASK_DONE_:
         good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm) &&

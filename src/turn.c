@@ -40,9 +40,9 @@ static int64_t run_batch(eddy_loop *loop, int64_t until)
     int most = until == EDDY_FOREVER ? INT32_MAX : 1;
     int64_t steps = 0;
 
-    while (loop->batch.next != &loop->batch) {
+    while (eddy_list_front(&loop->batch) != &loop->batch) {
         int ran = 1;
-        if (((struct eddy_ready *)(void *)loop->batch.next)->kind == EDDY_READY_TASK) {
+        if (((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK) {
             ran = loop->task_class->run(loop, most);
         } else {
             run_callback(loop);

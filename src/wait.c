@@ -183,8 +183,8 @@ size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_reco
 {
     size_t count = 0;
 
-    for (const struct eddy_link *link = line->tasks.next; link != &task->timed.ready.link;
-         link = link->next) {
+    for (const struct eddy_link *link = eddy_list_front(&line->tasks);
+         link != &task->timed.ready.link; link = link->next) {
         count++;
     }
     return count;

@@ -455,9 +455,22 @@ test(whatever_a_task_is_called_it_is_one_line)
 
     start_circle();
     second = (eddy_task){things[1].holder, things[1].holder->timed.ready.generation};
-    assert_int_equal(eddy_task_set_name(second, "a\nb\033[2J"), 0);
-    assert_dumped("\n#2 a?b?[2J waits 0 ms for thing: fork 3;");
-    assert_dumped("\ncircle 1: #1 takes -> #2 a?b?[2J -> #3 takes -> #1 takes\n");
+    assert_int_equal(eddy_task_set_name(second, "a\nb\033[2J\xC2\x9B"
+                                                "2J\x9B"),
+                     0);
+    assert_dumped("\n#2 a?b?[2J?2J? waits 0 ms for thing: fork 3;");
+    assert_dumped("\ncircle 1: #1 takes -> #2 a?b?[2J?2J? -> #3 takes -> #1 takes\n");
+}
+
+test(a_long_name_stays_readable)
+{
+    static char name[1 + 200 * 2 + 1] = "x";
+
+    for (int i = 0; i < 200; i++) {
+        memcpy(name + 1 + 2 * i, "\xC3\xB6", 2); /* an o with dots */
+    }
+    eddy_task_set_name(start(takes, .first = &things[0], .second = &things[0]), name);
+    assert_dumped(name);
 }
 
 test(a_line_may_be_longer_than_what_is_written_at_once)
@@ -496,6 +509,7 @@ int main(void)
         testing_case(an_error_of_the_file_is_told),
         testing_case(what_reaches_an_unbuffered_file_is_whole_lines),
         testing_case(whatever_a_task_is_called_it_is_one_line),
+        testing_case(a_long_name_stays_readable),
         testing_case(a_line_may_be_longer_than_what_is_written_at_once),
     };
 

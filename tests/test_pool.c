@@ -1,6 +1,7 @@
 /* pool.h: the frame pool. */
 #include "support/testing.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "pool.h"
@@ -109,6 +110,43 @@ test(a_block_of_a_multiple_of_16_is_aligned_to_16)
         size_t alignment = rounded % 16 == 0 || SIZES[i] > EDDY_POOL_SMALL ? 16 : 8;
         assert_int_equal((uintptr_t)take(SIZES[i]) % alignment, 0);
     }
+}
+
+/* As the malloc of a machine of 32 bits may: to 8, and no more. */
+static void *allocate_at_8(void *user, void *memory, size_t old_size, size_t new_size)
+{
+    (void)user;
+    (void)old_size;
+    assert_true(memory == NULL || new_size == 0); /* a pool's chunks never grow */
+    if (new_size == 0) {
+        free((char *)memory - 8);
+        return NULL;
+    }
+    memory = aligned_alloc(16, (8 + new_size + 15) / 16 * 16);
+    assert_non_null(memory);
+    return (char *)memory + 8;
+}
+
+test(where_malloc_aligns_to_8_a_block_is_aligned_to_16_all_the_same)
+{
+    struct eddy_pool at_8;
+    unsigned pool_class;
+
+    if (sizeof(void *) > 4) {
+        skip(); /* there it aligns to 16 */
+    }
+    eddy_pool_init(&at_8, allocate_at_8, NULL);
+    for (size_t i = 0; i < SIZE_COUNT; i++) {
+        size_t size = (SIZES[i] + 15) / 16 * 16;
+        void *block = eddy_pool_take(&at_8, size, &pool_class);
+        assert_int_equal((uintptr_t)block % 16, 0);
+        assert_true(eddy_pool_block_size(block, pool_class) >= size);
+        memset(block, 1, size);
+        if (i % 2 == 0) {
+            eddy_pool_give(&at_8, block, pool_class);
+        }
+    }
+    eddy_pool_fini(&at_8);
 }
 
 static bool holds_only(const unsigned char *block, size_t size, unsigned char value)
@@ -351,6 +389,7 @@ int main(void)
         pool_case(what_is_too_large_has_no_class_of_its_own),
         pool_case(a_block_has_the_size_of_its_class),
         pool_case(a_block_of_a_multiple_of_16_is_aligned_to_16),
+        pool_case(where_malloc_aligns_to_8_a_block_is_aligned_to_16_all_the_same),
         pool_case(blocks_do_not_overlap),
         pool_case(what_was_given_back_last_is_taken_first),
         pool_case(a_block_serves_every_size_of_its_class),

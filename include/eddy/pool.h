@@ -17,12 +17,14 @@ extern "C" {
 #endif
 
 /* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet)
- * and returns the block, aligned as malloc's, or NULL if there is none; then the old block is
- * untouched. It must not call into the loop. */
+ * and returns the block, or NULL if there is none; then the old block is untouched. It must not call
+ * into the loop. Blocks are aligned as malloc's: to 16 on machines of 64 bits, to 8 or more on those
+ * of 32. */
 typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
 
 /* Classes 1..64 hold blocks of 8, 16, ... 512 bytes; what is larger has a class of its own size
- * doublings. A block of a class whose size is a multiple of 16 is aligned to 16. */
+ * doublings. A block of a class whose size is a multiple of 16 is aligned to 16, also where malloc's
+ * are to 8 only. */
 #define EDDY_POOL_STEP 8u
 #define EDDY_POOL_SMALL 512u
 #define EDDY_POOL_CLASSES 73

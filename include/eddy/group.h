@@ -56,6 +56,7 @@ typedef struct eddy_group {
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
     bool over;                       /* it was waited for: the next spawn counts errors anew */
+    bool used;                       /* it has got tasks since it was new or waited for */
     bool stopped;                    /* a cancel from outside has ended its block */
 } eddy_group;
 

@@ -7,9 +7,14 @@ static int pass_cancel_on(struct eddy_task_record *task)
     return 0;
 }
 
-static int let_go(struct eddy_task_record *task)
+static void give_up(struct eddy_task_record *task)
 {
     eddy_owner_set(task->in.object, NULL);
+}
+
+static int let_go(struct eddy_task_record *task)
+{
+    give_up(task);
     return 1;
 }
 
@@ -34,6 +39,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 static const struct eddy_wait join_kind = {
     .name = "join",
     .abort = pass_cancel_on,
+    .give_up = give_up,
     .child_done = child_done,
     .describe = describe,
     .blocker = blocker,
@@ -98,16 +104,9 @@ int64_t eddy_shield(eddy_coro *co, eddy_task task)
     return eddy_park(co, &shield_kind, task.record, NULL);
 }
 
-/* ---- tasks that join each other in a circle */
+/* ---- tasks that wait for each other in a circle */
 
-/* Ends the wait of a task, although the one that it joins has not ended. */
-static void abandon(struct eddy_task_record *task)
-{
-    (void)let_go(task);
-    eddy_wake(task, -ECANCELED);
-}
-
-/* Ends one join of the circle, if there is any. */
+/* Gives up one wait of the circle, if that can be done with any. */
 static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 {
     uint32_t first = eddy_snapshot_circle(snapshot, circle);
@@ -115,8 +114,9 @@ static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 
     do {
         struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (task->wait == &join_kind) {
-            abandon(task);
+        if (task->wait->give_up != NULL) {
+            task->wait->give_up(task);
+            eddy_wake(task, -ECANCELED);
             return true;
         }
         i = snapshot->nodes[i].blocker;

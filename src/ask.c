@@ -137,15 +137,18 @@ static void adapt_interval(eddy_loop *loop, int64_t elapsed)
                                                         : (int)interval;
 }
 
-/* The kernel has told as much as there is room for. What stays ready it tells again, behind what it
- * has not told yet: once it has told as many as there are, it has told all. */
+/* If the kernel has told as much as there is room for, it may have more. What stays ready it tells
+ * again, behind what it has not told yet: once it has told as many as there were when it began, it
+ * has told all of those. */
 static void note_told(eddy_loop *loop, int count)
 {
     const int own = 2; /* eventfd and timerfd */
 
-    loop->told = count < EVENTS_A_TURN ? 0 : loop->told + count;
-    loop->more_to_tell = loop->told > 0 && loop->told < loop->watched + own;
-    loop->told = loop->more_to_tell ? loop->told : 0;
+    if (!loop->more_to_tell) {
+        loop->to_tell = loop->watched + own;
+    }
+    loop->to_tell -= count;
+    loop->more_to_tell = count == EVENTS_A_TURN && loop->to_tell > 0;
 }
 
 /* A wait that has brought nothing has to end when it was said to, by the loop's clock. */

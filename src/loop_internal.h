@@ -153,7 +153,7 @@ struct eddy_loop {
     struct eddy_io_slot *slots; /* by fd */
     int slot_count;
     int watched;              /* fds in the epoll set, the wake-up eventfd left out */
-    int told;                 /* by the kernel since it last had less to tell than there is room */
+    int to_tell;              /* fds that the kernel may still tell of in this poll */
     bool more_to_tell;        /* it had as much as there is room for, and may have more */
     bool stopped_since_asked; /* a watcher was, so that an event may be older than its end */
     int doubts;               /* events that may have been such */

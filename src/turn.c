@@ -156,7 +156,6 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     loop->running = true;
     loop->stack_base = stack_base;
     loop->must_ask = true; /* a poll begins by asking */
-    loop->told = 0;
     loop->more_to_tell = false;
     eddy_loop_update(loop);
     loop->in_turn = true;

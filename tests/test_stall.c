@@ -50,7 +50,7 @@ test(a_task_that_polls_with_pauses_while_a_deadline_waits_is_told_once)
     task = start(polls_for_ever);
     testing_run();
     testing_assert_error(-EDEADLK,
-                         "virtual time stands still at 0 ns, and the deadline at 3 s never "
+                         "virtual time stands still at 0 ms, and the deadline at 3.0 s never "
                          "comes: something is always ready, now task #1");
     assert_ptr_equal(testing.errors.task.record, task.record);
     assert_int_equal(testing.errors.task.generation, task.generation);
@@ -75,10 +75,11 @@ test(the_watcher_of_a_regular_file_is_told)
     start_timer(&timer, 3 * EDDY_SECOND);
     assert_int_equal(eddy_io_start(testing.loop, &io, fd, EDDY_READ, on_file), 0);
     testing_run();
-    snprintf(expected, sizeof expected,
-             "virtual time stands still at 0 ns, and the deadline at 3 s never comes: something is "
-             "always ready, now the watcher of fd %d",
-             fd);
+    snprintf(
+        expected, sizeof expected,
+        "virtual time stands still at 0 ms, and the deadline at 3.0 s never comes: something is "
+        "always ready, now the watcher of fd %d",
+        fd);
     testing_assert_error(-EDEADLK, expected);
     eddy_io_stop(&io);
     eddy_timer_stop(&timer);
@@ -111,7 +112,7 @@ test(a_callback_that_starts_itself_anew_is_told)
 {
     run_callback_for_ever(EDDY_CLOCK_VIRTUAL, EDDY_SECOND);
     testing_assert_error(-EDEADLK,
-                         "virtual time stands still at 0 ns, and the deadline at 1 s never "
+                         "virtual time stands still at 0 ms, and the deadline at 1.0 s never "
                          "comes: something is always ready, now a callback");
 }
 

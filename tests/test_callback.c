@@ -238,6 +238,17 @@ test(freeing_the_loop_runs_messages_in_order_and_no_callbacks)
     testing_assert_log("a b");
 }
 
+test(the_node_of_a_message_may_become_a_callback_which_freeing_the_loop_stops)
+{
+    static eddy_callback a = {.user = "a"};
+
+    eddy_loop_call_threadsafe(testing.loop, &a, log_name);
+    testing_run();
+    eddy_callback_start(testing.loop, &a, log_name);
+    testing_free();
+    testing_assert_log("a");
+}
+
 static void take_a_millisecond(eddy_callback *callback)
 {
     log_name(callback);
@@ -561,6 +572,7 @@ int main(void)
         testing_case(the_function_of_a_message_may_free_its_node),
         testing_case(a_message_that_is_left_when_the_loop_is_freed_is_run_and_may_be_used_again),
         testing_case(freeing_the_loop_runs_messages_in_order_and_no_callbacks),
+        testing_case(the_node_of_a_message_may_become_a_callback_which_freeing_the_loop_stops),
         testing_case(a_message_that_a_budget_has_cut_off_is_run_when_the_loop_is_freed),
         testing_case(what_such_a_message_sends_is_run_too),
         testing_case(a_message_that_sends_itself_for_ever_is_run_up_to_the_shutdown_limit_and_told),

@@ -104,6 +104,27 @@ test(with_a_timerfd_on_boot_time_nobody_looks_at_the_clock_meanwhile)
     assert_int_equal(testing_waits(), 1);
 }
 
+static eddy_timer started_inside;
+
+static void start_inside(eddy_callback *callback)
+{
+    (void)callback;
+    assert_int_equal(eddy_timer_start(testing.loop, &started_inside, 2 * EDDY_SECOND, note_fired),
+                     0);
+}
+
+test(nor_for_a_timer_that_is_started_while_the_loop_runs)
+{
+    static eddy_callback callback;
+
+    open_odd(EDDY_CLOCK_BOOTTIME, EDDY_LOOP_TIMERFD, NULL);
+    eddy_callback_start(testing.loop, &callback, start_inside);
+    testing_forget_calls();
+    testing_run();
+    assert_int_equal(testing_waits(), 2); /* for the callback, and for the timer */
+    assert_int_equal(fired_at, YEAR + 2 * EDDY_SECOND);
+}
+
 test(with_a_timerfd_that_could_not_be_set_somebody_does)
 {
     open_odd(EDDY_CLOCK_BOOTTIME, EDDY_LOOP_TIMERFD, NULL);
@@ -180,7 +201,7 @@ test(a_timerfd_is_set_by_the_clock_that_has_gone_back)
 static void wind_back(eddy_callback *callback)
 {
     (void)callback;
-    testing.clock.now = 2;
+    testing.clock.now = -25;
     (void)eddy_loop_update(testing.loop);
 }
 
@@ -197,7 +218,7 @@ test(a_periodic_timer_misses_nothing_on_a_clock_that_is_wound_back_before_it_run
     testing.clock.now = 35;
     eddy_callback_start(testing.loop, &callback, wind_back); /* runs before what is due */
     assert_int_equal(testing_turn(), 2);
-    testing_assert_log("timer@2");
+    testing_assert_log("timer@-25");
     assert_int_equal(timer.missed, 0);
     assert_int_equal(timer.deadline, 20);
     testing.clock.now = 20;
@@ -377,6 +398,42 @@ test(a_cleanup_that_is_always_ready_is_cut_off_whatever_the_clock)
     }
 }
 
+static void log_message(eddy_callback *callback)
+{
+    (void)callback;
+    testing_log("message");
+}
+
+eddy_frame(sends_at_last) {
+    eddy_coro co;
+};
+
+static void sends_at_last(eddy_coro *co)
+{
+    static eddy_callback message;
+
+    eddy_begin(sends_at_last);
+    eddy_await(eddy_sleep(co, EDDY_FOREVER));
+eddy_finally:
+    testing.sys.now += EDDY_SECOND;
+    eddy_loop_call_threadsafe(testing.loop, &message, log_message);
+    eddy_await(eddy_pause(co));
+    testing_log("never");
+    eddy_end;
+}
+
+test(a_message_that_comes_as_a_cleanup_is_cut_off_is_run)
+{
+    testing.options.shutdown_limit = 10 * MS;
+    open_odd(EDDY_CLOCK_MONOTONIC, 0, NULL);
+    start(sends_at_last);
+    testing_turn();
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    assert_told(-ETIMEDOUT, "was cut off in its cleanup");
+    testing_assert_log("message");
+}
+
 test(on_a_virtual_clock_it_has_a_second_of_real_time_at_least)
 {
     assert_cut_off(EDDY_CLOCK_VIRTUAL, NULL, MS);
@@ -390,6 +447,7 @@ int main(void)
         testing_case(on_boot_time_a_wait_for_a_deadline_looks_at_the_clock_ten_times_a_second),
         testing_case(on_boot_time_a_wait_without_a_deadline_is_one),
         testing_case(with_a_timerfd_on_boot_time_nobody_looks_at_the_clock_meanwhile),
+        testing_case(nor_for_a_timer_that_is_started_while_the_loop_runs),
         testing_case(with_a_timerfd_that_could_not_be_set_somebody_does),
         testing_case(a_wait_in_another_thread_looks_at_boot_time_too),
         testing_case(a_clock_that_goes_back_an_hour_makes_a_timer_later_by_one_wait_at_most),
@@ -404,6 +462,7 @@ int main(void)
         testing_case(a_budget_is_not_an_hour_longer_on_a_clock_that_goes_back_an_hour),
         testing_case(after_a_jump_all_that_is_due_fires_once_in_the_order_of_the_deadlines),
         testing_case(a_cleanup_that_is_always_ready_is_cut_off_whatever_the_clock),
+        testing_case(a_message_that_comes_as_a_cleanup_is_cut_off_is_run),
         testing_case(on_a_virtual_clock_it_has_a_second_of_real_time_at_least),
     };
 

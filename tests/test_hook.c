@@ -261,16 +261,26 @@ static void run_once_a_turn(eddy_callback *callback)
     }
 }
 
+static void warm_up(eddy_callback *callback)
+{
+    int *left = callback->user;
+
+    if (--*left > 0) {
+        eddy_callback_start(testing.loop, callback, warm_up);
+    }
+}
+
+/* After fast steps the kernel is asked seldom, in the middle of whatever turn. */
 static void start_in_crowd(enum eddy_hook_point point)
 {
+    static eddy_callback warm;
+    int left = 1000;
+
     testing.options.flags = 0;
     testing_reopen();
-    for (int i = 0; i < 300; i++) { /* fast steps: the kernel is asked seldom */
-        eddy_callback_start(testing.loop, &crowd[0], log_callback);
-        crowd[0].user = "";
-        (void)testing_turn();
-    }
-    testing.log[0] = '\0';
+    warm.user = &left;
+    eddy_callback_start(testing.loop, &warm, warm_up);
+    testing_run();
     late_point = point;
     turns_left = 5;
     for (int i = 0; i < 20; i++) {

@@ -436,6 +436,28 @@ test(slow_steps_are_looked_for_from_the_next_turn_on_and_no_longer_at_once)
     }
 }
 
+static void take_long(eddy_callback *callback)
+{
+    testing.sys.now += EDDY_SECOND;
+    if (callback->user != NULL) {
+        assert_int_equal(eddy_loop_slow_steps(testing.loop, 0, NULL, NULL), 0);
+    }
+}
+
+test(callbacks_behind_the_end_of_that_are_not_told_in_the_same_turn)
+{
+    static eddy_callback told, ends = {.user = "ends"}, behind;
+
+    testing_fake_clock(0);
+    slow_steps = 0;
+    assert_int_equal(eddy_loop_slow_steps(testing.loop, EDDY_SECOND, count_slow, NULL), 0);
+    eddy_callback_start(testing.loop, &told, take_long);
+    eddy_callback_start(testing.loop, &ends, take_long);
+    eddy_callback_start(testing.loop, &behind, take_long);
+    assert_int_equal(testing_turn(), 3);
+    assert_int_equal(slow_steps, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +478,7 @@ int main(void)
         testing_case(in_the_middle_of_a_batch_of_callbacks_and_tasks_too),
         testing_case(in_a_hook_too),
         testing_case(slow_steps_are_looked_for_from_the_next_turn_on_and_no_longer_at_once),
+        testing_case(callbacks_behind_the_end_of_that_are_not_told_in_the_same_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

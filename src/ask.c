@@ -1,12 +1,25 @@
-/* Steps 2 to 6 of a turn: asks the kernel and the clock what has happened. */
+/*
+ * Steps 2 to 6 of a turn: asks the kernel and the clock what has happened.
+ *
+ * When the kernel has to be asked although something is ready:
+ *
+ *     must_ask           a poll has begun, or something is due that no event tells of
+ *     steps_left <= 0    the interval has run: 128 steps, or as many as took about a millisecond
+ *
+ * Asking sets both anew, and nothing else sets them back; so no poll begins without asking, and none
+ * goes on without for longer than 128 steps and the batch that they end in.
+ *
+ * A clock may do what it wants. That it goes back is unknown from clock.c on. One that stands still,
+ * or is slower than the time by which the kernel waits, makes waits too short: each of these in a
+ * row lets the next be longer, so that nobody spins. One that goes on while the machine sleeps, as
+ * the kernel's waits do not, is looked at every now and then, unless a timerfd counts by it.
+ */
 #include "loop_internal.h"
 
 static const int64_t ASK_AT_LEAST_EVERY = EDDY_MILLISECOND;
+static const int64_t LONGEST_BLIND_WAIT = 100 * EDDY_MILLISECOND;
 
-static bool real_time(const eddy_loop *loop)
-{
-    return loop->clock->kind == EDDY_CLOCK_MONOTONIC || loop->clock->kind == EDDY_CLOCK_BOOTTIME;
-}
+enum { MOST_SHORT_WAITS = 17 }; /* 2^17 us: an eighth of a second */
 
 static int wait_for_events(eddy_loop *loop, int64_t timeout)
 {
@@ -29,6 +42,34 @@ static int wait_for_events(eddy_loop *loop, int64_t timeout)
     return sys->epoll_wait(sys, loop->epoll, loop->events, EVENTS_A_TURN, (int)milliseconds);
 }
 
+/* Nothing wakes the loop when the machine does, by whose sleep a deadline may have come nearer. */
+static bool may_oversleep(eddy_loop *loop, int64_t next)
+{
+    if (loop->clock->kind != EDDY_CLOCK_BOOTTIME) {
+        return false;
+    }
+    eddy_loop_mirror_deadline(loop);
+    return loop->timerfd < 0 || loop->timerfd_deadline != next;
+}
+
+static int64_t real_timeout(eddy_loop *loop, int64_t max_wait, int64_t next)
+{
+    int64_t now = eddy_loop_update(loop);
+    int64_t timeout = next > now ? next - now : 0;
+
+    if (next == EDDY_FOREVER || timeout == 0) {
+        return next == EDDY_FOREVER ? max_wait : 0;
+    }
+    if (loop->short_waits > 0) {
+        int64_t least = EDDY_MICROSECOND << loop->short_waits;
+        timeout = timeout > least ? timeout : least;
+    }
+    if (timeout > LONGEST_BLIND_WAIT && may_oversleep(loop, next)) {
+        timeout = LONGEST_BLIND_WAIT;
+    }
+    return timeout < max_wait ? timeout : max_wait;
+}
+
 /* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
 static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 {
@@ -39,13 +80,8 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
         return 0;
     }
     next = eddy_timers_next(loop);
-    if (real_time(loop)) {
-        int64_t now = eddy_loop_update(loop);
-        if (next == EDDY_FOREVER) {
-            return max_wait;
-        }
-        next = next > now ? next - now : 0;
-        return next < max_wait ? next : max_wait;
+    if (eddy_clock_is_real(loop->clock)) {
+        return real_timeout(loop, max_wait, next);
     }
     if (next <= loop->clock->now) {
         return 0;
@@ -85,14 +121,43 @@ static void jump(eddy_loop *loop, int64_t max_wait)
     }
 }
 
-/* Fits the number of steps between two looks to what they cost. */
+/* Fits the number of steps between two looks to what those of the last interval have cost, which
+ * was run to its end: at the same speed the next takes a millisecond at most, or is one step. */
 static void adapt_interval(eddy_loop *loop, int64_t elapsed)
 {
+    int64_t interval = loop->ask_interval;
+
     if (elapsed > ASK_AT_LEAST_EVERY) {
-        loop->ask_interval = (int)(loop->ask_interval * ASK_AT_LEAST_EVERY / elapsed);
-        loop->ask_interval = loop->ask_interval > 0 ? loop->ask_interval : 1;
-    } else if (loop->ask_interval < MOST_ASK_INTERVAL) {
-        loop->ask_interval *= 2;
+        interval = interval * ASK_AT_LEAST_EVERY / elapsed;
+    } else if (elapsed <= ASK_AT_LEAST_EVERY / 2) {
+        interval *= 2;
+    }
+    loop->ask_interval = interval < 1                   ? 1
+                         : interval > MOST_ASK_INTERVAL ? MOST_ASK_INTERVAL
+                                                        : (int)interval;
+}
+
+/* If the kernel has told as much as there is room for, it may have more. What stays ready it tells
+ * again, behind what it has not told yet: once it has told as many as there were when it began, it
+ * has told all of those. */
+static void note_told(eddy_loop *loop, int count)
+{
+    const int own = 2; /* eventfd and timerfd */
+
+    if (!loop->more_to_tell) {
+        loop->to_tell = loop->watched + own;
+    }
+    loop->to_tell -= count;
+    loop->more_to_tell = count == EVENTS_A_TURN && loop->to_tell > 0;
+}
+
+/* A wait that has brought nothing has to end when it was said to, by the loop's clock. */
+static void note_wait(eddy_loop *loop, int count, int64_t until)
+{
+    if (count != 0 || loop->now >= until || !eddy_clock_is_real(loop->clock)) {
+        loop->short_waits = 0;
+    } else if (loop->short_waits < MOST_SHORT_WAITS) {
+        loop->short_waits++;
     }
 }
 
@@ -115,6 +180,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
     }
     loop->split_wait = max_wait;
     loop->split_timeout = kernel_timeout(loop, max_wait);
+    loop->split_at = loop->now;
     loop->split_until = loop->split_timeout == 0 ? INT64_MIN : eddy_timers_next(loop);
     eddy_loop_leave(loop);
     __atomic_store_n(&loop->split, EDDY_SPLIT_PREPARED, __ATOMIC_RELEASE);
@@ -181,31 +247,38 @@ static int take_waited(eddy_loop *loop, int64_t *max_wait)
 
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
-    bool busy = eddy_loop_has_ready(loop);
+    bool interval_ran = !loop->must_ask && loop->steps_left <= 0;
     int64_t timeout = loop->waited ? loop->split_timeout : kernel_timeout(loop, max_wait);
-    int64_t before = busy ? loop->asked_at : loop->now;
+    int64_t before = loop->now;
+    int64_t until = eddy_deadline_after(loop->waited ? loop->split_at : before, timeout);
     int count = loop->waited ? take_waited(loop, &max_wait) : fetch_events(loop, timeout);
 
-    if (count == -EINTR) {
-        count = 0;
-    } else if (count < 0) {
+    if (count < 0 && count != -EINTR) {
         return count;
-    } else if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
+    }
+    if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
         jump(loop, max_wait);
     }
     eddy_loop_update(loop);
-    loop->steps_since_asked = 0;
-    loop->asked_at = loop->now;
-    loop->counts.fd_events += (uint64_t)count;
     if (timeout != 0) {
         loop->counts.sleeps++;
         loop->counts.idle += loop->now - before;
-    } else if (busy) {
-        adapt_interval(loop, loop->now - before);
+        note_wait(loop, count, until);
+    } else if (interval_ran) {
+        adapt_interval(loop, loop->now - loop->asked_at);
     }
+    loop->must_ask = false;
+    loop->steps_left = loop->ask_interval;
+    loop->asked_at = loop->now;
+    count = count < 0 ? 0 : count;
+    loop->counts.fd_events += (uint64_t)count;
+    note_told(loop, count);
     eddy_io_dispatch(loop, count);
     eddy_io_dispatch_always(loop);
     eddy_timers_expire(loop);
     eddy_messages_receive(loop);
+    if (loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
+        eddy_stall_watch(loop, max_wait);
+    }
     return 0;
 }

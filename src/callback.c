@@ -1,14 +1,30 @@
+/*
+ * Deferred calls, of the loop's thread and of others: one line, in the order of the calls.
+ *
+ * Messages of other threads are pushed on a stack with one atomic exchange of its head, and taken off
+ * all at once; turned round they are in the order of the pushes. They are taken off once a look at
+ * the kernel, and before anything is deferred on the loop's thread, for what was sent before that
+ * runs before it.
+ */
 #include "eddy/callback.h"
 
 #include <errno.h>
 
 #include "loop_internal.h"
 
+/* What a node is, in ready.bits. */
+enum {
+    MESSAGE = 1 << 0, /* must be run, also at the end of the loop */
+    OWN = 1 << 1      /* the library's: part of something that has its own end */
+};
+
 void eddy_callback_start(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
 {
+    eddy_messages_receive(loop);
     callback->function = function;
-    callback->ready.kind = EDDY_READY_CALLBACK;
     if (!eddy_link_used(&callback->ready.link)) {
+        callback->ready.kind = EDDY_READY_CALLBACK;
+        callback->ready.bits = 0;
         eddy_loop_append(loop, &callback->ready);
         eddy_loop_changed(loop);
     }
@@ -28,21 +44,29 @@ void eddy_callback_run(struct eddy_ready *ready)
     callback->function(callback);
 }
 
-/*
- * Messages of other threads are pushed on a stack with one atomic exchange of its head and taken
- * off all at once; turned round they are in the order of the pushes.
- */
-void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
+static void push(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function,
+                 unsigned bits)
 {
     eddy_callback *head = __atomic_load_n(&loop->messages, __ATOMIC_RELAXED);
 
     callback->function = function;
     callback->ready.kind = EDDY_READY_CALLBACK;
+    callback->ready.bits = (uint16_t)bits;
     do {
         callback->next = head;
     } while (!__atomic_compare_exchange_n(&loop->messages, &head, callback, true, __ATOMIC_RELEASE,
                                           __ATOMIC_RELAXED));
     eddy_loop_wake(loop);
+}
+
+void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
+{
+    push(loop, callback, function, MESSAGE);
+}
+
+void eddy_loop_call_own(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
+{
+    push(loop, callback, function, MESSAGE | OWN);
 }
 
 bool eddy_messages_waiting(eddy_loop *loop)
@@ -69,6 +93,64 @@ void eddy_messages_receive(eddy_loop *loop)
         eddy_loop_append(loop, &in_order->ready);
     }
 }
+
+/* ---- the end of the loop */
+
+static bool is_message(const struct eddy_link *link)
+{
+    const struct eddy_ready *ready = (const struct eddy_ready *)(const void *)link;
+
+    return ready->kind == EDDY_READY_CALLBACK && (ready->bits & MESSAGE) != 0;
+}
+
+static void move_messages(struct eddy_link *from, struct eddy_link *to)
+{
+    struct eddy_link *next;
+
+    for (struct eddy_link *link = from->next; link != from; link = next) {
+        next = link->next;
+        if (is_message(link)) {
+            eddy_list_remove(link);
+            eddy_list_append(to, link);
+        }
+    }
+}
+
+bool eddy_messages_run(eddy_loop *loop)
+{
+    struct eddy_link messages = {0};
+    struct eddy_link *link;
+    bool any = false;
+
+    eddy_messages_receive(loop);
+    move_messages(&loop->batch, &messages);
+    move_messages(&loop->ready, &messages);
+    while ((link = eddy_list_first(&messages)) != NULL) {
+        eddy_list_remove(link);
+        eddy_callback_run((struct eddy_ready *)(void *)link);
+        any = true;
+    }
+    return any;
+}
+
+static uint32_t count_messages(const struct eddy_link *list)
+{
+    uint32_t count = 0;
+
+    for (const struct eddy_link *link = list->next; link != list; link = link->next) {
+        const struct eddy_ready *ready = (const struct eddy_ready *)(const void *)link;
+        count += is_message(link) && (ready->bits & OWN) == 0;
+    }
+    return count;
+}
+
+uint32_t eddy_messages_left(eddy_loop *loop)
+{
+    eddy_messages_receive(loop);
+    return count_messages(&loop->batch) + count_messages(&loop->ready);
+}
+
+/* ---- waking */
 
 void eddy_loop_wake(eddy_loop *loop)
 {

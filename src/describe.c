@@ -38,7 +38,7 @@ void eddy_describe_duration(char text[EDDY_DURATION_TEXT], int64_t duration)
 
 int64_t eddy_describe_now(const eddy_loop *loop)
 {
-    return eddy_clock_read(loop->clock, loop->sys);
+    return eddy_loop_peek_clock(loop);
 }
 
 void eddy_describe_left(const eddy_loop *loop, int64_t deadline, char *text, size_t size)

@@ -27,6 +27,8 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->shutdown_limit =
         options->shutdown_limit > 0 ? options->shutdown_limit : DEFAULT_SHUTDOWN_LIMIT;
     loop->ask_interval = 1;
+    loop->stalled_at = EDDY_FOREVER;
+    loop->real_now = loop->now = INT64_MIN;
     loop->epoll = -1;
     loop->outer = -1;
     loop->timerfd = -1;
@@ -164,7 +166,7 @@ int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *opt
         fini(loop);
         return result;
     }
-    loop->now = eddy_clock_read(loop->clock, loop->sys);
+    loop->now = eddy_loop_read_clock(loop);
     loop->counts = (struct eddy_counts){.made_at = loop->now};
     *out = loop;
     return 0;
@@ -212,10 +214,9 @@ int eddy_loop_free(eddy_loop *loop)
     }
     loop->closing = true;
     loop->stop = false;
-    if (loop->task_class != NULL) {
-        result = loop->task_class->shutdown(loop);
-    }
+    result = eddy_loop_end(loop);
     close_attachments(loop);
+    eddy_messages_tell_left(loop);
     if ((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0) {
         eddy_report_leaks(loop);
     }
@@ -271,7 +272,7 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
 
 int64_t eddy_loop_update(eddy_loop *loop)
 {
-    loop->now = eddy_clock_read(loop->clock, loop->sys);
+    loop->now = eddy_loop_read_clock(loop);
     return loop->now;
 }
 
@@ -289,6 +290,15 @@ int64_t eddy_loop_next_deadline(eddy_loop *loop)
     return eddy_timers_next(loop);
 }
 
+/* How the system's clock says a deadline, which is a time for it: 0 would disarm. */
+static int64_t to_system(const eddy_loop *loop, int64_t deadline)
+{
+    if (deadline == EDDY_FOREVER) {
+        return 0;
+    }
+    return deadline > loop->behind ? deadline - loop->behind : 1;
+}
+
 /* A deadline that is past is the next nanosecond; one that the timerfd stands at already, or has
  * told and was not read since, needs no call. If the call fails, the next change tries again. */
 void eddy_loop_mirror_deadline(eddy_loop *loop)
@@ -303,10 +313,7 @@ void eddy_loop_mirror_deadline(eddy_loop *loop)
         (deadline <= loop->now && loop->timerfd_deadline <= loop->now)) {
         return;
     }
-    if (loop->sys->timerfd_settime(loop->sys, loop->timerfd,
-                                   deadline == EDDY_FOREVER ? 0
-                                   : deadline > 0           ? deadline
-                                                            : 1) == 0) {
+    if (loop->sys->timerfd_settime(loop->sys, loop->timerfd, to_system(loop, deadline)) == 0) {
         loop->timerfd_deadline = deadline;
     }
 }

@@ -18,6 +18,13 @@ enum {
     MOST_ASK_INTERVAL = 128
 };
 
+/* Real time since a moment, CLOCK_MONOTONIC: for what is limited whatever the loop's clock does. */
+struct eddy_stopwatch {
+    int64_t begun;
+    int64_t seen;   /* when it was last looked at */
+    uint32_t looks; /* since the time has changed */
+};
+
 /* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
 struct eddy_loop_task_class {
     /* Runs the tasks at the head of the batch, `most` of them, and goes on with those that became
@@ -30,7 +37,13 @@ struct eddy_loop_task_class {
     /* -EDEADLK, told to the error hook, if tasks wait although nothing is left that could wake
      * them. */
     int (*stuck)(eddy_loop *loop);
-    int (*shutdown)(eddy_loop *loop);
+    /* The loop ends: cancels the tasks that it has not cancelled yet; whether any is left. */
+    bool (*end)(eddy_loop *loop);
+    /* Nothing is left that could wake those: helps one of each circle out of it; whether there was
+     * a circle. */
+    bool (*break_circles)(eddy_loop *loop);
+    /* From here on nobody may spawn. -ETIMEDOUT, told to the error hook, if tasks are left. */
+    int (*cut_off)(eddy_loop *loop);
     void (*fini)(eddy_loop *loop);
     int (*check)(eddy_loop *loop);
 };
@@ -100,8 +113,9 @@ struct eddy_loop {
     struct eddy_link ready; /* runs in a later batch */
     /* runs in this one; not empty between turns only if a poll's budget ended */
     struct eddy_link batch;
-    int steps_since_asked;
     int ask_interval;   /* 1..MOST_ASK_INTERVAL: as many steps as take about a millisecond */
+    int steps_left;     /* of the interval; at 0 or less no turn begins without asking */
+    bool must_ask;      /* nor does the next one: a poll has begun, or something is due by then */
     int awaits_left;    /* of the task that runs, before it goes through the ready list */
     bool running;       /* inside a poll */
     bool in_turn;       /* inside a turn: `now` is the turn's time */
@@ -120,8 +134,15 @@ struct eddy_loop {
     const char *stack_base;
 
     /* Time. */
-    int64_t now;      /* when the clock was last read */
+    int64_t now;      /* when the clock was last read; never goes back, see eddy_loop_read_clock */
     int64_t asked_at; /* when it was read because the kernel was asked */
+    int64_t behind;   /* by how much the system's clock has gone back so far */
+    int64_t real_now; /* likewise of CLOCK_MONOTONIC, for stopwatches */
+    int64_t real_behind;
+    int short_waits; /* in a row, after which the clock stood before the end of the time-out */
+    struct eddy_stopwatch stall; /* stall.c: since virtual time stands still */
+    int64_t stalled_at;          /* the virtual time at which it does; EDDY_FOREVER: it does not */
+    bool stall_told;
     struct eddy_heap heap;
     eddy_clock *clock;
     eddy_clock own_clock;
@@ -138,6 +159,8 @@ struct eddy_loop {
     int slot_count;
     int watched;             /* fds in the epoll set, the wake-up eventfd left out */
     uint16_t asks;           /* counts how often the kernel was asked; may wrap */
+    int to_tell;             /* fds that the kernel may still tell of in this poll */
+    bool more_to_tell;       /* it had as much as there is room for, and may have more */
     bool left_behind;        /* a registration may be in the set that no watcher has */
     bool renewal_failed;     /* the epoll set could not be made anew: told, and tried again */
     struct eddy_link always; /* regular files with an interest: always ready */
@@ -156,6 +179,7 @@ struct eddy_loop {
     int waited_count;      /* events, or the error of the kernel */
     int64_t split_wait;    /* how long the turn may wait, as eddy_loop_prepare was told */
     int64_t split_timeout; /* how long the kernel is to be asked */
+    int64_t split_at;      /* when that was computed */
     int64_t split_until;   /* the loop's thread's: what is due earlier must wake the waiter */
 
     /* Why the loop goes on: watchers with an interest, holds, tasks that wait for an fd. */
@@ -229,8 +253,7 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     struct eddy_link *first = ready->next;
     struct eddy_link *last = ready->prev;
 
-    if (loop->turn_seen || first == ready ||
-        loop->steps_since_asked + steps >= loop->ask_interval) {
+    if (loop->turn_seen || first == ready || steps >= loop->steps_left) {
         return false;
     }
     /* In this order the compiler does not make one vector of the two ends, which would wait for the
@@ -254,6 +277,13 @@ bool eddy_loop_alive(eddy_loop *loop);
 static inline bool eddy_loop_has_ready(const eddy_loop *loop)
 {
     return !eddy_list_empty(&loop->ready) || !eddy_list_empty(&loop->batch);
+}
+
+/* Something is due that no event tells of: the next turn asks, although something is ready. */
+static inline void eddy_loop_ask_soon(eddy_loop *loop)
+{
+    loop->must_ask = true;
+    loop->turn_seen = true;
 }
 
 /* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
@@ -333,7 +363,38 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
 
 /* ---- clock.c */
 
-int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
+/* The time of the loop's clock, which is not noted. */
+int64_t eddy_loop_peek_clock(const eddy_loop *loop);
+
+/* The time of the loop's clock: never before loop->now, which the caller sets. */
+int64_t eddy_loop_read_clock(eddy_loop *loop);
+
+/* Whether the clock moves by itself, with the time that the kernel waits by. */
+static inline bool eddy_clock_is_real(const eddy_clock *clock)
+{
+    return clock->kind == EDDY_CLOCK_MONOTONIC || clock->kind == EDDY_CLOCK_BOOTTIME;
+}
+
+struct eddy_stopwatch eddy_stopwatch_begin(eddy_loop *loop);
+
+/* Whether `duration` has passed. A clock that stands still, or has gone back, makes nobody wait for
+ * ever: looks in vain count too. */
+bool eddy_stopwatch_is_past(eddy_loop *loop, struct eddy_stopwatch *watch, int64_t duration);
+
+/* ---- stall.c */
+
+/* After a look at the kernel: tells the error hook once if virtual time stands still for long
+ * although a deadline waits for it. */
+void eddy_stall_watch(eddy_loop *loop, int64_t max_wait);
+
+/* ---- end.c */
+
+/* Runs until tasks and messages have ended, or the shutdown limit has passed: 0, -ETIMEDOUT, or the
+ * error of the kernel. */
+int eddy_loop_end(eddy_loop *loop);
+
+/* Tells the error hook of messages that come too late to be run. */
+void eddy_messages_tell_left(eddy_loop *loop);
 
 /* ---- io.c */
 
@@ -452,6 +513,13 @@ void eddy_callback_run(struct eddy_ready *ready);
 /* Makes the messages of other threads ready. */
 void eddy_messages_receive(eddy_loop *loop);
 bool eddy_messages_waiting(eddy_loop *loop);
+/* Runs those that have come, and nothing else that is ready; whether there were any. */
+bool eddy_messages_run(eddy_loop *loop);
+/* How many have come and were not run, the library's own left out. */
+uint32_t eddy_messages_left(eddy_loop *loop);
+/* As eddy_loop_call_threadsafe, for messages of the library's own: nobody misses those that come
+ * too late. */
+void eddy_loop_call_own(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function);
 int eddy_wake_open(eddy_loop *loop);
 
 /* ---- hook.c */

@@ -110,6 +110,6 @@ void eddy_offload_progress(eddy_job *job, int64_t value)
     offload->telling = true;
     eddy_job_unlock(job);
     if (tell) {
-        eddy_loop_call_threadsafe(eddy_task_loop(job->task), &offload->told, on_told);
+        eddy_loop_call_own(eddy_task_loop(job->task), &offload->told, on_told);
     }
 }

@@ -10,10 +10,16 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 
 const struct eddy_wait eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
+/* A deadline that has passed strikes here, before the loop hears of it: a block that has no time goes
+ * no further than its first pause. */
 static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
 {
-    int64_t result = eddy_check(co);
+    int64_t result;
 
+    if (eddy_limit_next(co->task) <= eddy_task_loop(co->task)->now) {
+        eddy_set(co->task, EDDY_TASK_LIMIT_);
+    }
+    result = eddy_check(co);
     return result < 0 ? result : eddy_done_slow(co, 0);
 }
 

@@ -25,8 +25,13 @@ void eddy_task_arm(struct eddy_task_record *task)
 {
     int64_t deadline = deadline_of(task);
 
+    eddy_loop *loop = eddy_task_loop(task);
+
     if (deadline != EDDY_FOREVER) {
-        (void)eddy_heap_start(&eddy_task_loop(task)->heap, &task->timed.alarm, deadline);
+        (void)eddy_heap_start(&loop->heap, &task->timed.alarm, deadline);
+    }
+    if (deadline <= loop->now) { /* of a block without time */
+        eddy_loop_ask_soon(loop);
     }
 }
 
@@ -217,46 +222,25 @@ static void report_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
-/* Time that does not pass by itself is no measure of a cleanup that hangs. */
-static bool time_is_up(eddy_loop *loop, int64_t deadline, int64_t real_deadline)
+static bool end(eddy_loop *loop)
 {
-    return loop->now >= deadline ||
-           ((loop->clock->kind == EDDY_CLOCK_MANUAL || loop->holds > 0) &&
-            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= real_deadline);
+    if (loop->tasks->live > 0 && loop->tasks->ending == 0) {
+        cancel_all(loop); /* at first, and for what cleanups have left behind */
+    }
+    return loop->tasks->live > 0;
 }
 
-static int end_tasks(eddy_loop *loop)
+static int cut_off(eddy_loop *loop)
 {
     int64_t error = -ETIMEDOUT;
-    int64_t deadline;
-    int64_t real_deadline;
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
 
-    if (result < 0) {
-        return result;
-    }
-    deadline = eddy_deadline_after(loop->now, loop->shutdown_limit);
-    real_deadline =
-        eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), loop->shutdown_limit);
-    /* Although the kernel cannot be asked any more, the cleanups that need not wait run. */
-    while ((result == 0 || eddy_loop_has_ready(loop)) && loop->tasks->live > 0 &&
-           !time_is_up(loop, deadline, real_deadline)) {
-        if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
-            cancel_all(loop);
-        }
-        if (!eddy_loop_alive(loop) && !eddy_join_break_circles(loop)) {
-            break; /* a cleanup waits for nothing */
-        }
-        result = eddy_loop_turn(loop, deadline - loop->now);
-    }
-    eddy_loop_leave(loop);
     loop->tasks->closed = true; /* also for what the error hook spawns */
     eddy_task_each(loop, report_visitor, &error);
-    if (loop->tasks->live > 0) {
-        eddy_tell_all(loop);
-        result = -ETIMEDOUT;
+    if (loop->tasks->live == 0) {
+        return 0;
     }
-    return result;
+    eddy_tell_all(loop);
+    return -ETIMEDOUT;
 }
 
 /* Tasks that were cut off must not be found by what is still to be closed. */
@@ -322,7 +306,9 @@ const struct eddy_loop_task_class eddy_task_class = {
     .due = due,
     .settled = settled,
     .stuck = eddy_tell_deadlock,
-    .shutdown = end_tasks,
+    .end = end,
+    .break_circles = eddy_join_break_circles,
+    .cut_off = cut_off,
     .fini = fini,
     .check = check,
 };

@@ -52,6 +52,9 @@ start(eddy_loop *loop, eddy_timer *timer, int64_t deadline, eddy_timer_fn *callb
     timer->entered = eddy_heap_entry_of(&loop->heap, &timer->timed.alarm)->deadline;
     timer->mode = EDDY_TIMER_ONCE;
     timer->period = 0;
+    if (deadline <= loop->now) {
+        eddy_loop_ask_soon(loop);
+    }
     eddy_loop_changed(loop);
     return 0;
 }
@@ -91,7 +94,7 @@ int eddy_timer_start_(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_ti
     int64_t deadline = eddy_deadline_after(loop->now, delay);
 
     /* inside a turn nobody has to be told of a later deadline */
-    if (!loop->in_turn || !can_postpone(loop, timer, deadline)) {
+    if (delay <= 0 || !loop->in_turn || !can_postpone(loop, timer, deadline)) {
         return start_anyhow(loop, timer, delay, callback, place);
     }
     timer->timed.ready.generation = ++loop->heap.sequence;
@@ -103,6 +106,20 @@ int eddy_timer_start_(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_ti
 int(eddy_timer_start)(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
 {
     return eddy_timer_start_(loop, timer, delay, callback, NULL);
+}
+
+int eddy_timer_start_at_(eddy_loop *loop, eddy_timer *timer, int64_t deadline,
+                         eddy_timer_fn *callback, const char *place)
+{
+    int result = start(loop, timer, deadline, callback);
+
+    return eddy_loop_reports_leaks(loop) ? note(loop, timer, result, place) : result;
+}
+
+int(eddy_timer_start_at)(eddy_loop *loop, eddy_timer *timer, int64_t deadline,
+                         eddy_timer_fn *callback)
+{
+    return eddy_timer_start_at_(loop, timer, deadline, callback, NULL);
 }
 
 int eddy_timer_start_own(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
@@ -184,7 +201,8 @@ void eddy_timer_due(eddy_loop *loop, eddy_timer *timer)
 static void rearm(eddy_timer *timer)
 {
     eddy_loop *loop = timer->loop;
-    int64_t late = loop->now - timer->deadline;
+    /* a manual clock may have been set back since it fell due */
+    int64_t late = loop->now > timer->deadline ? loop->now - timer->deadline : 0;
 
     timer->missed = 0;
     if (timer->mode == EDDY_TIMER_FIXED_RATE) {

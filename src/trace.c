@@ -14,6 +14,10 @@ struct tracing {
     eddy_slow_fn *slow;
     void *slow_user;
     int64_t limit; /* of slow steps; 0: they are not looked for */
+    /* Since the last turn that began after they were set; while cleared, that turn goes on. */
+    bool steps_traced;
+    bool steps_timed;
+    eddy_hook next_turn; /* started by a change inside a turn */
     unsigned pool_class;
 };
 
@@ -120,15 +124,15 @@ static void run_one(eddy_loop *loop, const struct tracing *tracing, struct eddy_
 {
     uint32_t number = task->timed.ready.generation;
 
-    if (loop->trace != NULL) {
+    if (tracing->steps_traced && tracing->trace != NULL) {
         tell(loop, task, EDDY_TRACE_RESUME);
     }
-    if (tracing->limit > 0) {
+    if (tracing->steps_timed) {
         run_timed(loop, tracing, task);
     } else {
         (void)eddy_task_class.run(loop, 1);
     }
-    if (loop->trace != NULL && task->timed.ready.generation == number &&
+    if (tracing->steps_traced && tracing->trace != NULL && task->timed.ready.generation == number &&
         (task->timed.ready.state == EDDY_TASK_WAITING_ ||
          task->timed.ready.state == EDDY_TASK_READY_)) {
         tell(loop, task, EDDY_TRACE_SUSPEND);
@@ -157,27 +161,50 @@ static void run_callback(eddy_loop *loop, void (*function)(struct eddy_ready *re
 
     function(ready);
     step.took += real_now(loop);
-    tell_slow(loop, tracing, &step);
+    if (tracing->limit > 0) {
+        tell_slow(loop, tracing, &step);
+    }
 }
 
 /* ---- setting */
 
 /* Takes the usual way to run tasks, or the one that watches them. */
-static void choose(eddy_loop *loop, const struct tracing *tracing)
+static void choose(eddy_loop *loop, struct tracing *tracing)
 {
-    bool watches = tracing->trace != NULL || tracing->limit > 0;
+    tracing->steps_traced = tracing->trace != NULL;
+    tracing->steps_timed = tracing->limit > 0;
+    loop->task_class =
+        tracing->steps_traced || tracing->steps_timed ? &tracing->task_class : &eddy_task_class;
+    loop->run_callback = tracing->steps_timed ? run_callback : NULL;
+}
 
-    loop->task_class = watches ? &tracing->task_class : &eddy_task_class;
+static void on_next_turn(eddy_hook *hook)
+{
+    eddy_loop *loop = hook->loop;
+
+    eddy_hook_stop(hook);
+    choose(loop, hook->user);
+}
+
+/* Steps are watched from the next turn on, whole turns; all else, and that it ends, at once. */
+static void change(eddy_loop *loop, struct tracing *tracing)
+{
     loop->trace = tracing->trace != NULL ? tell : NULL;
-    loop->run_callback = tracing->limit > 0 ? run_callback : NULL;
+    if (loop->running) {
+        eddy_hook_start(loop, &tracing->next_turn, EDDY_HOOK_PREPARE, on_next_turn);
+    } else {
+        choose(loop, tracing);
+    }
 }
 
 static void close_tracing(eddy_loop *loop, struct eddy_attachment *attachment)
 {
     struct tracing *tracing = (struct tracing *)(void *)attachment;
 
+    eddy_hook_stop(&tracing->next_turn);
     tracing->trace = NULL;
     tracing->limit = 0;
+    loop->trace = NULL;
     choose(loop, tracing);
     eddy_pool_give(&loop->pool, tracing, tracing->pool_class);
 }
@@ -204,6 +231,7 @@ static struct tracing *tracing_make(eddy_loop *loop)
     tracing->task_class = eddy_task_class;
     tracing->task_class.run = run;
     tracing->pool_class = pool_class;
+    tracing->next_turn.user = tracing;
     eddy_list_append(&loop->attachments, &tracing->attachment.link);
     return tracing;
 }
@@ -222,7 +250,7 @@ int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, voi
     tracing->limit = limit;
     tracing->slow = slow;
     tracing->slow_user = user;
-    choose(loop, tracing);
+    change(loop, tracing);
     return 0;
 }
 
@@ -235,6 +263,6 @@ int eddy_loop_trace(eddy_loop *loop, eddy_trace_fn *trace, void *user)
     }
     tracing->trace = trace;
     tracing->trace_user = user;
-    choose(loop, tracing);
+    change(loop, tracing);
     return 0;
 }

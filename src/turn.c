@@ -33,11 +33,23 @@ static void __attribute__((noinline)) run_callback(eddy_loop *loop)
     }
 }
 
-/* Runs the batch until it is empty or real time has come to `until`. Returns the number of
- * steps. */
-static int64_t run_batch(eddy_loop *loop, int64_t until)
+/* How much real time a poll may take, from the end of its wait on. */
+struct budget {
+    int64_t duration;
+    bool begun; /* the wait is over: `watch` counts */
+    struct eddy_stopwatch watch;
+};
+
+static bool is_used_up(eddy_loop *loop, struct budget *budget)
 {
-    int most = until == EDDY_FOREVER ? INT32_MAX : 1;
+    return budget != NULL && eddy_stopwatch_is_past(loop, &budget->watch, budget->duration);
+}
+
+/* Runs the batch until it is empty or the budget (NULL: without limit) is used up, which is looked
+ * at after each step. Returns the number of steps. */
+static int64_t run_batch(eddy_loop *loop, struct budget *budget)
+{
+    int most = budget == NULL ? INT32_MAX : 1;
     int64_t steps = 0;
 
     while (eddy_list_front(&loop->batch) != &loop->batch) {
@@ -47,9 +59,9 @@ static int64_t run_batch(eddy_loop *loop, int64_t until)
         } else {
             run_callback(loop);
         }
-        loop->steps_since_asked += ran;
+        loop->steps_left -= ran;
         steps += ran;
-        if (until != EDDY_FOREVER && loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
+        if (is_used_up(loop, budget)) {
             break;
         }
     }
@@ -65,40 +77,47 @@ static void check_or_abort(eddy_loop *loop)
     }
 }
 
-/* A manual clock was moved on since it was read. */
+/* A manual clock was moved on since the loop has looked for what is due. */
 static bool was_advanced(const eddy_loop *loop)
 {
-    return loop->clock->kind == EDDY_CLOCK_MANUAL && loop->clock->now != loop->now;
+    return loop->clock->kind == EDDY_CLOCK_MANUAL && loop->clock->now != loop->asked_at;
+}
+
+/* While something is ready, a look at kernel and clock is put off, but never past the interval, and
+ * never by what begins a poll. */
+static bool has_to_ask(const eddy_loop *loop)
+{
+    return loop->must_ask || loop->steps_left <= 0 || !eddy_loop_has_ready(loop) ||
+           was_advanced(loop);
 }
 
 /* Whether somebody sees where the turn that begins will end. */
-static bool is_seen(const eddy_loop *loop, int64_t until)
+static bool is_seen(const eddy_loop *loop, const struct budget *budget)
 {
-    return loop->stop || loop->awaited_ended || loop->one_turn || until != EDDY_FOREVER ||
+    return loop->stop || loop->awaited_ended || loop->one_turn || budget != NULL ||
            loop->clock->kind == EDDY_CLOCK_MANUAL || (loop->flags & EDDY_LOOP_CHECK) != 0 ||
            loop->shuffle != 0 || !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
            !eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]);
 }
 
 /* Step 7 and, while that makes no difference to anybody, the next turns' too. */
-static int64_t run_batches(eddy_loop *loop, int64_t until)
+static int64_t run_batches(eddy_loop *loop, struct budget *budget)
 {
     int64_t steps = 0;
 
-    loop->turn_seen = is_seen(loop, until);
+    loop->turn_seen = is_seen(loop, budget);
     if (loop->shuffle != 0) {
         eddy_loop_shuffle(loop);
     }
     eddy_list_splice(&loop->batch, &loop->ready);
     loop->counts.turns++;
     do {
-        steps += run_batch(loop, until);
+        steps += run_batch(loop, budget);
     } while (eddy_batch_refill(loop, 0));
     return steps;
 }
 
-/* `budget` is real time from the end of the wait on; *until, if it is set, is when it ends. */
-static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *until)
+static int64_t turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
 {
     int64_t result = 0;
     int64_t steps;
@@ -109,16 +128,16 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
     if (!loop->waited) { /* or they ran before that */
         eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
     }
-    if (loop->steps_since_asked >= loop->ask_interval || !eddy_loop_has_ready(loop) ||
-        was_advanced(loop)) {
+    if (has_to_ask(loop)) {
         loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
         result = eddy_loop_ask(loop, max_wait);
         loop->in_turn = true;
     }
-    if (budget > 0 && *until == EDDY_FOREVER) {
-        *until = eddy_deadline_after(loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC), budget);
+    if (budget != NULL && !budget->begun) {
+        budget->begun = true;
+        budget->watch = eddy_stopwatch_begin(loop);
     }
-    steps = run_batches(loop, *until); /* what is ready needs nothing of the kernel */
+    steps = run_batches(loop, budget); /* what is ready needs nothing of the kernel */
     eddy_hooks_run(loop, EDDY_HOOK_CHECK);
     check_or_abort(loop);
     return result < 0 ? result : steps;
@@ -137,7 +156,8 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     }
     loop->running = true;
     loop->stack_base = stack_base;
-    loop->steps_since_asked = MOST_ASK_INTERVAL; /* a poll begins by asking */
+    loop->must_ask = true; /* a poll begins by asking */
+    loop->more_to_tell = false;
     eddy_loop_update(loop);
     loop->in_turn = true;
     return 0;
@@ -155,8 +175,7 @@ void eddy_loop_leave(eddy_loop *loop)
 
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
 {
-    int64_t until = EDDY_FOREVER;
-    int64_t result = turn(loop, max_wait, 0, &until);
+    int64_t result = turn(loop, max_wait, NULL);
 
     return result < 0 ? (int)result : 0;
 }
@@ -169,27 +188,28 @@ bool eddy_loop_alive(eddy_loop *loop)
            (loop->clock->kind == EDDY_CLOCK_MANUAL && eddy_timers_next(loop) <= loop->clock->now);
 }
 
-int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
+int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t duration)
 {
-    int64_t until = EDDY_FOREVER;
+    struct budget limited = {.duration = duration};
+    struct budget *budget = duration > 0 && duration != EDDY_FOREVER ? &limited : NULL;
     int64_t steps = 0;
     int64_t result;
 
-    if (max_wait < 0 || budget < 0) {
+    if (max_wait < 0 || duration < 0) {
         return -EINVAL;
     }
     result = eddy_loop_enter(loop, __builtin_frame_address(0));
     if (result < 0) {
         return result;
     }
-    loop->one_turn = budget == 0;
-    loop->in_a_hurry = budget > 0 && budget != EDDY_FOREVER;
+    loop->one_turn = duration == 0;
+    loop->in_a_hurry = budget != NULL;
     while (!loop->stop) {
-        result = turn(loop, max_wait, budget, &until);
+        result = turn(loop, max_wait, budget);
         steps += result > 0 ? result : 0;
         max_wait = 0;
-        if (result < 0 || budget == 0 || !eddy_loop_has_ready(loop) ||
-            loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC) >= until) {
+        if (result < 0 || duration == 0 || !(eddy_loop_has_ready(loop) || loop->more_to_tell) ||
+            is_used_up(loop, budget)) {
             break;
         }
     }

@@ -142,7 +142,7 @@ static void *work(void *argument)
         job->result = do_job(workers, job, &mask);
         count_idle(workers, 1); /* before the loop hears of it, and may have another job */
         /* From here on the job is the loop's, which may have freed it already. */
-        eddy_loop_call_threadsafe(workers->loop, &job->done, on_done);
+        eddy_loop_call_own(workers->loop, &job->done, on_done);
     }
     return NULL;
 }
@@ -314,7 +314,7 @@ static int part_workers(eddy_loop *loop, struct eddy_attachment *attachment)
         if (!job->answered && !eddy_link_used(&job->done.ready.link)) {
             memset(&job->queue, 0, sizeof job->queue);
             job->result = -ECHILD;
-            eddy_loop_call_threadsafe(loop, &job->done, on_done);
+            eddy_loop_call_own(loop, &job->done, on_done);
         }
     }
     return 0;

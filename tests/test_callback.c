@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,17 +213,158 @@ test(the_function_of_a_message_may_free_its_node)
     testing_assert_log("freed freed");
 }
 
-test(a_message_that_is_left_when_the_loop_is_freed_may_be_used_again)
+/* ---- messages that are under way when the loop is freed */
+
+test(a_message_that_is_left_when_the_loop_is_freed_is_run_and_may_be_used_again)
 {
     static eddy_callback a = {.user = "a"};
 
     eddy_loop_call_threadsafe(testing.loop, &a, log_name);
     testing_reopen();
-    testing_run();
-    testing_assert_log("");
+    testing_assert_log("a");
     eddy_loop_call_threadsafe(testing.loop, &a, log_name);
     testing_run();
     testing_assert_log("a");
+}
+
+test(freeing_the_loop_runs_messages_in_order_and_no_callbacks)
+{
+    static eddy_callback a = {.user = "a"}, b = {.user = "b"}, callback = {.user = "callback"};
+
+    eddy_loop_call_threadsafe(testing.loop, &a, log_name);
+    eddy_callback_start(testing.loop, &callback, log_name); /* takes in the message before it */
+    eddy_loop_call_threadsafe(testing.loop, &b, log_name);
+    testing_free();
+    testing_assert_log("a b");
+}
+
+test(the_node_of_a_message_may_become_a_callback_which_freeing_the_loop_stops)
+{
+    static eddy_callback a = {.user = "a"};
+
+    eddy_loop_call_threadsafe(testing.loop, &a, log_name);
+    testing_run();
+    eddy_callback_start(testing.loop, &a, log_name);
+    testing_free();
+    testing_assert_log("a");
+}
+
+static void take_a_millisecond(eddy_callback *callback)
+{
+    log_name(callback);
+    testing.sys.now += EDDY_MILLISECOND;
+}
+
+test(a_message_that_a_budget_has_cut_off_is_run_when_the_loop_is_freed)
+{
+    static eddy_callback a = {.user = "a"}, b = {.user = "b"};
+
+    testing_fake_clock(0);
+    eddy_loop_call_threadsafe(testing.loop, &a, take_a_millisecond);
+    eddy_loop_call_threadsafe(testing.loop, &b, take_a_millisecond);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, EDDY_MILLISECOND), 1);
+    testing_free();
+    testing_assert_log("a b");
+}
+
+test(what_such_a_message_sends_is_run_too)
+{
+    static int left = 4;
+    static eddy_callback message = {.user = &left};
+
+    eddy_loop_call_threadsafe(testing.loop, &message, send_again);
+    testing_free();
+    testing_assert_log("4 3 2 1");
+}
+
+static void send_for_ever(eddy_callback *callback)
+{
+    int *runs = callback->user;
+
+    ++*runs;
+    testing.clock.now += EDDY_SECOND;
+    eddy_loop_call_threadsafe(testing.loop, callback, send_for_ever);
+}
+
+test(a_message_that_sends_itself_for_ever_is_run_up_to_the_shutdown_limit_and_told)
+{
+    static int runs;
+    static eddy_callback message = {.user = &runs};
+
+    runs = 0;
+    eddy_loop_call_threadsafe(testing.loop, &message, send_for_ever);
+    testing_free();
+    assert_in_range(runs, 2, 11); /* of ten seconds */
+    testing_assert_error(-ECANCELED, "1 message came too late: the loop is freed, and the function "
+                                     "will not run");
+}
+
+static void poll_and_free(eddy_callback *callback)
+{
+    (void)callback;
+    testing_log("%d %d", (int)eddy_loop_poll_once(testing.loop, 0, 0),
+                eddy_loop_free(testing.loop));
+}
+
+test(such_a_message_can_neither_poll_nor_free_the_loop)
+{
+    static eddy_callback message;
+    char expected[32];
+
+    eddy_loop_call_threadsafe(testing.loop, &message, poll_and_free);
+    testing_free();
+    snprintf(expected, sizeof expected, "%d %d", -EBUSY, -EBUSY);
+    testing_assert_log(expected);
+}
+
+/* ---- one line of messages and callbacks */
+
+static void *send_message(void *message)
+{
+    eddy_loop_call_threadsafe(testing.loop, message, log_name);
+    return NULL;
+}
+
+static void send_by_a_thread_that_ends(eddy_callback *message)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, send_message, message), 0);
+    pthread_join(thread, NULL);
+}
+
+test(messages_and_callbacks_run_in_the_order_of_the_calls)
+{
+    static eddy_callback a = {.user = "a"}, b = {.user = "b"}, c = {.user = "c"}, d = {.user = "d"};
+
+    send_by_a_thread_that_ends(&a);
+    eddy_callback_start(testing.loop, &b, log_name);
+    send_by_a_thread_that_ends(&c);
+    eddy_callback_start(testing.loop, &d, log_name);
+    assert_int_equal(testing_turn(), 4);
+    testing_assert_log("a b c d");
+}
+
+static void start_friends(eddy_callback *callback)
+{
+    eddy_callback *const *friends = callback->user;
+
+    log_name(friends[0]);
+    eddy_loop_call_threadsafe(testing.loop, friends[1], log_name);
+    eddy_callback_start(testing.loop, friends[2], log_name);
+    eddy_loop_call_threadsafe(testing.loop, friends[3], log_name);
+}
+
+test(so_do_those_of_a_step)
+{
+    static eddy_callback a = {.user = "a"}, b = {.user = "b"}, c = {.user = "c"}, d = {.user = "d"};
+    static eddy_callback *friends[] = {&a, &b, &c, &d};
+    static eddy_callback first = {.user = friends};
+
+    eddy_callback_start(testing.loop, &first, start_friends);
+    assert_int_equal(testing_turn(), 1);
+    testing_run();
+    testing_assert_log("a b c d");
 }
 
 test(many_messages_cost_one_write)
@@ -428,7 +570,15 @@ int main(void)
         testing_case(a_message_runs_once_and_in_order),
         testing_case(the_node_of_a_message_may_be_used_again_from_its_function_on),
         testing_case(the_function_of_a_message_may_free_its_node),
-        testing_case(a_message_that_is_left_when_the_loop_is_freed_may_be_used_again),
+        testing_case(a_message_that_is_left_when_the_loop_is_freed_is_run_and_may_be_used_again),
+        testing_case(freeing_the_loop_runs_messages_in_order_and_no_callbacks),
+        testing_case(the_node_of_a_message_may_become_a_callback_which_freeing_the_loop_stops),
+        testing_case(a_message_that_a_budget_has_cut_off_is_run_when_the_loop_is_freed),
+        testing_case(what_such_a_message_sends_is_run_too),
+        testing_case(a_message_that_sends_itself_for_ever_is_run_up_to_the_shutdown_limit_and_told),
+        testing_case(such_a_message_can_neither_poll_nor_free_the_loop),
+        testing_case(messages_and_callbacks_run_in_the_order_of_the_calls),
+        testing_case(so_do_those_of_a_step),
         testing_case(many_messages_cost_one_write),
         testing_case(four_threads_call_each_exactly_once_and_in_its_order),
         testing_case(a_wake_up_makes_the_next_poll_return_at_once),

@@ -239,6 +239,97 @@ test(hooks_that_are_left_when_the_loop_is_freed_may_be_used_again)
     testing_assert_log("prepare");
 }
 
+/* ---- in the middle of many that are ready, in a loop that runs several turns in one go */
+
+static eddy_callback crowd[20];
+static eddy_hook late = {.user = "late"};
+static enum eddy_hook_point late_point;
+static int turns_left;
+
+static void run_once_a_turn(eddy_callback *callback)
+{
+    long i = callback - crowd;
+
+    if (i == 0) {
+        testing_log("%d", turns_left--);
+    }
+    if (i == 7 && turns_left == 3) {
+        eddy_hook_start(testing.loop, &late, late_point, log_name);
+    }
+    if (turns_left > 0) {
+        eddy_callback_start(testing.loop, callback, run_once_a_turn);
+    }
+}
+
+static void warm_up(eddy_callback *callback)
+{
+    int *left = callback->user;
+
+    if (--*left > 0) {
+        eddy_callback_start(testing.loop, callback, warm_up);
+    }
+}
+
+/* After fast steps the kernel is asked seldom, in the middle of whatever turn. */
+static void start_in_crowd(enum eddy_hook_point point)
+{
+    static eddy_callback warm;
+    int left = 1000;
+
+    testing.options.flags = 0;
+    testing_reopen();
+    warm.user = &left;
+    eddy_callback_start(testing.loop, &warm, warm_up);
+    testing_run();
+    late_point = point;
+    turns_left = 5;
+    for (int i = 0; i < 20; i++) {
+        eddy_callback_start(testing.loop, &crowd[i], run_once_a_turn);
+    }
+    testing_run();
+    eddy_hook_stop(&late);
+}
+
+test(one_that_is_started_in_the_middle_of_a_batch_runs_whenever_its_point_comes_from_there_on)
+{
+    start_in_crowd(EDDY_HOOK_PREPARE);
+    testing_assert_log("5 4 late 3 late 2 late 1");
+    start_in_crowd(EDDY_HOOK_CHECK);
+    testing_assert_log("5 4 late 3 late 2 late 1 late");
+}
+
+static void start_the_other(eddy_hook *hook)
+{
+    static eddy_hook other = {.user = "other"};
+
+    if (hook->user != NULL) {
+        hook->user = NULL;
+        eddy_hook_start(testing.loop, &other, late_point, log_name);
+    } else {
+        eddy_hook_stop(&other);
+    }
+    testing_log("hook");
+}
+
+test(one_that_a_hook_of_the_other_point_starts_runs_when_its_own_comes)
+{
+    static eddy_hook prepare = {.user = ""}, check = {.user = ""};
+
+    late_point = EDDY_HOOK_CHECK;
+    eddy_hook_start(testing.loop, &prepare, EDDY_HOOK_PREPARE, start_the_other);
+    (void)testing_turn();
+    (void)testing_turn();
+    testing_assert_log("hook other hook");
+    eddy_hook_stop(&prepare);
+    late_point = EDDY_HOOK_PREPARE;
+    eddy_hook_start(testing.loop, &check, EDDY_HOOK_CHECK, start_the_other);
+    (void)testing_turn();
+    (void)testing_turn();
+    (void)testing_turn();
+    testing_assert_log("hook other hook hook");
+    eddy_hook_stop(&check);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +349,9 @@ int main(void)
         testing_case(what_a_check_hook_makes_ready_runs_in_the_next_turn),
         testing_case(a_hook_keeps_no_loop_alive),
         testing_case(hooks_that_are_left_when_the_loop_is_freed_may_be_used_again),
+        testing_case(
+            one_that_is_started_in_the_middle_of_a_batch_runs_whenever_its_point_comes_from_there_on),
+        testing_case(one_that_a_hook_of_the_other_point_starts_runs_when_its_own_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

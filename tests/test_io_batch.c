@@ -232,6 +232,105 @@ test(freeing_the_loop_stops_its_watchers_and_closes_no_fd_of_theirs)
     close_both(others);
 }
 
+/* ---- more than the kernel tells at once */
+
+enum { MANY = 1300, AT_ONCE = 512 };
+
+static struct {
+    eddy_io io[MANY];
+    int fds[MANY][2];
+    bool told[MANY];
+    int count; /* of those that were told */
+    int calls;
+} many;
+
+static void note_told(eddy_io *io, unsigned events)
+{
+    size_t i = (size_t)(io - many.io);
+
+    (void)events;
+    many.count += !many.told[i];
+    many.told[i] = true;
+    many.calls++;
+    testing.sys.now += EDDY_MICROSECOND;
+}
+
+static void start_many(eddy_io_fn *callback)
+{
+    memset(&many, 0, sizeof many);
+    for (int i = 0; i < MANY; i++) {
+        testing_pipe(many.fds[i]);
+        start(&many.io[i], many.fds[i][1], EDDY_WRITE, callback);
+    }
+}
+
+static void forget_many(void)
+{
+    memset(many.told, 0, sizeof many.told);
+    many.count = 0;
+    many.calls = 0;
+}
+
+static void stop_many(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        eddy_io_stop(&many.io[i]);
+        close_both(many.fds[i]);
+    }
+}
+
+/* They stay ready, and the poll ends all the same. */
+test(a_poll_that_has_time_left_goes_on_until_the_kernel_has_told_all)
+{
+    start_many(note_told);
+    for (int i = 0; i < 3; i++) { /* whatever was told before */
+        forget_many();
+        assert_true(eddy_loop_poll_once(testing.loop, 0, EDDY_FOREVER) >= MANY);
+        assert_int_equal(many.count, MANY);
+        assert_in_range(many.calls, MANY, 3 * AT_ONCE);
+        (void)testing_turn();
+    }
+    forget_many();
+    assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, EDDY_SECOND) >= MANY);
+    assert_int_equal(many.count, MANY);
+    stop_many();
+}
+
+static void note_told_and_stop(eddy_io *io, unsigned events)
+{
+    note_told(io, events);
+    eddy_io_stop(io);
+}
+
+test(those_that_are_no_longer_ready_are_told_once)
+{
+    start_many(note_told_and_stop);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, EDDY_FOREVER), MANY);
+    assert_int_equal(many.count, MANY);
+    stop_many();
+}
+
+test(one_turn_tells_of_512_and_the_next_of_others)
+{
+    start_many(note_told);
+    assert_int_equal(testing_turn(), AT_ONCE);
+    assert_int_equal(many.count, AT_ONCE);
+    assert_int_equal(testing_turn(), AT_ONCE);
+    assert_int_equal(many.count, 2 * AT_ONCE);
+    (void)testing_turn();
+    assert_int_equal(many.count, MANY);
+    stop_many();
+}
+
+test(a_budget_that_is_used_up_ends_the_poll_before_all_are_told)
+{
+    testing_fake_clock(0);
+    start_many(note_told);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, 0, 600 * EDDY_MICROSECOND), 600);
+    assert_int_equal(many.count, 600);
+    stop_many();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +345,10 @@ int main(void)
         testing_case(a_watcher_may_be_freed_in_another_callback_of_the_same_batch),
         testing_case(stopping_what_is_stopped_does_nothing),
         testing_case(freeing_the_loop_stops_its_watchers_and_closes_no_fd_of_theirs),
+        testing_case(a_poll_that_has_time_left_goes_on_until_the_kernel_has_told_all),
+        testing_case(those_that_are_no_longer_ready_are_told_once),
+        testing_case(one_turn_tells_of_512_and_the_next_of_others),
+        testing_case(a_budget_that_is_used_up_ends_the_poll_before_all_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -420,6 +420,64 @@ test(a_stopped_periodic_timer_never_fires_even_if_it_was_due)
     testing_assert_log("first");
 }
 
+/* ---- at a time */
+
+static int64_t when[200];
+static eddy_timer at[200];
+static int64_t last_when;
+static int fired;
+
+static void note_when(eddy_timer *timer)
+{
+    assert_true(when[timer - at] >= last_when);
+    last_when = when[timer - at];
+    fired++;
+}
+
+/* Time goes on from start to start, as it does outside of a turn. */
+test(timers_that_are_started_at_times_fire_in_the_order_of_those)
+{
+    int64_t base;
+
+    testing_fake_clock(EDDY_SECOND);
+    testing_reopen_with(EDDY_CLOCK_MONOTONIC, 0);
+    base = eddy_loop_now(testing.loop) + EDDY_SECOND;
+    last_when = fired = 0;
+    for (int i = 0; i < 200; i++) {
+        when[i] = base - (int64_t)i * 10;
+        assert_int_equal(eddy_timer_start_at(testing.loop, &at[i], when[i], note_when), 0);
+        assert_int_equal(at[i].deadline, when[i]);
+        testing.sys.now += 100;
+    }
+    testing_run();
+    assert_int_equal(fired, 200);
+}
+
+test(equal_times_fire_in_the_order_of_the_starts_and_one_that_is_past_in_the_next_turn)
+{
+    static eddy_timer a = {.user = "a"}, b = {.user = "b"}, past = {.user = "past"};
+
+    testing.clock.now = 100;
+    assert_int_equal(eddy_timer_start_at(testing.loop, &b, 150, log_name_and_time), 0);
+    assert_int_equal(eddy_timer_start_at(testing.loop, &a, 150, log_name_and_time), 0);
+    assert_int_equal(eddy_timer_start_at(testing.loop, &past, -7, log_name_and_time), 0);
+    assert_int_equal(testing_turn(), 1);
+    testing_run();
+    testing_assert_log("past@100 b@150 a@150");
+}
+
+test(a_time_without_end_never_comes_and_a_time_may_be_changed)
+{
+    static eddy_timer a = {.user = "a"};
+
+    assert_int_equal(eddy_timer_start_at(testing.loop, &a, EDDY_FOREVER, log_name_and_time), 0);
+    assert_int_equal(eddy_loop_next_deadline(testing.loop), EDDY_FOREVER);
+    assert_int_equal(eddy_timer_start_at(testing.loop, &a, 50, log_name_and_time), 0);
+    assert_int_equal(eddy_timer_start_at(testing.loop, &a, 70, log_name_and_time), 0);
+    testing_run();
+    testing_assert_log("a@70");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +501,10 @@ int main(void)
         testing_case(a_restart_without_delay_inside_the_callback_fires_in_the_next_turn_only),
         testing_case(one_that_a_callback_starts_without_delay_fires_in_the_next_turn),
         testing_case(a_timer_may_be_started_anew_inside_its_callback),
+        testing_case(timers_that_are_started_at_times_fire_in_the_order_of_those),
+        testing_case(
+            equal_times_fire_in_the_order_of_the_starts_and_one_that_is_past_in_the_next_turn),
+        testing_case(a_time_without_end_never_comes_and_a_time_may_be_changed),
         testing_case(a_stopped_timer_never_fires),
         testing_case(stopping_what_is_stopped_does_nothing),
         testing_case(a_stopped_timer_never_fires_even_if_it_was_due),

@@ -2,6 +2,7 @@
 #include "support/things.h"
 
 #include "eddy/callback.h"
+#include "eddy/hook.h"
 #include "eddy/stream.h"
 #include "eddy/trace.h"
 
@@ -292,6 +293,171 @@ test(without_memory_there_is_no_trace)
     testing_assert_log("");
 }
 
+/* ---- from the next turn on */
+
+eddy_frame(begins_to_trace) {
+    eddy_coro co;
+};
+
+static void begins_to_trace(eddy_coro *co)
+{
+    eddy_begin(begins_to_trace);
+    trace();
+    eddy_end;
+}
+
+eddy_frame(pauses_twice) {
+    eddy_coro co;
+};
+
+static void pauses_twice(eddy_coro *co)
+{
+    eddy_begin(pauses_twice);
+    eddy_await(eddy_pause(co));
+    eddy_await(eddy_pause(co));
+    eddy_end;
+}
+
+static void spawn_around_tracing(unsigned flags)
+{
+    testing.options.flags = flags;
+    testing_reopen();
+    eddy_detach(start(pauses_twice));
+    eddy_detach(start(begins_to_trace));
+    eddy_detach(start(pauses_twice));
+}
+
+/* What is told of the middle one are no steps. */
+static const char from_the_second_turn_on[] = "finish2*=0 resume1 suspend1:- resume3 suspend3:- "
+                                              "resume1 finish1*=0 resume3 finish3*=0";
+
+test(tracing_that_begins_in_a_step_tells_of_steps_from_the_next_turn_on)
+{
+    spawn_around_tracing(0);
+    testing_run();
+    testing_assert_log(from_the_second_turn_on);
+    spawn_around_tracing(EDDY_LOOP_CHECK);
+    testing_run();
+    testing_assert_log(from_the_second_turn_on);
+}
+
+static void trace_in_hook(eddy_hook *hook)
+{
+    eddy_hook_stop(hook);
+    trace();
+}
+
+static eddy_callback friend;
+
+static void trace_in_callback(eddy_callback *callback)
+{
+    (void)callback;
+    trace();
+}
+
+test(in_the_middle_of_a_batch_of_callbacks_and_tasks_too)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+    eddy_callback_start(testing.loop, &friend, trace_in_callback);
+    eddy_detach(start(pauses_twice));
+    testing_run();
+    testing_assert_log("resume1 suspend1:- resume1 finish1*=0");
+}
+
+test(in_a_hook_too)
+{
+    static eddy_hook hook;
+
+    for (int point = EDDY_HOOK_PREPARE; point <= EDDY_HOOK_CHECK; point++) {
+        testing.options.flags = 0;
+        testing_reopen();
+        eddy_detach(start(pauses_twice));
+        eddy_hook_start(testing.loop, &hook, (enum eddy_hook_point)point, trace_in_hook);
+        testing_run();
+        testing_assert_log("resume1 suspend1:- resume1 finish1*=0");
+    }
+}
+
+static int slow_steps;
+
+static void count_slow(eddy_loop *loop, const struct eddy_slow_step *step, void *user)
+{
+    (void)loop;
+    (void)step;
+    (void)user;
+    slow_steps++;
+}
+
+eddy_frame(looks_for_slow_steps) {
+    eddy_coro co;
+};
+
+static void looks_for_slow_steps(eddy_coro *co)
+{
+    eddy_begin(looks_for_slow_steps);
+    assert_int_equal(eddy_loop_slow_steps(testing.loop, EDDY_NANOSECOND, count_slow, NULL), 0);
+    eddy_await(eddy_pause(co));
+    assert_int_equal(eddy_loop_slow_steps(testing.loop, 0, NULL, NULL), 0);
+    eddy_end;
+}
+
+eddy_frame(takes_its_time) {
+    eddy_coro co;
+};
+
+static void takes_its_time(eddy_coro *co)
+{
+    eddy_begin(takes_its_time);
+    while (testing.sys.now < 10) {
+        testing.sys.now++;
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+
+/* Also if the steps are traced already; and that they are no longer looked for holds at once. */
+test(slow_steps_are_looked_for_from_the_next_turn_on_and_no_longer_at_once)
+{
+    for (int traced = 0; traced < 2; traced++) {
+        testing.options.flags = 0;
+        testing_reopen();
+        testing_fake_clock(0);
+        slow_steps = 0;
+        if (traced == 1) {
+            trace();
+        }
+        eddy_detach(start(takes_its_time));
+        eddy_detach(start(looks_for_slow_steps));
+        eddy_detach(start(takes_its_time));
+        testing_run();
+        assert_int_equal(slow_steps, 1); /* in the second turn before it ended */
+        testing.log[0] = '\0';
+    }
+}
+
+static void take_long(eddy_callback *callback)
+{
+    testing.sys.now += EDDY_SECOND;
+    if (callback->user != NULL) {
+        assert_int_equal(eddy_loop_slow_steps(testing.loop, 0, NULL, NULL), 0);
+    }
+}
+
+test(callbacks_behind_the_end_of_that_are_not_told_in_the_same_turn)
+{
+    static eddy_callback told, ends = {.user = "ends"}, behind;
+
+    testing_fake_clock(0);
+    slow_steps = 0;
+    assert_int_equal(eddy_loop_slow_steps(testing.loop, EDDY_SECOND, count_slow, NULL), 0);
+    eddy_callback_start(testing.loop, &told, take_long);
+    eddy_callback_start(testing.loop, &ends, take_long);
+    eddy_callback_start(testing.loop, &behind, take_long);
+    assert_int_equal(testing_turn(), 3);
+    assert_int_equal(slow_steps, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +474,11 @@ int main(void)
         testing_case(a_traced_run_goes_as_an_untraced_one),
         testing_case(a_traced_poll_keeps_to_its_budget),
         testing_case(without_memory_there_is_no_trace),
+        testing_case(tracing_that_begins_in_a_step_tells_of_steps_from_the_next_turn_on),
+        testing_case(in_the_middle_of_a_batch_of_callbacks_and_tasks_too),
+        testing_case(in_a_hook_too),
+        testing_case(slow_steps_are_looked_for_from_the_next_turn_on_and_no_longer_at_once),
+        testing_case(callbacks_behind_the_end_of_that_are_not_told_in_the_same_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

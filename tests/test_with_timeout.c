@@ -123,6 +123,140 @@ test(without_time_the_block_runs_up_to_its_first_await_that_waits)
     assert_int_equal(testing.clock.now, 0);
 }
 
+/* As above in a busy loop, which does not look at the clock in each turn. */
+eddy_frame(pauses_without_time) {
+    eddy_coro co;
+    int64_t warm_up;
+    int64_t timeout;
+    int pauses;
+};
+
+static void pauses_without_time(eddy_coro *co)
+{
+    eddy_begin(pauses_without_time);
+    for (; self->warm_up > 0; self->warm_up--) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_with_timeout(self->timeout) {
+        while (true) {
+            testing_log("%d", self->pauses);
+            self->pauses++;
+            eddy_await(eddy_pause(co));
+        }
+    }
+    eddy_end;
+}
+
+static void unchecked_loop(void)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+}
+
+test(without_time_a_block_is_struck_at_its_first_pause)
+{
+    unchecked_loop();
+    for (int64_t warm_up = 0; warm_up < 300; warm_up += 37) {
+        assert_int_equal(run(pauses_without_time, .warm_up = warm_up), -ETIMEDOUT);
+        testing_assert_log("0");
+    }
+}
+
+eddy_frame(waits_for_pause) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void waits_for_pause(eddy_coro *co)
+{
+    eddy_begin(waits_for_pause);
+    eddy_catch(self->rc, eddy_wait_for(co, 0, eddy_pause(co)));
+    log_end("pause", self->rc);
+    eddy_catch(self->rc, eddy_wait_for(co, 0, eddy_sleep(co, 0)));
+    log_end("sleep", self->rc);
+    eddy_catch(self->rc, eddy_wait_for(co, 1, eddy_pause(co)));
+    log_end("in time", self->rc);
+    eddy_await(eddy_pause(co)); /* nothing is left of it */
+    eddy_end;
+}
+
+test(a_pause_without_time_is_a_time_out_and_one_with_is_none)
+{
+    assert_int_equal(run(waits_for_pause), 0);
+    testing_assert_log("pause=ETIMEDOUT@0 sleep=ETIMEDOUT@0 in time=0@0");
+}
+
+eddy_frame(shields_and_times) {
+    eddy_coro co;
+};
+
+static void shields_and_times(eddy_coro *co)
+{
+    eddy_begin(shields_and_times);
+    eddy_await(eddy_pause(co));
+eddy_finally:
+    eddy_with_timeout(0) {
+        testing_log("cleanup");
+        eddy_await(eddy_pause(co));
+        testing_log("never");
+    }
+    eddy_end;
+}
+
+test(so_it_is_in_a_cleanup)
+{
+    assert_int_equal(run(shields_and_times), -ETIMEDOUT);
+    testing_assert_log("cleanup");
+}
+
+static int other_steps;
+
+eddy_frame(counts_steps) {
+    eddy_coro co;
+};
+
+static void counts_steps(eddy_coro *co)
+{
+    eddy_begin(counts_steps);
+    for (other_steps = 0; other_steps < 1000; other_steps++) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+
+eddy_frame(sleeps_without_time) {
+    eddy_coro co;
+    int begun, ended;
+};
+
+static void sleeps_without_time(eddy_coro *co)
+{
+    eddy_begin(sleeps_without_time);
+    while (other_steps < 300) { /* the loop is busy, and asks seldom */
+        eddy_await(eddy_pause(co));
+    }
+    self->begun = other_steps;
+    eddy_with_timeout(0) {
+        eddy_await(eddy_sleep(co, EDDY_SECOND));
+    }
+eddy_finally:
+    self->ended = other_steps;
+    testing_log("%d", self->ended - self->begun);
+    eddy_end;
+}
+
+/* The others that are ready in that turn have theirs. */
+test(without_time_an_await_that_waits_is_struck_in_the_next_turn)
+{
+    eddy_task other;
+
+    unchecked_loop();
+    other = start(counts_steps);
+    assert_int_equal(run(sleeps_without_time), -ETIMEDOUT);
+    testing_assert_log("1");
+    assert_int_equal(finish(other), 0);
+}
+
 /* ---- nested */
 
 eddy_frame(nested) {
@@ -538,6 +672,10 @@ int main(void)
         testing_case(a_cancel_from_outside_stays_a_cancel),
         testing_case(the_deadline_holds_for_the_whole_block),
         testing_case(without_time_the_block_runs_up_to_its_first_await_that_waits),
+        testing_case(without_time_a_block_is_struck_at_its_first_pause),
+        testing_case(a_pause_without_time_is_a_time_out_and_one_with_is_none),
+        testing_case(so_it_is_in_a_cleanup),
+        testing_case(without_time_an_await_that_waits_is_struck_in_the_next_turn),
         testing_case(each_block_turns_its_own_deadline),
         testing_case(an_outer_deadline_that_strikes_in_an_inner_block_stays_a_cancel_there),
         testing_case(of_equal_deadlines_the_outer_strikes_first_and_then_the_inner_is_gone),

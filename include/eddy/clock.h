@@ -1,10 +1,18 @@
 /*
  * The three clocks of a loop.
  *
- * - monotonic: CLOCK_MONOTONIC, or CLOCK_BOOTTIME, which goes on while the machine is suspended;
+ * - monotonic: CLOCK_MONOTONIC, or CLOCK_BOOTTIME, which goes on while the machine is suspended. The
+ *   kernel's waits do not: a loop that waits for a deadline by boot time looks at the clock ten times
+ *   a second, so that it is late by a tenth of a second at most, unless EDDY_LOOP_TIMERFD is set;
  * - virtual: jumps to the next deadline when nothing else can happen, so that an hour of sleeps
- *   takes no time;
+ *   takes no time. While something is always ready (a task that polls with eddy_pause, a watcher of a
+ *   regular file) it stands still: if a deadline waits for it in vain for two seconds of real time,
+ *   the error hook is told (-EDEADLK), with who is ready, once each time;
  * - manual: moves only by eddy_clock_advance, can be paused and scaled; a game's time.
+ *
+ * The first kind is the system's, which may fail. If it goes back, the loop's time goes on from where
+ * it was; if it stands still or is slow, the loop waits for it and does not spin; if it jumps, all
+ * that is due fires once, in order. No timer fires early by it.
  *
  * The caller owns the clock; it must outlive the loops that use it. Only the thread that polls
  * the loop may touch it. One clock may serve several loops; a virtual one only loops that wait

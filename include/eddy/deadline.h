@@ -12,7 +12,8 @@ extern "C" {
  * eddy_wait_for(co, timeout, operation): the operation (any, also an eddy_call), with at most
  * `timeout` nanoseconds to finish. Past that it is cancelled, and the result is -ETIMEDOUT once
  * it has ended. If it finishes all the same, its result stands. EDDY_FOREVER is no limit. With a
- * timeout <= 0 an operation that can finish at once does, and a coroutine is not even started.
+ * timeout <= 0 an operation that can finish at once does, a coroutine is not even started, and a pause
+ * is a time-out.
  *
  * The deadline is on the calling frame: it holds for everything the operation awaits, several
  * may be nested, and only this eddy_wait_for turns the cancel that its own deadline caused into
@@ -29,7 +30,8 @@ extern "C" {
  * await in it that waits is cancelled, or else its next one, once; and the -ECANCELED that this
  * caused becomes -ETIMEDOUT when it leaves the block. A block that catches it and goes on has its
  * way. Blocks and eddy_wait_for may be nested in any order. With a timeout <= 0 the block runs up
- * to its first await that has to wait. What is said of eddy_with holds: `break` leaves the loop
+ * to its first await that suspends: eddy_pause is struck at once, any other in the next turn, unless
+ * it has its result by then; then the next await is. What is said of eddy_with holds: `break` leaves the loop
  * around it, `continue` the block. Errors: -ENOMEM, -ECANCELED; then the block does not run.
  *
  *     eddy_with_timeout(5 * EDDY_SECOND) {

@@ -23,8 +23,10 @@ struct eddy_hook {
     void *user;             /* the caller's */
 };
 
-/* Starts a hook, behind those of the same point; one that is started already moves there. A hook
- * that is started inside a hook of its point runs from the next turn on. Keeps no loop alive. */
+/* Starts a hook, behind those of the same point; one that is started already moves there. It runs
+ * the next time that its point comes: one that a step starts, however many are ready behind it, at
+ * the end of this turn or the beginning of the next. A hook that is started inside a hook of its
+ * point runs from the next turn on. Keeps no loop alive. */
 EDDY_API void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
                               eddy_hook_fn *callback);
 EDDY_API void eddy_hook_stop(eddy_hook *hook);

@@ -1,6 +1,7 @@
 /*
  * Readiness of file descriptors, as callbacks. Level-triggered, as epoll(7) has it: as long as
- * the fd is ready and its interest is on, the callback runs once a turn.
+ * the fd is ready and its interest is on, the callback runs once in every turn that asks the kernel
+ * (loop.h says which those are).
  *
  * One watcher an fd and loop. A watcher may be stopped, changed, started anew or freed anywhere,
  * also inside its own callback: it never fires afterwards, not even for an event that was

@@ -12,9 +12,13 @@
  *   7. exactly those tasks and callbacks that are ready at this point run, first come, first served
  *   8. check hooks
  *
- * Steps 4 to 6 never run user code; they only append to the ready list. A turn that finds
- * something ready leaves out 2 to 6 until 128 steps have run since it last asked, fewer where
- * steps are slow, so that about a millisecond passes at most. A poll begins by asking.
+ * Steps 4 to 6 never run user code; they only append to the ready list. Step 4 takes 512 events at
+ * most; the next turn takes others.
+ *
+ * A turn that finds something ready leaves out 2 to 6 until 128 steps have run since the loop last
+ * asked, or as many as take a millisecond at the speed of those before. It never leaves them out
+ * when a poll begins, nor when something is due by then: a timer was started without delay, a block
+ * without time (eddy_with_timeout) waits, a manual clock was advanced.
  *
  * A loop belongs to the thread that polls it. Other threads may call eddy_loop_wake and
  * eddy_loop_call_threadsafe, one of them eddy_loop_wait, a signal handler eddy_loop_wake; nothing
@@ -74,7 +78,7 @@ struct eddy_loop_options {
     const struct eddy_sys *sys; /* NULL: libc; must outlive the loop */
     eddy_error_fn *on_error;    /* NULL: to standard error */
     void *user;                 /* the caller's: eddy_loop_user returns it */
-    int64_t shutdown_limit;     /* how long cleanups may take when the loop ends; 0: ten seconds */
+    int64_t shutdown_limit;     /* of eddy_loop_free; 0: ten seconds */
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
     /* For tests. Not 0: those that are ready in the same turn run in an order that depends on
      * this number alone, and not first come, first served, to find out what relies on that
@@ -92,12 +96,17 @@ struct eddy_loop_options {
 EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_options *options,
                                      unsigned version, size_t options_size);
 
-/* Ends a loop: cancels all tasks, runs until their cleanups are done or shutdown_limit has
- * passed, stops all watchers, timers and callbacks, closes its own fds and frees all memory. The
- * structs of the caller may be freed or used again afterwards. Returns 0; -ETIMEDOUT if a task
- * had to be cut off (told to the error hook); -EBUSY, and does nothing, inside a step or
- * callback of this loop, or while a thread is in eddy_loop_wait; -ECHILD, likewise, in a child of
- * fork(2) before eddy_loop_after_fork. NULL is 0. */
+/* Ends a loop: cancels all tasks, runs until their cleanups are done and the messages that other
+ * threads have sent have run, or shutdown_limit has passed; then stops all watchers, timers and
+ * callbacks, closes its own fds and frees all memory. The structs of the caller may be freed or used
+ * again afterwards. Returns 0; -ETIMEDOUT if a task had to be cut off (told to the error hook);
+ * -EBUSY, and does nothing, inside a step or callback of this loop, or while a thread is in
+ * eddy_loop_wait; -ECHILD, likewise, in a child of fork(2) before eddy_loop_after_fork. NULL is 0.
+ *
+ * The limit is time of the loop's clock, or real time on a manual clock and while holds are taken.
+ * On a virtual clock, which stands still while something is always ready, it is both: but of real
+ * time there is a second at least. Messages that come later than all that, from work that has to be
+ * waited for, are told to the error hook (-ECANCELED): how many. */
 EDDY_API int eddy_loop_free(eddy_loop *loop);
 
 /* The user pointer of the options. */
@@ -115,11 +124,11 @@ EDDY_API int eddy_loop_run(eddy_loop *loop);
 EDDY_API void eddy_loop_stop(eddy_loop *loop);
 
 /* Serves a foreign main loop: waits at most max_wait nanoseconds (0: not at all; EDDY_FOREVER)
- * for something to happen, then runs turns until nothing is ready or `budget` nanoseconds of
- * real time are used up, which is looked at after each step (0: exactly one turn). What is left
- * runs at the next call. Returns the number of steps (tasks and callbacks) run; -EINVAL for a
- * negative argument; -EBUSY inside a step, or while a thread is in eddy_loop_wait; -ECHILD in a
- * child of fork(2); or the error of epoll_wait(2). */
+ * for something to happen, then runs turns until nothing is ready and the kernel has told of each fd
+ * that was, or `budget` nanoseconds of real time are used up, which is looked at after each step (0:
+ * exactly one turn). What is left runs at the next call. Returns the number of steps (tasks and
+ * callbacks) run; -EINVAL for a negative argument; -EBUSY inside a step, or while a thread is in
+ * eddy_loop_wait; -ECHILD in a child of fork(2); or the error of epoll_wait(2). */
 EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget);
 
 /* Cuts a turn in two, for a program that waits in a thread of its own while the loop's thread does
@@ -153,7 +162,8 @@ EDDY_API int eddy_loop_fd(eddy_loop *loop);
 EDDY_API int64_t eddy_loop_next_deadline(eddy_loop *loop);
 
 /* The time on the loop's clock: inside a turn the time at which the turn last read it, so that
- * all of a turn sees one time; outside it is read anew. */
+ * all of a turn sees one time; outside it is read anew. It never goes back, but with a manual or
+ * virtual clock whose owner has set it back. */
 EDDY_API int64_t eddy_loop_now(eddy_loop *loop);
 
 /* Reads the clock anew, also inside a turn, and returns it: for callbacks that have computed for

@@ -14,7 +14,7 @@ extern "C" {
 EDDY_API EDDY_MUST_USE int64_t eddy_sleep(eddy_coro *co, int64_t duration);
 
 /* Goes behind all that is ready: others run first. Returns 0; -ECANCELED: a cancel was pending
- * before. One that comes meanwhile is delivered at the next await. */
+ * before, or a deadline had passed. One that comes meanwhile is delivered at the next await. */
 EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
 
 #ifdef __cplusplus

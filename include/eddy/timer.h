@@ -39,14 +39,23 @@ struct eddy_timer {
     void *user;      /* the caller's; the library never touches it */
 };
 
-/* Starts the timer, or starts it anew, `delay` nanoseconds (<= 0: in the next turn) after
- * eddy_loop_now(loop). -ENOMEM: the heap cannot grow; the timer is as it was. -EINVAL: it is
- * started in another loop. Moving a started timer to a later deadline is O(1). Never suspends;
- * may be called from any step or callback of the loop's thread. A timer that is started anew
- * inside its callback with no delay fires in the next turn, not in this one. */
+/* Starts the timer, or starts it anew, `delay` nanoseconds (<= 0: none) after eddy_loop_now(loop).
+ * Without delay it fires in the next turn, also if others are ready: that turn asks kernel and clock
+ * (loop.h), so that the timer comes behind all that were due before. With a delay it fires in the
+ * turn that first finds it due, which is up to 128 steps later while others are ready all the time.
+ * -ENOMEM: the heap cannot grow; the timer is as it was. -EINVAL: it is started in another loop.
+ * Moving a started timer to a later deadline is O(1). Never suspends; may be called from any step or
+ * callback of the loop's thread. A timer that is started anew inside its callback with no delay
+ * fires in the next turn, not in this one; one that a prepare hook starts, in the hook's own. */
 EDDY_API int eddy_timer_start(eddy_loop *loop, eddy_timer *timer, int64_t delay,
                               eddy_timer_fn *callback);
 #define eddy_timer_start(...) eddy_timer_start_(__VA_ARGS__, EDDY_PLACE_)
+
+/* Likewise, at a time of the loop's clock: timers that are started for times read earlier keep the
+ * order of those, whatever the time is by now. One that is past is no delay. */
+EDDY_API int eddy_timer_start_at(eddy_loop *loop, eddy_timer *timer, int64_t deadline,
+                                 eddy_timer_fn *callback);
+#define eddy_timer_start_at(...) eddy_timer_start_at_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Starts a periodic timer that fires first one `period` (> 0, else -EINVAL) from now. Otherwise as
  * eddy_timer_start. */
@@ -65,6 +74,8 @@ static inline int eddy_timer_started(const eddy_timer *timer)
 /* Private. */
 EDDY_API int eddy_timer_start_(eddy_loop *loop, eddy_timer *timer, int64_t delay,
                                eddy_timer_fn *callback, const char *place);
+EDDY_API int eddy_timer_start_at_(eddy_loop *loop, eddy_timer *timer, int64_t deadline,
+                                  eddy_timer_fn *callback, const char *place);
 EDDY_API int eddy_timer_start_periodic_(eddy_loop *loop, eddy_timer *timer, int64_t period,
                                         enum eddy_timer_mode mode, eddy_timer_fn *callback,
                                         const char *place);

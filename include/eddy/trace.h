@@ -30,7 +30,7 @@ typedef void eddy_slow_fn(eddy_loop *loop, const struct eddy_slow_step *step, vo
 
 /* Tells of every step of a task or callback that takes `limit` (> 0) nanoseconds or longer, as soon
  * as it is over; costs two looks at the clock a step. `slow` NULL: the error hook is told, with
- * -ETIME. A limit of 0 ends it. From the next turn on. 0; -EINVAL: limit < 0; -ENOMEM. */
+ * -ETIME. From the next turn on; a limit of 0 ends it, at once. 0; -EINVAL: limit < 0; -ENOMEM. */
 EDDY_API int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, void *user);
 
 /* ---- tracing */
@@ -59,7 +59,8 @@ struct eddy_trace_event {
 
 typedef void eddy_trace_fn(eddy_loop *loop, const struct eddy_trace_event *event, void *user);
 
-/* Tells of all that happens to tasks; NULL ends it. Steps from the next turn on. 0, or -ENOMEM. */
+/* Tells of all that happens to tasks: of their steps from the next turn on, of the rest at once.
+ * NULL ends it, at once. 0, or -ENOMEM. */
 EDDY_API int eddy_loop_trace(eddy_loop *loop, eddy_trace_fn *trace, void *user);
 
 #ifdef __cplusplus

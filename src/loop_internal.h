@@ -91,7 +91,9 @@ struct eddy_counts {
 };
 
 struct eddy_loop {
-    struct eddy_pool pool; /* first: the words of coro.h reach it through the loop's address */
+    /* First, in this order: the words of coro.h reach them through the loop's address. */
+    struct eddy_pool pool;
+    int awaits_left; /* of the task that runs, before it goes through the ready list */
 
     /* What runs. */
     struct eddy_link ready; /* runs in a later batch */
@@ -99,7 +101,6 @@ struct eddy_loop {
     struct eddy_link batch;
     int steps_since_asked;
     int ask_interval;   /* 1..MOST_ASK_INTERVAL: as many steps as take about a millisecond */
-    int awaits_left;    /* of the task that runs, before it goes through the ready list */
     bool running;       /* inside a poll */
     bool in_turn;       /* inside a turn: `now` is the turn's time */
     bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
@@ -183,6 +184,9 @@ struct eddy_loop {
 
     struct epoll_event events[EVENTS_A_TURN];
 };
+
+_Static_assert(offsetof(struct eddy_loop, awaits_left) == sizeof(struct eddy_pool),
+               "eddy_takes_turns_ finds the count behind the pool");
 
 /* ---- loop.c */
 

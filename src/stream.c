@@ -172,12 +172,12 @@ read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return result;
     }
     if (size == 0) {
-        return eddy_done_inline(co, 0);
+        return eddy_done(co, 0);
     }
     if ((stream->state & EDDY_READ) != 0) {
         result = eddy_stream_read_some(stream, buffer, size);
         if (result != -EAGAIN) {
-            return eddy_done_inline(co, result);
+            return eddy_done(co, result);
         }
     }
     eddy_check_pointer_inline(co, buffer);
@@ -207,7 +207,7 @@ static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_strea
         return result;
     }
     if ((stream->state & EDDY_READ) != 0) {
-        return eddy_done_inline(co, 1);
+        return eddy_done(co, 1);
     }
     eddy_stream_read_begins(stream, co->task);
     return eddy_park_inline(co, &readable_kind, stream);
@@ -232,7 +232,7 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
     stream->write_left = size;
     result = write_rest(stream, data, count);
     if (result != EDDY_PENDING) {
-        return eddy_done_inline(co, result);
+        return eddy_done(co, result);
     }
     eddy_check_pointer_inline(co, data);
     eddy_stream_write_begins(stream, co->task);
@@ -250,7 +250,7 @@ write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
     }
     if (size == 0) {
         stream->written = 0;
-        return eddy_done_inline(co, 0);
+        return eddy_done(co, 0);
     }
     return write_on(co, stream, data, size,
                     (stream->state & EDDY_WRITE) != 0 ? eddy_stream_write_some(stream, data, size)
@@ -271,7 +271,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
         return write_on(co, stream, data, size, count);
     }
     stream->written = size;
-    return eddy_done_inline(co, count);
+    return eddy_done(co, count);
 }
 
 /* ---- what never waits */

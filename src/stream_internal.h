@@ -66,9 +66,9 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
     }
     if ((stream->state & EDDY_STREAM_OPEN) == 0) {
         /* who tries for ever is not to starve others */
-        return eddy_done_inline(co, eddy_stream_not_open(stream));
+        return eddy_done(co, eddy_stream_not_open(stream));
     }
-    return (stream->state & busy) != 0 ? eddy_done_inline(co, -EBUSY) : 0;
+    return (stream->state & busy) != 0 ? eddy_done(co, -EBUSY) : 0;
 }
 
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for

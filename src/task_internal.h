@@ -17,7 +17,7 @@
 #endif
 
 enum {
-    /* calls, yields and awaits that finish at once, before others get their turn */
+    /* calls, yields and awaits that end at once, before others get their turn */
     AWAITS_A_STEP = 128
 };
 
@@ -409,13 +409,6 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 /* ---- wait.c */
 
 /* The operations of wait.h, inline for the streams, which are on the path of every message. */
-
-int64_t eddy_done_slow(eddy_coro *co, int64_t result);
-
-static inline int64_t eddy_done_inline(eddy_coro *co, int64_t result)
-{
-    return --eddy_task_loop(co->task)->awaits_left > 0 ? result : eddy_done_slow(co, result);
-}
 
 static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
 {

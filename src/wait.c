@@ -32,19 +32,10 @@ int64_t eddy_check_slow_(eddy_coro *co)
     return interrupted(co);
 }
 
-int64_t eddy_done(eddy_coro *co, int64_t result)
+void eddy_share_is_over_(eddy_coro *co, int64_t result)
 {
-    return eddy_done_inline(co, result);
-}
-
-int64_t eddy_done_slow(eddy_coro *co, int64_t result)
-{
-    struct eddy_task_record *task = co->task;
-
-    task->in.result = result;
-    eddy_mark_begun(co);
-    eddy_requeue(task);
-    return EDDY_PENDING;
+    co->task->in.result = result;
+    eddy_requeue(co->task);
 }
 
 int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)

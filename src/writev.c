@@ -77,7 +77,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
         return result;
     }
     if (count < 0 || count > MOST_PIECES) {
-        return eddy_done_inline(co, -EINVAL);
+        return eddy_done(co, -EINVAL);
     }
     stream->written = 0;
     stream->write_left = 0;
@@ -87,7 +87,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
         result = write_pieces(stream, pieces);
         if (result != EDDY_PENDING) {
-            return eddy_done_inline(co, result);
+            return eddy_done(co, result);
         }
     }
     eddy_check_pointer_inline(co, pieces);

@@ -90,8 +90,7 @@ static int64_t resume(struct eddy_task_record *task)
     if (result != EDDY_PENDING) {
         eddy_stream_read_over(reader->stream);
     } else if ((reader->stream->state & EDDY_READ) != 0) { /* it has had its share of reads */
-        task->timed.ready.state = EDDY_TASK_WAITING_;
-        eddy_wake_to_try_inline(task);
+        return eddy_resume_later(task);
     }
     return result;
 }

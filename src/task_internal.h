@@ -473,6 +473,14 @@ static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
     }
 }
 
+/* For a `resume` that has had its share of system calls: it goes on when others had their turn. */
+static inline int64_t eddy_resume_later(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    eddy_wake_to_try_inline(task);
+    return EDDY_PENDING;
+}
+
 void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
 
 static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)

@@ -166,8 +166,9 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
-    struct eddy_task_record *current;              /* the task whose step runs, or NULL */
-    const struct eddy_task_record *awaited;        /* the task for which the loop runs, or NULL */
+    struct eddy_snapshot *snapshot;         /* likewise: the newest that is in use, or NULL */
+    struct eddy_task_record *current;       /* the task whose step runs, or NULL */
+    const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
     /* While a cancel is passed on, see cancel.c: tasks that are still to be reached, those that the
      * abort which runs has just found, and those that have passed it on. */
     struct eddy_link to_cancel, found, passed;

@@ -2,7 +2,7 @@
  * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
 #include <string.h>
 
-#include "task_internal.h"
+#include "snapshot.h"
 
 /* ---- deadlines of tasks */
 
@@ -204,6 +204,18 @@ static void report_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
+/* What is told of leaks says where in their lines they stand. */
+static void cancel_all(eddy_loop *loop)
+{
+    struct eddy_snapshot snapshot;
+    bool taken = eddy_loop_reports_leaks(loop) && eddy_snapshot_take(loop, &snapshot) == 0;
+
+    eddy_task_each(loop, cancel_visitor, NULL);
+    if (taken) {
+        eddy_snapshot_free(loop, &snapshot);
+    }
+}
+
 /* Time that does not pass by itself is no measure of a cleanup that hangs. */
 static bool time_is_up(eddy_loop *loop, int64_t deadline, int64_t real_deadline)
 {
@@ -229,7 +241,7 @@ static int end_tasks(eddy_loop *loop)
     while ((result == 0 || eddy_loop_has_ready(loop)) && loop->tasks->live > 0 &&
            !time_is_up(loop, deadline, real_deadline)) {
         if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
-            eddy_task_each(loop, cancel_visitor, NULL);
+            cancel_all(loop);
         }
         if (!eddy_loop_alive(loop) && !eddy_join_break_circles(loop)) {
             break; /* a cleanup waits for nothing */

@@ -1,6 +1,6 @@
 #include "eddy/wait.h"
 
-#include "task_internal.h"
+#include "snapshot.h"
 
 /* Delivers what is pending, unless a cleanup holds it back. */
 static int64_t interrupted(eddy_coro *co)
@@ -123,8 +123,12 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
 {
-    size_t count = 0;
+    struct eddy_snapshot *snapshot = eddy_task_loop(task)->snapshot;
+    size_t count = snapshot != NULL ? eddy_snapshot_place(snapshot, line, task) : 0;
 
+    if (count > 0) {
+        return count - 1;
+    }
     for (const struct eddy_link *link = line->tasks.next; link != &task->timed.ready.link;
          link = link->next) {
         count++;

@@ -128,7 +128,8 @@ static inline struct eddy_task_record *eddy_line_first(const struct eddy_line *l
     return (struct eddy_task_record *)(void *)eddy_list_first(&line->tasks);
 }
 
-/* How many tasks stand in the line in front of that one, which is in it. Walks the line. */
+/* How many tasks stand in the line in front of that one, which is in it. For `describe`: a dump of all
+ * tasks walks each line once; otherwise each call walks it. */
 EDDY_API size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task);
 
 /* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is

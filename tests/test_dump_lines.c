@@ -8,7 +8,7 @@
 #include "eddy/semaphore.h"
 #include "snapshot.h"
 
-enum { MANY = 20000, FEW = 5 };
+enum { MANY = 4000, FEW = 5 };
 
 static eddy_semaphore semaphore;
 static eddy_lock lock;

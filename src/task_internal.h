@@ -503,8 +503,8 @@ void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
 /* For a scope's `leave`: its exit waits for something that a cancel is to reach. */
 static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 {
+    co->mask = (uint16_t)(co->mask - ((scope->flags & EDDY_SCOPE_UNMASKED_) == 0));
     scope->flags |= EDDY_SCOPE_UNMASKED_;
-    co->mask--;
 }
 
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */

@@ -58,9 +58,9 @@ struct eddy_coro {
     struct eddy_scope *scope;      /* its innermost open eddy_with or eddy_for_each */
     int64_t outcome;               /* its result, once it returns or unwinds */
     uint32_t state;                /* where it goes on: EDDY_STATE_..., or line * 8 + k */
-    uint16_t mask;                 /* how many cleanups, its own or callers', hold cancels back */
-    uint8_t pool_class;            /* of its memory */
-    uint8_t flags;                 /* EDDY_FRAME_... */
+    uint16_t mask; /* how many cleanups, its own or callers', hold cancels back; at most 65,535 */
+    uint8_t pool_class; /* of its memory */
+    uint8_t flags;      /* EDDY_FRAME_... */
 };
 
 /* Resume points are line * 8 + 0..3. With the bit EDDY_STATE_BEGUN_ the frame is between the begin
@@ -102,7 +102,7 @@ struct eddy_scope {
 enum {
     EDDY_SCOPE_BREAKS_ = 1 << 0,   /* `break` in the body leaves the loop around it too */
     EDDY_SCOPE_FRAME_ = 1 << 1,    /* its object is a frame, which lies behind it */
-    EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit does not hold cancels back */
+    EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit adds nothing to the mask */
     EDDY_SCOPE_TURNED_ = 1 << 3,   /* the exit of its manager turns the body's error */
     /* it stands in the finally of a frame that has failed: the frame's outcome is older */
     EDDY_SCOPE_AFTER_ERROR_ = 1 << 4,
@@ -492,7 +492,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  * `eddy_finally:` - what stands between this label and eddy_end runs however the coroutine ends:
  * on success, error and cancel. It may await. While it runs, cancels and outer deadlines are
  * held back. An error in it ends it; the body's error wins, and the other goes to the error
- * hook.
+ * hook. Cleanups may stand inside each other, calls among them, to any depth; but beyond 65,535 of
+ * them a deadline that one sets is not held back in those inside it.
  */
 #define eddy_finally           \
     if (0) {                   \

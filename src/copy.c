@@ -95,22 +95,23 @@ static void drop_rest(struct copy *copy)
     }
 }
 
-/* Writes what was kept: 0 when all is written, EDDY_PENDING, or an error. */
+/* Writes once of what was kept: 1, EDDY_PENDING, or an error. */
 static int64_t write_rest(struct copy *copy)
 {
-    while (copy->rest_done < copy->rest_size) {
-        int64_t count = (copy->to->state & EDDY_WRITE) == 0
-                            ? -EAGAIN
-                            : eddy_stream_write_some(copy->to, copy->rest + copy->rest_done,
-                                                     copy->rest_size - copy->rest_done);
-        if (count < 0) {
-            return count == -EAGAIN ? EDDY_PENDING : count;
-        }
-        copy->rest_done += (size_t)count;
-        wrote(copy, count);
+    int64_t count = (copy->to->state & EDDY_WRITE) == 0
+                        ? -EAGAIN
+                        : eddy_stream_write_some(copy->to, copy->rest + copy->rest_done,
+                                                 copy->rest_size - copy->rest_done);
+
+    if (count < 0) {
+        return count == -EAGAIN ? EDDY_PENDING : count;
     }
-    drop_rest(copy);
-    return 0;
+    copy->rest_done += (size_t)count;
+    wrote(copy, count);
+    if (copy->rest_done == copy->rest_size) {
+        drop_rest(copy);
+    }
+    return 1;
 }
 
 /* Deals with a piece of which not all was read and written at once. */
@@ -148,16 +149,13 @@ static int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
     return piece_odd(copy, task, count, done);
 }
 
-/* Copies at most so many pieces: 1 if there may be more, and else as copy_piece. */
+/* Copies at most so many pieces, or parts of them: 1 if there may be more, and else as copy_piece. */
 static int64_t copy_pieces(struct copy *copy, struct eddy_task_record *task, int most)
 {
     int64_t result = 1;
 
     for (int i = 0; i < most && result == 1; i++) {
-        if (copy->rest != NULL && (result = write_rest(copy)) != 0) {
-            return result;
-        }
-        result = copy_piece(copy, task);
+        result = copy->rest != NULL ? write_rest(copy) : copy_piece(copy, task);
     }
     return result;
 }
@@ -196,9 +194,7 @@ static int64_t resume_copy(struct eddy_task_record *task)
     int64_t result = copy_pieces(copy, task, PIECES_A_TURN);
 
     if (result == 1) { /* it has had its share */
-        task->timed.ready.state = EDDY_TASK_WAITING_;
-        eddy_wake_to_try_inline(task);
-        return EDDY_PENDING;
+        return eddy_resume_later(task);
     }
     if (result == EDDY_PENDING) {
         wait_for_bytes(copy);

@@ -244,6 +244,12 @@ void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char 
     eddy_unwind_(co, error);
 }
 
+/* A mask of one more cleanup. Beyond what the frame can count, those further in share the last. */
+static uint16_t one_more(uint16_t mask)
+{
+    return mask < UINT16_MAX ? (uint16_t)(mask + 1) : mask;
+}
+
 void eddy_enter_finally_(eddy_coro *co)
 {
     if (co->scope != NULL) {
@@ -251,7 +257,7 @@ void eddy_enter_finally_(eddy_coro *co)
                           "eddy_finally was reached inside an eddy_with or eddy_for_each: a goto?");
     }
     co->flags |= EDDY_FRAME_IN_FINALLY_;
-    co->mask++;
+    co->mask = one_more(co->mask);
     if (co->outcome < 0) {
         eddy_error_keep(co->task, co->outcome, co);
     }
@@ -296,7 +302,7 @@ void eddy_at_body_(eddy_coro *co)
 static void resume_scoped(eddy_coro *co, eddy_coro *frame)
 {
     /* Also one that has yielded in its own cleanup keeps cancels back. */
-    frame->mask = (uint16_t)(co->mask + ((frame->flags & EDDY_FRAME_IN_FINALLY_) != 0));
+    frame->mask = (frame->flags & EDDY_FRAME_IN_FINALLY_) != 0 ? one_more(co->mask) : co->mask;
     co->task->top = frame;
 }
 
@@ -399,7 +405,11 @@ int64_t eddy_scope_leave_(eddy_coro *co)
     if (scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome < 0) {
         eddy_error_keep(co->task, co->outcome, scope);
     }
-    co->mask++;
+    if (co->mask == UINT16_MAX) {
+        scope->flags |= EDDY_SCOPE_UNMASKED_; /* there is nothing to take back, then */
+    } else {
+        co->mask++;
+    }
     return entered ? scope->leave(co, scope) : 0;
 }
 

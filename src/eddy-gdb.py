@@ -23,6 +23,7 @@ STATES = ["free", "ready", "running", "waiting", "ended"]
 CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_UNDER_WAY_
 SIGNALS = {number: signal.Signals(number).name for number in (1, 2, 3, 10, 12, 14, 15, 17)}
 DEEPEST, INNERMOST, OUTERMOST = 24, 24, 8  # as in dump.c
+LINES = {}  # by address: who stands where in it, while all tasks are printed
 
 
 def lookup(name):
@@ -417,12 +418,16 @@ def queue_text(task):
 
 
 def ahead_text(task, kind):
-    ahead = 0
-    link = object_of(task, kind)["waiters"]["tasks"]["next"]
-    while int(link) != int(task.address):
-        ahead += 1
-        link = link["next"]
-    return "%d in line before it" % ahead
+    """Each line is walked once, for all who stand in it."""
+    head = object_of(task, kind)["waiters"]["tasks"]
+    places = LINES.get(int(head.address))
+    if places is None:
+        places = LINES[int(head.address)] = {}
+        link = head["next"]
+        while int(link) != int(head.address):
+            places[int(link)] = len(places)
+            link = link["next"]
+    return "%d in line before it" % places[int(task.address)]
 
 
 def fd_text(stream):
@@ -599,6 +604,7 @@ def print_head(tasks):
 def print_tasks(loop):
     spawned = int(loop["tasks"]["spawned"])
     now = time_of(loop)
+    LINES.clear()
 
     def age(number):
         return (spawned - number) & 0xFFFFFFFF

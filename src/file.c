@@ -6,8 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "eddy/offload.h"
-#include "task_internal.h"
+#include "workers.h"
 
 /* What this module offloads works on the frame that awaits it, which stays until it has ended. */
 
@@ -111,7 +110,7 @@ static void read_into(eddy_coro *co)
     int64_t result;
 
     eddy_begin(read_into);
-    eddy_catch(result, eddy_offload(co, read_into_work, self));
+    eddy_catch(result, eddy_offload_file(co, read_into_work, self));
     eddy_return(result);
     eddy_end;
 }
@@ -187,13 +186,13 @@ static int64_t grow(const struct read_file *self)
 static void read_file(eddy_coro *co)
 {
     eddy_begin(read_file);
-    eddy_await(eddy_offload(co, open_work, self));
+    eddy_await(eddy_offload_file(co, open_work, self));
     while (self->ended == 0) {
         self->ended = grow(self);
         if (self->ended < 0) {
             eddy_return(self->ended);
         }
-        eddy_await(self->ended, eddy_offload(co, read_work, self));
+        eddy_await(self->ended, eddy_offload_file(co, read_work, self));
     }
     self->data->bytes[self->data->size] = '\0';
     eddy_return((int64_t)self->data->size);
@@ -397,7 +396,7 @@ static void write_file(eddy_coro *co)
     int64_t result;
 
     eddy_begin(write_file);
-    eddy_catch(result, eddy_offload(co, write_work, self));
+    eddy_catch(result, eddy_offload_file(co, write_work, self));
     eddy_return(result);
     eddy_end;
 }
@@ -418,4 +417,9 @@ int64_t eddy_file_write(eddy_coro *co, const char *path, const void *data, size_
     eddy_check_pointer(co, data);
     return eddy_call(co, write_file, .loop = eddy_task_loop(co->task), .path = path, .data = data,
                      .size = size, .flags = flags);
+}
+
+int eddy_file_workers(eddy_loop *loop, unsigned count)
+{
+    return eddy_workers_limit(loop, &eddy_file_jobs, count);
 }

@@ -157,9 +157,9 @@ int eddy_loop_inspect(eddy_loop *loop, eddy_inspect_fn *visit, void *user)
 
     if (result == 0) {
         eddy_snapshot_visit(&snapshot, visit, user);
+        eddy_snapshot_free(loop, &snapshot);
     } else {
         eddy_visit_unordered(loop, visit, user);
     }
-    eddy_snapshot_free(loop, &snapshot);
     return result;
 }

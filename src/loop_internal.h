@@ -107,7 +107,9 @@ struct eddy_counts {
 };
 
 struct eddy_loop {
-    struct eddy_pool pool; /* first: the words of coro.h reach it through the loop's address */
+    /* First, in this order: the words of coro.h reach them through the loop's address. */
+    struct eddy_pool pool;
+    int awaits_left; /* of the task that runs, before it goes through the ready list */
 
     /* What runs. */
     struct eddy_link ready; /* runs in a later batch */
@@ -116,7 +118,6 @@ struct eddy_loop {
     int ask_interval;   /* 1..MOST_ASK_INTERVAL: as many steps as take about a millisecond */
     int steps_left;     /* of the interval; at 0 or less no turn begins without asking */
     bool must_ask;      /* nor does the next one: a poll has begun, or something is due by then */
-    int awaits_left;    /* of the task that runs, before it goes through the ready list */
     bool running;       /* inside a poll */
     bool in_turn;       /* inside a turn: `now` is the turn's time */
     bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
@@ -195,8 +196,9 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* floor 3's */
-    struct eddy_task_record *current;              /* the task whose step runs, or NULL */
-    const struct eddy_task_record *awaited;        /* the task for which the loop runs, or NULL */
+    struct eddy_snapshot *snapshot;         /* likewise: the newest that is in use, or NULL */
+    struct eddy_task_record *current;       /* the task whose step runs, or NULL */
+    const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
     /* While a cancel is passed on, see cancel.c: tasks that are still to be reached, those that the
      * abort which runs has just found, and those that have passed it on. */
     struct eddy_link to_cancel, found, passed;
@@ -215,6 +217,9 @@ struct eddy_loop {
 
     struct epoll_event events[EVENTS_A_TURN];
 };
+
+_Static_assert(offsetof(struct eddy_loop, awaits_left) == sizeof(struct eddy_pool),
+               "eddy_takes_turns_ finds the count behind the pool");
 
 /* ---- loop.c */
 

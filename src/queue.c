@@ -250,7 +250,7 @@ int64_t eddy_queue_put_(eddy_coro *co, eddy_queue *queue, const void *item)
         return result;
     }
     result = put_now(queue, item);
-    return result != -EAGAIN ? eddy_done_inline(co, result)
+    return result != -EAGAIN ? eddy_done(co, result)
                              : wait(co, &put_kind, queue, (void *)(uintptr_t)item);
 }
 
@@ -262,7 +262,7 @@ int64_t eddy_queue_get_(eddy_coro *co, eddy_queue *queue, void *item)
         return result;
     }
     result = get_now(queue, item);
-    return result != -EAGAIN ? eddy_done_inline(co, result) : wait(co, &get_kind, queue, item);
+    return result != -EAGAIN ? eddy_done(co, result) : wait(co, &get_kind, queue, item);
 }
 
 int64_t eddy_queue_try_put_(eddy_queue *queue, const void *item)

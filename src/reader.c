@@ -90,8 +90,7 @@ static int64_t resume(struct eddy_task_record *task)
     if (result != EDDY_PENDING) {
         eddy_stream_read_over(reader->stream);
     } else if ((reader->stream->state & EDDY_READ) != 0) { /* it has had its share of reads */
-        task->timed.ready.state = EDDY_TASK_WAITING_;
-        eddy_wake_to_try_inline(task);
+        return eddy_resume_later(task);
     }
     return result;
 }
@@ -139,7 +138,7 @@ static int64_t begin(eddy_coro *co, eddy_reader *reader, const struct operation 
         return result;
     }
     result = busy ? -EBUSY : advance(reader, operation);
-    return result == EDDY_PENDING ? park(co, reader, operation) : eddy_done_inline(co, result);
+    return result == EDDY_PENDING ? park(co, reader, operation) : eddy_done(co, result);
 }
 
 /* An operation that was asked for in a way that cannot be. */
@@ -147,7 +146,7 @@ static int64_t refuse(eddy_coro *co, int64_t error)
 {
     int64_t result = eddy_check(co);
 
-    return result < 0 ? result : eddy_done_inline(co, error);
+    return result < 0 ? result : eddy_done(co, error);
 }
 
 /* ---- lines */

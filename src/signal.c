@@ -6,15 +6,22 @@
 
 #include "task_internal.h"
 
-enum { MOST_SIGNALS = 16 }; /* read in one turn */
+enum {
+    MOST_SIGNALS = 16, /* read in one turn, and again of those that were not among these */
+    NUMBERS = 64,
+    MOST_DROPPED =
+        1 << 17 /* when the loop is freed: more than are queued, unless they go on to come */
+};
 
 /* What a loop knows of signals; made at the first wait. */
 struct signals {
     struct eddy_attachment attachment;
-    eddy_io io;            /* the signalfd; started once there is one */
-    uint64_t watched;      /* waited for at least once */
-    uint64_t blocked_here; /* of those, the ones that were not blocked before */
-    uint64_t pending;      /* came while nobody waited for them */
+    eddy_io io;                 /* the signalfd; started once there is one */
+    uint64_t watched;           /* waited for at least once */
+    uint64_t blocked_here;      /* of those, the ones that were not blocked before */
+    uint32_t came[NUMBERS + 1]; /* by number: how often while nobody waited for it */
+    uint8_t kept[NUMBERS]; /* the numbers that came so, the one that has waited longest first */
+    int kept_count;
     struct eddy_line waiting;
     unsigned pool_class;
 };
@@ -26,12 +33,51 @@ static sigset_t to_sigset(uint64_t set)
     sigset_t result;
 
     sigemptyset(&result);
-    for (int number = 1; number <= 64; number++) {
+    for (int number = 1; number <= NUMBERS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0) {
             sigaddset(&result, number);
         }
     }
     return result;
+}
+
+/* ---- what came while nobody waited for it
+ *
+ * Whoever waits for several gets them in turn, or the one that comes all the time would hide those
+ * behind it. */
+
+/* Standard signals are merged, as they are in the kernel; real-time signals are not (signal(7)). */
+static void keep(struct signals *signals, int number)
+{
+    if (signals->came[number] == 0) {
+        signals->kept[signals->kept_count++] = (uint8_t)number;
+    }
+    if (signals->came[number] == 0 || (number >= SIGRTMIN && signals->came[number] < UINT32_MAX)) {
+        signals->came[number]++;
+    }
+}
+
+/* The signal of the set that has waited longest, or 0. What is left of it goes behind the others. */
+static int take_kept(struct signals *signals, uint64_t set)
+{
+    for (int i = 0; i < signals->kept_count; i++) {
+        int number = signals->kept[i];
+        if ((set & EDDY_SIGNAL(number)) != 0) {
+            signals->kept_count--;
+            memmove(&signals->kept[i], &signals->kept[i + 1], (size_t)(signals->kept_count - i));
+            if (--signals->came[number] > 0) {
+                signals->kept[signals->kept_count++] = (uint8_t)number;
+            }
+            return number;
+        }
+    }
+    return 0;
+}
+
+static void drop_kept(struct signals *signals)
+{
+    memset(signals->came, 0, sizeof signals->came);
+    signals->kept_count = 0;
 }
 
 /* ---- delivery */
@@ -52,7 +98,7 @@ static void deliver(struct signals *signals, int number)
         }
     }
     if (!taken) {
-        signals->pending |= EDDY_SIGNAL(number);
+        keep(signals, number);
     }
 }
 
@@ -70,21 +116,45 @@ static void reopen(eddy_loop *loop, struct signals *signals)
     }
 }
 
+/* Delivers what there is, but only so much: those that came, or all if there may be more. */
+static uint64_t read_signals(struct signals *signals, int fd)
+{
+    const struct eddy_sys *sys = signals->io.loop->sys;
+    struct signalfd_siginfo info;
+    uint64_t seen = 0;
+
+    for (int i = 0; i < MOST_SIGNALS; i++) {
+        if (sys->read(sys, fd, &info, sizeof info) != (ssize_t)sizeof info) {
+            return ~UINT64_C(0);
+        }
+        deliver(signals, (int)info.ssi_signo);
+        seen |= EDDY_SIGNAL(info.ssi_signo);
+    }
+    return seen;
+}
+
+/* The kernel hands out the lowest number first. What comes faster than it is read would hide all that
+ * are higher: these are asked for by themselves, through an fd that has no others. */
 static void on_signalfd(eddy_io *io, unsigned events)
 {
     struct signals *signals = io->user;
-    const struct eddy_sys *sys = io->loop->sys;
-    struct signalfd_siginfo info;
+    uint64_t others;
+    sigset_t set;
+    int fd;
 
     if (events == EDDY_IO_GONE) {
         reopen(io->loop, signals);
         return;
     }
-    for (int i = 0; i < MOST_SIGNALS; i++) {
-        if (sys->read(sys, io->fd, &info, sizeof info) != (ssize_t)sizeof info) {
-            return;
-        }
-        deliver(signals, (int)info.ssi_signo);
+    others = signals->watched & ~read_signals(signals, io->fd);
+    if (others == 0) {
+        return;
+    }
+    set = to_sigset(others);
+    fd = eddy_above_stdio(io->loop, io->loop->sys->signalfd(io->loop->sys, -1, &set));
+    if (fd >= 0) { /* else their turn comes when there is an fd again */
+        (void)read_signals(signals, fd);
+        (void)io->loop->sys->close(io->loop->sys, fd);
     }
 }
 
@@ -110,7 +180,9 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
         eddy_list_remove(&task->timed.ready.link);
     }
     if (eddy_io_started(&signals->io)) {
-        while (sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info) {}
+        for (int i = 0;
+             i < MOST_DROPPED && sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info;
+             i++) {}
         eddy_io_stop(&signals->io);
         (void)sys->close(sys, fd);
     }
@@ -124,7 +196,7 @@ static int part_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     struct signals *signals = (struct signals *)(void *)attachment;
     sigset_t watched = to_sigset(signals->watched);
 
-    signals->pending = 0;
+    drop_kept(signals);
     return eddy_io_started(&signals->io)
                ? eddy_fd_replace(loop, signals->io.fd, loop->sys->signalfd(loop->sys, -1, &watched))
                : 0;
@@ -160,7 +232,7 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
     int result = loop->sys->signal_mask(loop->sys, SIG_BLOCK, &signals, &old);
 
     *newly = 0;
-    for (int number = 1; result == 0 && number <= 64; number++) {
+    for (int number = 1; result == 0 && number <= NUMBERS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigismember(&old, number) == 0) {
             *newly |= EDDY_SIGNAL(number);
         }
@@ -241,7 +313,7 @@ static void append_name(char *text, size_t size, int number)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     text[0] = '\0';
-    for (int number = 1; number <= 64; number++) {
+    for (int number = 1; number <= NUMBERS; number++) {
         if (((uint64_t)task->with.until & EDDY_SIGNAL(number)) != 0) {
             append_name(text, size, number);
         }
@@ -254,25 +326,13 @@ static const struct eddy_wait signal_kind = {
     .describe = describe,
 };
 
-/* The lowest signal of the set that has come already, or 0. */
-static int take_pending(struct signals *signals, uint64_t set)
-{
-    for (int number = 1; number <= 64; number++) {
-        if ((signals->pending & set & EDDY_SIGNAL(number)) != 0) {
-            signals->pending &= ~EDDY_SIGNAL(number);
-            return number;
-        }
-    }
-    return 0;
-}
-
 /* Not empty, and nothing that cannot be blocked: SIGKILL, SIGSTOP, and libc's own. */
 static bool can_be_watched(uint64_t set)
 {
     sigset_t signals;
 
     sigemptyset(&signals);
-    for (int number = 1; number <= 64; number++) {
+    for (int number = 1; number <= NUMBERS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigaddset(&signals, number) < 0) {
             return false;
         }
@@ -308,7 +368,7 @@ int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
         return result;
     }
     signals = signals_of(loop);
-    result = take_pending(signals, set);
+    result = take_kept(signals, set);
     if (result > 0) {
         return eddy_done(co, result);
     }

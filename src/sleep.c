@@ -20,7 +20,13 @@ static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
         eddy_set(co->task, EDDY_TASK_LIMIT_);
     }
     result = eddy_check(co);
-    return result < 0 ? result : eddy_done_slow(co, 0);
+    if (result < 0) {
+        return result;
+    }
+    co->task->in.result = 0;
+    eddy_mark_begun(co);
+    eddy_requeue(co->task);
+    return EDDY_PENDING;
 }
 
 int64_t eddy_pause(eddy_coro *co)

@@ -173,6 +173,28 @@ static void link_blockers(struct eddy_snapshot *snapshot)
     }
 }
 
+/* ---- who stands where in a line */
+
+size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
+                           const struct eddy_task_record *task)
+{
+    uint32_t asked = find_task(snapshot, task);
+    uint32_t place = 0;
+
+    if (asked == EDDY_NO_NODE || snapshot->nodes[asked].place != 0) {
+        return asked == EDDY_NO_NODE ? 0 : snapshot->nodes[asked].place;
+    }
+    for (const struct eddy_link *link = line->tasks.next; link != &line->tasks; link = link->next) {
+        uint32_t i = find_task(snapshot, (const struct eddy_task_record *)(const void *)link);
+        place++;
+        snapshot->placed++;
+        if (i != EDDY_NO_NODE) {
+            snapshot->nodes[i].place = place;
+        }
+    }
+    return snapshot->nodes[asked].place;
+}
+
 /* ---- taking it */
 
 int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
@@ -181,6 +203,8 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
 
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->first = EDDY_NO_NODE;
+    snapshot->outer = loop->snapshot;
+    loop->snapshot = snapshot;
     if (loop->tasks != NULL) {
         eddy_task_each(loop, count_visitor, &count);
     }
@@ -190,6 +214,7 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
     snapshot->nodes =
         eddy_pool_resize(&loop->pool, NULL, 0, (size_t)count * sizeof *snapshot->nodes);
     if (snapshot->nodes == NULL) {
+        loop->snapshot = snapshot->outer;
         return -ENOMEM;
     }
     eddy_task_each(loop, collect_visitor, snapshot);
@@ -202,6 +227,7 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
 
 void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot)
 {
+    loop->snapshot = snapshot->outer;
     if (snapshot->nodes != NULL) {
         eddy_pool_resize(&loop->pool, snapshot->nodes,
                          (size_t)snapshot->count * sizeof *snapshot->nodes, 0);

@@ -18,6 +18,7 @@ struct eddy_node {
     uint32_t awaited;      /* the oldest of those for the end of all of which this one waits */
     uint32_t next_awaited; /* the next one that has the same waiter */
     uint32_t circle;       /* > 0: its number */
+    uint32_t place;        /* in the line in which it waits, from 1 on; 0: nobody has asked yet */
 
     /* Of the search for circles: */
     uint32_t seen; /* as which it came to this node, from 1 on; 0: it has not */
@@ -31,13 +32,21 @@ struct eddy_node {
 struct eddy_snapshot {
     struct eddy_node *nodes; /* in the order in which they were spawned */
     uint32_t count;
-    uint32_t first;   /* of the top level, or EDDY_NO_NODE */
-    uint32_t circles; /* how many there are */
+    uint32_t first;              /* of the top level, or EDDY_NO_NODE */
+    uint32_t circles;            /* how many there are */
+    uint32_t placed;             /* links of lines that were looked at to know the places in them */
+    struct eddy_snapshot *outer; /* one that was taken before and is still in use, or NULL */
 };
 
-/* Takes the picture, which is valid until the next step: 0, or -ENOMEM. */
+/* Takes the picture, which is valid until the next step: 0, or -ENOMEM, and then it is empty. Until
+ * it is freed, the loop's eddy_line_ahead answers out of it. */
 int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot);
 void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot);
+
+/* The place of a task in its line, from 1 on, by walking that line once for all who stand in it; 0: the
+ * snapshot does not know the task. */
+size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
+                           const struct eddy_task_record *task);
 
 /* circles.c: finds the circles, and chooses the blocker of a task in one for whom several must act. */
 void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot);

@@ -26,6 +26,8 @@ static void describe_ready(const struct eddy_ready *ready, char *text, size_t si
     case EDDY_READY_TIMER:
         snprintf(text, size, "a timer");
         break;
+    case EDDY_READY_RELAY: /* never ready */
+        break;
     }
 }
 

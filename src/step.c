@@ -2,7 +2,7 @@
  * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
 #include <string.h>
 
-#include "task_internal.h"
+#include "snapshot.h"
 
 /* ---- deadlines of tasks */
 
@@ -200,13 +200,19 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
-/* All of them are one cancel, so that none is reached again by way of each that waits for it. */
+/* All of them are one cancel, so that none is reached again by way of each that waits for it. What
+ * is told of leaks says where in their lines they stand. */
 static void cancel_all(eddy_loop *loop)
 {
+    struct eddy_snapshot snapshot;
+    bool taken = eddy_loop_reports_leaks(loop) && eddy_snapshot_take(loop, &snapshot) == 0;
     bool first = eddy_cancel_begin(loop);
 
     eddy_task_each(loop, cancel_visitor, NULL);
     eddy_cancel_end(loop, first);
+    if (taken) {
+        eddy_snapshot_free(loop, &snapshot);
+    }
 }
 
 static void report_visitor(struct eddy_task_record *task, void *context)

@@ -6,16 +6,24 @@
 #include "stream_internal.h"
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
- * total), it would block (EDDY_PENDING), or it fails. */
+ * total), it would block or the step has had its share (EDDY_PENDING), or it fails. */
 static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
 {
+    struct eddy_write_share share = EDDY_WHOLE_WRITE_SHARE;
+
     while (count >= 0) {
+        size_t size;
         stream->written += (size_t)count;
         stream->write_left -= (size_t)count;
         if (stream->write_left == 0) {
             return (int64_t)stream->written;
         }
-        count = eddy_stream_write_some(stream, data + stream->written, stream->write_left);
+        size = eddy_write_share_of(&share, stream->write_left);
+        if (size == 0) {
+            return EDDY_PENDING;
+        }
+        count = eddy_stream_write_some(stream, data + stream->written, size);
+        eddy_write_share_use(&share, count);
     }
     return count == -EAGAIN ? EDDY_PENDING : count;
 }
@@ -49,12 +57,35 @@ static int64_t resume_read(struct eddy_task_record *task)
 static int64_t resume_write(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
-    int64_t result = write_rest(stream, task->with.value, 0);
+
+    return eddy_stream_resumed_write(task, write_rest(stream, task->with.value, 0));
+}
+
+int64_t eddy_stream_resumed_write(struct eddy_task_record *task, int64_t result)
+{
+    eddy_stream *stream = task->in.object;
 
     if (result != EDDY_PENDING) {
         eddy_stream_write_over(stream);
+    } else if ((stream->state & EDDY_WRITE) != 0) { /* it has had its share */
+        return eddy_resume_later(task);
     }
     return result;
+}
+
+int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream, const struct eddy_wait *kind,
+                                const void *data)
+{
+    int64_t pending;
+
+    eddy_check_pointer_inline(co, data);
+    eddy_stream_write_begins(stream, co->task);
+    co->task->with.value = (void *)(uintptr_t)data;
+    pending = eddy_park_inline(co, kind, stream);
+    if ((stream->state & EDDY_WRITE) != 0) {
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
 }
 
 void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size)
@@ -176,12 +207,12 @@ read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return result;
     }
     if (size == 0) {
-        return eddy_done_inline(co, 0);
+        return eddy_done(co, 0);
     }
     if ((stream->state & EDDY_READ) != 0) {
         result = eddy_stream_read_some(stream, buffer, size);
         if (result != -EAGAIN) {
-            return eddy_done_inline(co, result);
+            return eddy_done(co, result);
         }
     }
     eddy_check_pointer_inline(co, buffer);
@@ -211,7 +242,7 @@ static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_strea
         return result;
     }
     if ((stream->state & EDDY_READ) != 0) {
-        return eddy_done_inline(co, 1);
+        return eddy_done(co, 1);
     }
     eddy_stream_read_begins(stream, co->task);
     return eddy_park_inline(co, &readable_kind, stream);
@@ -236,12 +267,9 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
     stream->write_left = size;
     result = write_rest(stream, data, count);
     if (result != EDDY_PENDING) {
-        return eddy_done_inline(co, result);
+        return eddy_done(co, result);
     }
-    eddy_check_pointer_inline(co, data);
-    eddy_stream_write_begins(stream, co->task);
-    co->task->with.value = (void *)(uintptr_t)data;
-    return eddy_park_inline(co, &write_kind, stream);
+    return eddy_stream_park_writer(co, stream, &write_kind, data);
 }
 
 static int64_t __attribute__((noinline))
@@ -254,11 +282,9 @@ write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
     }
     if (size == 0) {
         stream->written = 0;
-        return eddy_done_inline(co, 0);
+        return eddy_done(co, 0);
     }
-    return write_on(co, stream, data, size,
-                    (stream->state & EDDY_WRITE) != 0 ? eddy_stream_write_some(stream, data, size)
-                                                      : -EAGAIN);
+    return write_on(co, stream, data, size, (stream->state & EDDY_WRITE) != 0 ? 0 : -EAGAIN);
 }
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
@@ -267,7 +293,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     int64_t count;
 
     if (!eddy_is_plain(co) || (stream->state & mask) != (EDDY_STREAM_DIRECT | EDDY_WRITE) ||
-        size == 0) {
+        size - 1 >= EDDY_WRITTEN_A_STEP) { /* nothing, or more than one step writes */
         return write_slow(co, stream, data, size);
     }
     count = eddy_stream_write_some(stream, data, size);
@@ -275,7 +301,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
         return write_on(co, stream, data, size, count);
     }
     stream->written = size;
-    return eddy_done_inline(co, count);
+    return eddy_done(co, count);
 }
 
 /* ---- what never waits */

@@ -66,9 +66,9 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
     }
     if ((stream->state & EDDY_STREAM_OPEN) == 0) {
         /* who tries for ever is not to starve others */
-        return eddy_done_inline(co, eddy_stream_not_open(stream));
+        return eddy_done(co, eddy_stream_not_open(stream));
     }
-    return (stream->state & busy) != 0 ? eddy_done_inline(co, -EBUSY) : 0;
+    return (stream->state & busy) != 0 ? eddy_done(co, -EBUSY) : 0;
 }
 
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
@@ -124,6 +124,44 @@ static inline void eddy_stream_moved(eddy_stream *stream)
             eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
     }
 }
+
+/* ---- what is written in one step, before others get their turn */
+
+enum { EDDY_WRITES_A_STEP = 16, EDDY_WRITTEN_A_STEP = 1024 * 1024 };
+
+/* Keeps count of one step. */
+struct eddy_write_share {
+    int calls;
+    size_t bytes; /* that are left of it */
+};
+
+#define EDDY_WHOLE_WRITE_SHARE                  \
+    {                                           \
+        EDDY_WRITES_A_STEP, EDDY_WRITTEN_A_STEP \
+    }
+
+/* How many of `size` bytes the next call may write; 0: none, the step has had its share. */
+static inline size_t eddy_write_share_of(const struct eddy_write_share *share, size_t size)
+{
+    if (share->calls == 0) {
+        return 0;
+    }
+    return size < share->bytes ? size : share->bytes;
+}
+
+/* A call has taken so many bytes, which may be none. */
+static inline void eddy_write_share_use(struct eddy_write_share *share, int64_t count)
+{
+    share->calls--;
+    share->bytes -= count > 0 ? (size_t)count : 0;
+}
+
+/* Parks a task that writes. If the stream is still writable, it has only had its share. */
+int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream, const struct eddy_wait *kind,
+                                const void *data);
+
+/* What the `resume` of such a task returns. */
+int64_t eddy_stream_resumed_write(struct eddy_task_record *task, int64_t result);
 
 /* ---- stream.c */
 

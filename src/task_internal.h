@@ -17,7 +17,7 @@
 #endif
 
 enum {
-    /* calls, yields and awaits that finish at once, before others get their turn */
+    /* calls, yields and awaits that end at once, before others get their turn */
     AWAITS_A_STEP = 128
 };
 
@@ -417,15 +417,8 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 
 /* The operations of wait.h, inline for the streams, which are on the path of every message. */
 
-int64_t eddy_done_slow(eddy_coro *co, int64_t result);
-
 /* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
 void eddy_settle_interrupt(struct eddy_task_record *task);
-
-static inline int64_t eddy_done_inline(eddy_coro *co, int64_t result)
-{
-    return --eddy_task_loop(co->task)->awaits_left > 0 ? result : eddy_done_slow(co, result);
-}
 
 static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
 {
@@ -490,6 +483,14 @@ static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
     }
 }
 
+/* For a `resume` that has had its share of system calls: it goes on when others had their turn. */
+static inline int64_t eddy_resume_later(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    eddy_wake_to_try_inline(task);
+    return EDDY_PENDING;
+}
+
 void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
 
 static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
@@ -512,8 +513,8 @@ void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
 /* For a scope's `leave`: its exit waits for something that a cancel is to reach. */
 static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 {
+    co->mask = (uint16_t)(co->mask - ((scope->flags & EDDY_SCOPE_UNMASKED_) == 0));
     scope->flags |= EDDY_SCOPE_UNMASKED_;
-    co->mask--;
 }
 
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */

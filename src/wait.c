@@ -1,6 +1,6 @@
 #include "eddy/wait.h"
 
-#include "task_internal.h"
+#include "snapshot.h"
 
 /* A cancel from outside waits for the task, and no cleanup holds it back. */
 static bool has_cancel(const struct eddy_task_record *task)
@@ -61,19 +61,10 @@ void eddy_settle_interrupt(struct eddy_task_record *task)
     }
 }
 
-int64_t eddy_done(eddy_coro *co, int64_t result)
+void eddy_share_is_over_(eddy_coro *co, int64_t result)
 {
-    return eddy_done_inline(co, result);
-}
-
-int64_t eddy_done_slow(eddy_coro *co, int64_t result)
-{
-    struct eddy_task_record *task = co->task;
-
-    task->in.result = result;
-    eddy_mark_begun(co);
-    eddy_requeue(task);
-    return EDDY_PENDING;
+    co->task->in.result = result;
+    eddy_requeue(co->task);
 }
 
 int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
@@ -107,14 +98,14 @@ int64_t eddy_own_none(eddy_coro *co, int64_t result)
 {
     int64_t interruption = interrupted(co);
 
-    return interruption < 0 ? interruption : eddy_done_inline(co, result);
+    return interruption < 0 ? interruption : eddy_done(co, result);
 }
 
 int64_t eddy_own_done(eddy_coro *co, int64_t result)
 {
     bool delivered = result == -ECANCELED && interrupted(co) < 0;
 
-    result = eddy_done_inline(co, result);
+    result = eddy_done(co, result);
     if (delivered && result == EDDY_PENDING) {
         eddy_set(co->task, EDDY_TASK_UNDER_WAY_);
     }
@@ -181,8 +172,12 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
 {
-    size_t count = 0;
+    struct eddy_snapshot *snapshot = eddy_task_loop(task)->snapshot;
+    size_t count = snapshot != NULL ? eddy_snapshot_place(snapshot, line, task) : 0;
 
+    if (count > 0) {
+        return count - 1;
+    }
     for (const struct eddy_link *link = eddy_list_front(&line->tasks);
          link != &task->timed.ready.link; link = link->next) {
         count++;

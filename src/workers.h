@@ -52,6 +52,10 @@ void eddy_job_tell(eddy_job *job);
 /* Its task will not wait for it any longer: its end frees it. */
 void eddy_job_abandon(eddy_job *job);
 
+/* offload.c: as eddy_offload, on the threads of the files. */
+extern const struct eddy_job_kind eddy_file_jobs;
+EDDY_MUST_USE int64_t eddy_offload_file(eddy_coro *co, eddy_offload_fn *work, void *argument);
+
 /* Sets how many workers of that kind there may be: see eddy_offload_workers. */
 int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsigned count);
 

@@ -1,11 +1,12 @@
 /* Writing several pieces at once: eddy_writev of stream.h. */
+#include <limits.h>
+
 #include "stream_internal.h"
 
 /* IOV_MAX; what is handed to the kernel in one call */
 enum { MOST_PIECES = 1024, PIECES_AT_ONCE = 64 };
 
-/* The next pieces when `done` bytes are written and `more` (> 0) are left; the array ends with
- * those. */
+/* The next pieces of `more` (> 0) bytes when `done` are written; so many there are. */
 static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, struct iovec *left)
 {
     size_t n = 0;
@@ -16,7 +17,7 @@ static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, 
             continue;
         }
         left[n].iov_base = (char *)pieces[i].iov_base + done;
-        left[n].iov_len = pieces[i].iov_len - done;
+        left[n].iov_len = pieces[i].iov_len - done < more ? pieces[i].iov_len - done : more;
         more -= left[n].iov_len;
         done = 0;
         n++;
@@ -24,17 +25,24 @@ static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, 
     return n;
 }
 
-/* Writes pieces until all are with the kernel (the total), it would block (EDDY_PENDING), or it
- * fails. */
+/* Writes pieces until all are with the kernel (the total), it would block or the step has had its
+ * share (EDDY_PENDING), or it fails. */
 static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
+    struct eddy_write_share share = EDDY_WHOLE_WRITE_SHARE;
     struct iovec left[PIECES_AT_ONCE];
 
     while (stream->write_left > 0) {
-        size_t n = pieces_left(pieces, stream->written, stream->write_left, left);
-        int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
+        size_t size = eddy_write_share_of(&share, stream->write_left);
+        int64_t wrote;
+        if (size == 0) {
+            return EDDY_PENDING;
+        }
+        wrote = sys->sendv(sys, stream->io.fd, left,
+                           (int)pieces_left(pieces, stream->written, size, left));
         stream->io.loop->counts.writes++;
+        eddy_write_share_use(&share, wrote);
         if (wrote == -EAGAIN) {
             stream->state &= ~(uint32_t)EDDY_WRITE;
             return EDDY_PENDING;
@@ -53,13 +61,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
 
 static int64_t resume_writev(struct eddy_task_record *task)
 {
-    eddy_stream *stream = task->in.object;
-    int64_t result = write_pieces(stream, task->with.value);
-
-    if (result != EDDY_PENDING) {
-        eddy_stream_write_over(stream);
-    }
-    return result;
+    return eddy_stream_resumed_write(task, write_pieces(task->in.object, task->with.value));
 }
 
 static const struct eddy_wait writev_kind = {
@@ -77,24 +79,24 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
         return result;
     }
     if (count < 0 || count > MOST_PIECES) {
-        return eddy_done_inline(co, -EINVAL);
+        return eddy_done(co, -EINVAL);
     }
     stream->written = 0;
     stream->write_left = 0;
     for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > SSIZE_MAX - stream->write_left) {
+            return eddy_done(co, -EINVAL);
+        }
         stream->write_left += pieces[i].iov_len;
     }
     if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
         result = write_pieces(stream, pieces);
         if (result != EDDY_PENDING) {
-            return eddy_done_inline(co, result);
+            return eddy_done(co, result);
         }
     }
-    eddy_check_pointer_inline(co, pieces);
     for (int i = 0; i < count; i++) {
         eddy_check_pointer_inline(co, pieces[i].iov_base);
     }
-    eddy_stream_write_begins(stream, co->task);
-    co->task->with.value = (void *)(uintptr_t)pieces;
-    return eddy_park_inline(co, &writev_kind, stream);
+    return eddy_stream_park_writer(co, stream, &writev_kind, pieces);
 }

@@ -1,8 +1,68 @@
 /* file.h: whole files. See test_file_faults.c for what goes wrong. */
 #include "support/files.h"
+#include "support/threads.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
+
+/* ---- threads */
+
+static struct gate gate;
+
+static int64_t stands_at_the_gate(eddy_job *job, void *argument)
+{
+    (void)job;
+    gate_pass(argument);
+    return 0;
+}
+
+eddy_frame(computes_for_long) {
+    eddy_coro co;
+};
+
+static void computes_for_long(eddy_coro *co)
+{
+    eddy_begin(computes_for_long);
+    eddy_await(eddy_offload(co, stands_at_the_gate, &gate));
+    eddy_end;
+}
+
+test(a_file_does_not_wait_behind_work_that_takes_long)
+{
+    enum { WORKERS = 4 };
+
+    gate_init(&gate);
+    put(path, "hello", 5);
+    for (int i = 0; i < WORKERS + 1; i++) {
+        eddy_detach(start(computes_for_long));
+    }
+    testing_turn();
+    for (int i = 0; i < WORKERS; i++) {
+        gate_await(&gate); /* all are busy */
+    }
+    assert_int_equal(read_all(100), 5);
+    assert_int_equal(testing_calls(thread_create), WORKERS + 1);
+    for (int i = 0; i < WORKERS + 1; i++) {
+        gate_open(&gate);
+    }
+    testing_run();
+}
+
+test(how_many_threads_files_have_can_be_set)
+{
+    put(path, "hello", 5);
+    assert_int_equal(eddy_file_workers(testing.loop, 0), -EINVAL);
+    assert_int_equal(eddy_file_workers(testing.loop, 1025), -EINVAL);
+    assert_int_equal(eddy_file_workers(testing.loop, 1), 0);
+    assert_int_equal(testing_calls(thread_create), 0);
+    assert_int_equal(read_all(100), 5);
+    assert_int_equal(eddy_file_workers(testing.loop, 2), 0);
+    eddy_file_free(testing.loop, &data);
+    testing_reopen();
+    testing_fail_allocations_from(1);
+    assert_int_equal(eddy_file_workers(testing.loop, 2), -ENOMEM);
+    testing_fail_allocation(0);
+}
 
 /* ---- reading */
 
@@ -298,6 +358,8 @@ test(no_file_is_inherited_by_a_program_that_is_started_meanwhile)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        file_case(a_file_does_not_wait_behind_work_that_takes_long),
+        file_case(how_many_threads_files_have_can_be_set),
         file_case(a_file_is_read_whole_with_a_zero_behind_it),
         file_case(an_empty_file_is_read),
         file_case(a_large_file_is_read),

@@ -58,9 +58,9 @@ struct eddy_coro {
     struct eddy_scope *scope;      /* its innermost open eddy_with or eddy_for_each */
     int64_t outcome;               /* its result, once it returns or unwinds */
     uint32_t state;                /* where it goes on: EDDY_STATE_..., or line * 8 + k */
-    uint16_t mask;                 /* how many cleanups, its own or callers', hold cancels back */
-    uint8_t pool_class;            /* of its memory */
-    uint8_t flags;                 /* EDDY_FRAME_... */
+    uint16_t mask; /* how many cleanups, its own or callers', hold cancels back; at most 65,535 */
+    uint8_t pool_class; /* of its memory */
+    uint8_t flags;      /* EDDY_FRAME_... */
 };
 
 /* Resume points are line * 8 + 0..3. With the bit EDDY_STATE_BEGUN_ the frame is between the begin
@@ -102,7 +102,7 @@ struct eddy_scope {
 enum {
     EDDY_SCOPE_BREAKS_ = 1 << 0,   /* `break` in the body leaves the loop around it too */
     EDDY_SCOPE_FRAME_ = 1 << 1,    /* its object is a frame, which lies behind it */
-    EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit does not hold cancels back */
+    EDDY_SCOPE_UNMASKED_ = 1 << 2, /* its exit adds nothing to the mask */
     EDDY_SCOPE_TURNED_ = 1 << 3,   /* the exit of its manager turns the body's error */
     /* it stands in the finally of a frame that has failed: the frame's outcome is older */
     EDDY_SCOPE_AFTER_ERROR_ = 1 << 4,
@@ -207,6 +207,8 @@ EDDY_API int eddy_caught_(eddy_coro *co, int64_t error, const char *function, co
                           int line) __attribute__((cold));
 EDDY_API void eddy_misuse_(const char *function, const char *file, int line, const char *text)
     __attribute__((noreturn, cold));
+/* The task has had its share: sends it once through the ready list, and the result comes then. */
+EDDY_API void eddy_share_is_over_(eddy_coro *co, int64_t result) __attribute__((cold));
 
 static inline int eddy_strange_state_(eddy_coro *co, const char *function, const char *file)
 {
@@ -277,6 +279,20 @@ static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_c
 EDDY_MUST_USE static inline int64_t eddy_operation_(int64_t result)
 {
     return result;
+}
+
+/* An await that ends at once, with whatever result, takes part of the task's share of the step, which
+ * the loop counts behind its pool. True: the result comes when the others have had their turn. */
+static inline int eddy_takes_turns_(eddy_coro *co, int64_t result)
+{
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(co->task);
+    int *awaits_left = (int *)(void *)(pool + 1);
+
+    if (--*awaits_left > 0) {
+        return 0;
+    }
+    eddy_share_is_over_(co, result);
+    return 1;
 }
 
 static inline int64_t eddy_resumed_(const eddy_coro *co)
@@ -479,7 +495,8 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  * `eddy_finally:` - what stands between this label and eddy_end runs however the coroutine ends:
  * on success, error and cancel. It may await. While it runs, cancels and outer deadlines are
  * held back. An error in it ends it; the body's error wins, and the other goes to the error
- * hook.
+ * hook. Cleanups may stand inside each other, calls among them, to any depth; but beyond 65,535 of
+ * them a deadline that one sets is not held back in those inside it.
  */
 #define eddy_finally           \
     if (0) {                   \
@@ -491,14 +508,22 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 
 #define EDDY_POINT_(k) ((uint32_t)__LINE__ * 8u + (k))
 
+/* Begins an operation: true if its result, which otherwise is in eddy_rc_, comes later. Every await
+ * is made of this, so that none which ends at once goes uncounted. */
+#define EDDY_WAITS_(operation) \
+    ((eddy_rc_ = (operation)) == EDDY_PENDING || eddy_takes_turns_(co, eddy_rc_))
+
+/* Where a frame goes on that waits, or has just begun to. */
+#define EDDY_WAIT_HERE_(k)      \
+    co->state = EDDY_POINT_(k); \
+    return;                     \
+    case EDDY_POINT_(k):        \
+        eddy_rc_ = eddy_resumed_(co);
+
 /* Runs an operation until it has a result, which lands in eddy_rc_. */
-#define EDDY_RUN_(operation, k)       \
-    eddy_rc_ = (operation);           \
-    if (eddy_rc_ == EDDY_PENDING) {   \
-        co->state = EDDY_POINT_(k);   \
-        return;                       \
-    case EDDY_POINT_(k):              \
-        eddy_rc_ = eddy_resumed_(co); \
+#define EDDY_RUN_(operation, k)   \
+    if (EDDY_WAITS_(operation)) { \
+        EDDY_WAIT_HERE_(k)        \
     }
 
 #define EDDY_RAISE_(error)                                    \
@@ -552,17 +577,17 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 #define EDDY_PASTE_(a, b) EDDY_PASTE_2_(a, b)
 #define EDDY_LABEL_(name) EDDY_PASTE_(name, __LINE__)
 
-#define EDDY_EXCEPT_(code, operation, caught)       \
-    if ((eddy_rc_ = (operation)) == EDDY_PENDING) { \
-        co->state = EDDY_POINT_(0);                 \
-        return;                                     \
-    case EDDY_POINT_(0):                            \
-        eddy_rc_ = eddy_resumed_(co);               \
-        goto caught;                                \
-    } else                                          \
-    caught:                                         \
-        if (eddy_rc_ < 0 && eddy_rc_ != (code))     \
-            EDDY_RAISE_(eddy_rc_)                   \
+#define EDDY_EXCEPT_(code, operation, caught)   \
+    if (EDDY_WAITS_(operation)) {               \
+        co->state = EDDY_POINT_(0);             \
+        return;                                 \
+    case EDDY_POINT_(0):                        \
+        eddy_rc_ = eddy_resumed_(co);           \
+        goto caught;                            \
+    } else                                      \
+    caught:                                     \
+        if (eddy_rc_ < 0 && eddy_rc_ != (code)) \
+            EDDY_RAISE_(eddy_rc_)               \
         else if (eddy_rc_ == (code) && eddy_caught_(co, eddy_rc_, __func__, __FILE__, __LINE__))
 
 #include "eddy/scope.h"

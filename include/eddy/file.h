@@ -1,5 +1,6 @@
 /*
- * Whole files, read and written beside the loop (see offload.h, whose workers do it).
+ * Whole files, read and written beside the loop, on threads of their own (see offload.h for what is
+ * said of threads there): no work that the program offloads, however long, keeps a file waiting.
  *
  *     struct eddy_file_data config;                              // a field of the frame, zeroed
  *     eddy_await(eddy_file_read(co, "config", &self->config, 65536));
@@ -74,6 +75,9 @@ enum eddy_file_flag {
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_file_write(eddy_coro *co, const char *path, const void *data,
                                                size_t size, unsigned flags);
+
+/* Sets how many threads the loop may have for files; without it 4. As eddy_offload_workers. */
+EDDY_API int eddy_file_workers(eddy_loop *loop, unsigned count);
 
 #ifdef __cplusplus
 }

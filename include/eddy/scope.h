@@ -107,7 +107,10 @@
             goto leave;                                                                     \
         case EDDY_POINT_(1):                                                                \
         leave:                                                                              \
-            EDDY_RUN_(eddy_scope_leave_(co), 2)                                             \
+            eddy_rc_ = eddy_scope_leave_(co); /* not counted: its enter was */              \
+            if (eddy_rc_ == EDDY_PENDING) {                                                 \
+                EDDY_WAIT_HERE_(2)                                                          \
+            }                                                                               \
             if (eddy_scope_left_(co, eddy_rc_)) {                                           \
                 goto eddy_again_;                                                           \
             }                                                                               \

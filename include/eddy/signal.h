@@ -29,9 +29,13 @@ extern "C" {
 EDDY_API int eddy_signal_watch(eddy_loop *loop, uint64_t set);
 
 /* Watches the signals, and waits for one of the set, EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM),
- * and returns its number. One that has come since the last wait is returned at once, the lowest
- * number first. If several tasks wait for a signal, each gets it. -EINVAL: the set is empty, or
- * has SIGKILL or SIGSTOP; -ENOMEM; -EMFILE and the like of signalfd(2); -ECANCELED. */
+ * and returns its number. One that has come since the last wait is returned at once. Several are
+ * returned in turn, so that a signal that comes all the time hides no other: first the one that has
+ * been there longest; of those that came together, which the kernel hands out so, the lowest number.
+ * A standard signal that comes again before it is waited for is one, as for the kernel; each
+ * real-time signal counts (signal(7)). If several tasks wait for a signal, each gets it. -EINVAL: the
+ * set is empty, or has SIGKILL or SIGSTOP; -ENOMEM; -EMFILE and the like of signalfd(2);
+ * -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_signal_wait(eddy_coro *co, uint64_t set);
 
 #ifdef __cplusplus

@@ -64,7 +64,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_write(eddy_coro *co, eddy_stream *stream, co
                                           size_t size);
 
 /* As eddy_write, for `count` (at most 1024) pieces in a row; their array must stay too. -EINVAL:
- * more. */
+ * more, or more bytes than a result can tell (writev(2)). */
 EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
                                            const struct iovec *pieces, int count);
 

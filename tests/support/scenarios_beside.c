@@ -236,7 +236,7 @@ eddy_frame_of(writes_file, int id);
 static void writes_file(eddy_coro *co)
 {
     eddy_begin(writes_file);
-    eddy_await(give(co, eddy_offload_workers(testing.loop, 1)));
+    eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
     eddy_await(eddy_file_write(co, path, new_text, sizeof new_text - 1, 0));
     eddy_end;
 }
@@ -247,7 +247,7 @@ eddy_frame_of(reads_file, int id, int64_t size, struct eddy_file_data data, char
 static void reads_file(eddy_coro *co)
 {
     eddy_begin(reads_file);
-    eddy_await(give(co, eddy_offload_workers(testing.loop, 1)));
+    eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
     eddy_catch(self->size, eddy_file_read(co, path, &self->data, 100));
     if (self->size < 0) {
         scenario_assert(self->data.bytes == NULL);

@@ -71,6 +71,7 @@ int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, str
 {
     if (line != NULL) {
         eddy_check_pointer_inline(co, line);
+        eddy_guard_line(eddy_task_loop(co->task), line);
         eddy_list_append(&line->tasks, &co->task->timed.ready.link);
     }
     return eddy_park_inline(co, wait, object);
@@ -85,6 +86,7 @@ void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, vo
         eddy_list_remove(link);
     }
     if (line != NULL) {
+        eddy_guard_line(eddy_task_loop(task), line);
         eddy_list_append(&line->tasks, link);
     }
     task->wait = wait;
@@ -103,13 +105,10 @@ int64_t eddy_own_none(eddy_coro *co, int64_t result)
 
 int64_t eddy_own_done(eddy_coro *co, int64_t result)
 {
-    bool delivered = result == -ECANCELED && interrupted(co) < 0;
-
-    result = eddy_done(co, result);
-    if (delivered && result == EDDY_PENDING) {
-        eddy_set(co->task, EDDY_TASK_UNDER_WAY_);
+    if (result == -ECANCELED) {
+        (void)interrupted(co);
     }
-    return result;
+    return eddy_done(co, result);
 }
 
 int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,

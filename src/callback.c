@@ -6,6 +6,7 @@
 
 void eddy_callback_start(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
 {
+    eddy_loop_here(loop, __func__);
     callback->function = function;
     callback->ready.kind = EDDY_READY_CALLBACK;
     if (!eddy_link_used(&callback->ready.link)) {

@@ -26,6 +26,7 @@ int64_t eddy_check_slow_(eddy_coro *co)
 {
     const struct eddy_task_record *task = co->task;
 
+    eddy_loop_here(eddy_task_loop(task), "an operation of a coroutine");
     if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "an operation was begun here and not awaited");
     }
@@ -89,6 +90,7 @@ static void settle_passed(struct eddy_task_record *task, int64_t result)
 
 static inline void make_ready(struct eddy_task_record *task)
 {
+    eddy_loop_here(eddy_task_loop(task), "what wakes a task");
     if (task->timed.ready.state != EDDY_TASK_WAITING_) {
         return; /* ready to try already */
     }

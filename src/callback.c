@@ -20,6 +20,7 @@ enum {
 
 void eddy_callback_start(eddy_loop *loop, eddy_callback *callback, eddy_callback_fn *function)
 {
+    eddy_loop_here(loop, __func__);
     eddy_messages_receive(loop);
     callback->function = function;
     if (!eddy_link_used(&callback->ready.link)) {

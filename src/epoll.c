@@ -47,6 +47,7 @@ int eddy_loop_fd(eddy_loop *loop)
 {
     int result;
 
+    eddy_loop_here(loop, __func__);
     if (loop->outer >= 0) {
         return loop->outer;
     }

@@ -106,6 +106,7 @@ int eddy_loop_after_fork(eddy_loop *loop)
 {
     int result;
 
+    eddy_loop_here(loop, __func__);
     if (loop->running || loop->closing || loop->reporting) {
         return -EBUSY;
     }

@@ -5,6 +5,7 @@
 void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
                      eddy_hook_fn *callback)
 {
+    eddy_loop_here(loop, __func__);
     eddy_hook_stop(hook);
     hook->loop = loop;
     hook->callback = callback;
@@ -15,6 +16,7 @@ void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point poin
 void eddy_hook_stop(eddy_hook *hook)
 {
     if (hook->loop != NULL) {
+        eddy_loop_here(hook->loop, __func__);
         eddy_list_remove(&hook->link);
         hook->loop = NULL;
     }

@@ -275,6 +275,7 @@ int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum ed
     bool fresh = mode == EDDY_IO_OWN || mode == EDDY_IO_LISTENER || mode == EDDY_IO_EDGE;
     int result;
 
+    eddy_loop_here(loop, mode == EDDY_IO_CALLBACK ? "eddy_io_start" : "an operation on an fd");
     if (io->loop != NULL || callback == NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
         return -EINVAL;
     }
@@ -328,12 +329,14 @@ int eddy_io_change(eddy_io *io, unsigned events)
     if (io->loop == NULL || (events & ~(unsigned)ALL_INTERESTS) != 0) {
         return -EINVAL;
     }
+    eddy_loop_here(io->loop, __func__);
     return change(io, events);
 }
 
 void eddy_io_stop(eddy_io *io)
 {
     if (io->loop != NULL) {
+        eddy_loop_here(io->loop, __func__);
         stop(io->loop, io);
     }
 }

@@ -217,8 +217,10 @@ int eddy_loop_free(eddy_loop *loop)
         return 0;
     }
     if (loop->running || loop->closing || loop->reporting) {
+        eddy_loop_here(loop, __func__);
         return -EBUSY;
     }
+    eddy_owner_take(loop);
     result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
     if (result < 0) {
         return result;
@@ -284,6 +286,7 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
 
 int64_t eddy_loop_update(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     loop->now = eddy_loop_read_clock(loop);
     return loop->now;
 }
@@ -295,6 +298,7 @@ int64_t eddy_loop_now(eddy_loop *loop)
 
 int64_t eddy_loop_next_deadline(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     if (eddy_loop_has_ready(loop) || !eddy_list_empty(&loop->always) ||
         eddy_messages_waiting(loop)) {
         return loop->now;
@@ -334,11 +338,13 @@ void eddy_loop_mirror_deadline(eddy_loop *loop)
 
 void eddy_loop_hold(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     loop->holds++;
 }
 
 void eddy_loop_release(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     loop->holds -= loop->holds > 0;
 }
 
@@ -357,6 +363,7 @@ static int check_list(const struct eddy_link *list)
 
 int eddy_loop_check(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     if (check_list(&loop->ready) < 0 || check_list(&loop->batch) < 0 ||
         eddy_heap_check(&loop->heap) < 0 || eddy_io_check(loop) < 0) {
         return -EINVAL;

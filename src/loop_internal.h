@@ -2,6 +2,8 @@
 #ifndef EDDY_SRC_LOOP_INTERNAL_H
 #define EDDY_SRC_LOOP_INTERNAL_H
 
+#include <pthread.h>
+
 #include "eddy/callback.h"
 #include "eddy/hook.h"
 #include "eddy/io.h"
@@ -170,6 +172,8 @@ struct eddy_loop {
     int woken;               /* atomic: the eventfd is written, or about to be */
     eddy_callback *messages; /* atomic: from other threads, newest first */
 
+    pthread_t thread; /* that polls it, or has done so last (owner.c) */
+
     /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */
     pid_t pid;       /* then: of the process that made the loop */
@@ -334,6 +338,20 @@ static inline void eddy_loop_changed(eddy_loop *loop)
 static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
 {
     return loop->in_turn ? loop->now : eddy_loop_update(loop);
+}
+
+/* ---- owner.c */
+
+/* The calling thread begins a poll. */
+void eddy_owner_take(eddy_loop *loop);
+void eddy_owner_check(const eddy_loop *loop, const char *what);
+
+/* With EDDY_LOOP_CHECK aborts, by the name of what was called, if another thread polls the loop. */
+static inline void eddy_loop_here(const eddy_loop *loop, const char *what)
+{
+    if (__builtin_expect((loop->flags & EDDY_LOOP_CHECK) != 0, 0)) {
+        eddy_owner_check(loop, what);
+    }
 }
 
 /* ---- fork.c */

@@ -23,6 +23,7 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
     bool running = loop->current != NULL && loop->current->timed.ready.state == EDDY_TASK_RUNNING_;
     struct ready ready = {0, 0};
 
+    eddy_loop_here(loop, __func__);
     count(&loop->ready, &ready);
     count(&loop->batch, &ready);
     *metrics = (struct eddy_metrics){

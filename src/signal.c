@@ -344,6 +344,7 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 {
     struct signals *signals;
 
+    eddy_loop_here(loop, __func__);
     if (!can_be_watched(set)) {
         return -EINVAL;
     }

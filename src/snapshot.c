@@ -201,6 +201,7 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
 {
     uint32_t count = 0;
 
+    eddy_loop_here(loop, "a dump or a look at the tasks");
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->first = EDDY_NO_NODE;
     snapshot->outer = loop->snapshot;

@@ -317,6 +317,9 @@ static int64_t __attribute__((noinline)) not_now(const eddy_stream *stream, unsi
 
 int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 {
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
     if ((stream->state & (EDDY_STREAM_READING | EDDY_READ)) != EDDY_READ) {
         return not_now(stream, EDDY_STREAM_READING);
     }
@@ -325,6 +328,9 @@ int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 
 int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
 {
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
     if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
         return not_now(stream, EDDY_STREAM_BUSY_WRITING);
     }
@@ -338,6 +344,7 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
     if (!eddy_stream_is_open(stream)) {
         return eddy_stream_not_open(stream);
     }
+    eddy_loop_here(stream->io.loop, __func__);
     sys = stream->io.loop->sys;
     return sys->shutdown(sys, stream->io.fd, SHUT_WR);
 }
@@ -388,6 +395,7 @@ static void close_with(eddy_stream *stream, int64_t result)
 void eddy_stream_close(eddy_stream *stream)
 {
     if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
         close_with(stream, -EBADF);
     }
 }

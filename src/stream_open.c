@@ -52,6 +52,7 @@ int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *
     bool drains = false;
     int result = flags < 0 ? flags : examine(sys, fd, &drains);
 
+    eddy_loop_here(loop, "eddy_stream_open");
     if (result == 0) {
         result = eddy_stream_is_open(stream) ? -EINVAL : eddy_io_make_way(loop, fd, false);
     }
@@ -83,6 +84,7 @@ int eddy_stream_fd(eddy_stream *stream)
     if (!eddy_stream_is_open(stream)) {
         return -1;
     }
+    eddy_loop_here(stream->io.loop, __func__);
     stream->state &= ~(uint32_t)EDDY_STREAM_DRAINS;
     return stream->io.fd;
 }

@@ -11,6 +11,9 @@ struct eddy_task_record *eddy_task_find(eddy_task handle)
 {
     struct eddy_task_record *task = handle.record;
 
+    if (task != NULL) {
+        eddy_loop_here(eddy_task_loop(task), "an operation on a task");
+    }
     if (task == NULL || task->timed.ready.generation != handle.generation ||
         task->timed.ready.state == EDDY_TASK_FREE_) {
         return NULL;
@@ -136,6 +139,7 @@ static int may_spawn(eddy_loop *loop)
 {
     int result = eddy_task_table_make(loop);
 
+    eddy_loop_here(loop, "eddy_spawn");
     return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
 }
 
@@ -289,6 +293,9 @@ int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_t
     }
     if (task == self) {
         return -EDEADLK;
+    }
+    if (self != NULL && eddy_task_loop(self) != eddy_task_loop(task)) {
+        return -EINVAL;
     }
     return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ||
                    task == eddy_task_loop(task)->awaited

@@ -61,6 +61,7 @@ start(eddy_loop *loop, eddy_timer *timer, int64_t deadline, eddy_timer_fn *callb
 
 static int start_after(eddy_loop *loop, eddy_timer *timer, int64_t delay, eddy_timer_fn *callback)
 {
+    eddy_loop_here(loop, "eddy_timer_start");
     return start(loop, timer, eddy_deadline_after(eddy_loop_now_inline(loop), delay), callback);
 }
 

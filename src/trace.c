@@ -240,6 +240,7 @@ int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, voi
 {
     struct tracing *tracing;
 
+    eddy_loop_here(loop, __func__);
     if (limit < 0) {
         return -EINVAL;
     }
@@ -258,6 +259,7 @@ int eddy_loop_trace(eddy_loop *loop, eddy_trace_fn *trace, void *user)
 {
     struct tracing *tracing = tracing_make(loop);
 
+    eddy_loop_here(loop, __func__);
     if (tracing == NULL) {
         return -ENOMEM;
     }

@@ -148,12 +148,14 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     int result;
 
     if (loop->running || loop->reporting) {
+        eddy_loop_here(loop, "a poll or a run while another goes on");
         return -EBUSY;
     }
     result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
     if (result < 0) {
         return result;
     }
+    eddy_owner_take(loop);
     loop->running = true;
     loop->stack_base = stack_base;
     loop->must_ask = true; /* a poll begins by asking */
@@ -238,6 +240,7 @@ int eddy_loop_run(eddy_loop *loop)
 
 void eddy_loop_stop(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     loop->stop = true;
     loop->turn_seen = true;
 }

@@ -38,6 +38,7 @@ void eddy_own_begin(eddy_coro *co)
 {
     const struct eddy_task_record *task = co->task;
 
+    eddy_loop_here(eddy_task_loop(task), "an operation of a coroutine");
     if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "an operation was begun here and not awaited");
     }
@@ -131,6 +132,7 @@ int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
 
 static inline void make_ready(struct eddy_task_record *task)
 {
+    eddy_loop_here(eddy_task_loop(task), "what wakes a task");
     if (task->timed.ready.state != EDDY_TASK_WAITING_) {
         return; /* ready to try already */
     }

@@ -4,10 +4,10 @@
  * What has an end of its own (a stream, a server, a queue, a group) is linked into a list of the
  * task that has opened it. A line of tasks has none, and no room for a link: a lock may be used
  * without being initialized, by any task, and its struct is small. So a mark says near which
- * addresses somebody may stand in a line, and a frame that ends near one is looked through for a
- * pointer to a task that points back. Marks are hints: they are set by who comes to stand in a line
- * and not taken away by who leaves. Once they have misled as often as there are tasks, they are made
- * anew.
+ * addresses somebody may stand in a line, and what lies there of a frame that ends is looked through
+ * for a pointer to a task that points back. Marks are hints: they are set by who comes to stand in a
+ * line and not taken away by who leaves. Once they have misled as often as there are tasks, they are
+ * made anew.
  */
 #include <stdio.h>
 #include <string.h>
@@ -93,20 +93,6 @@ static void check_opened(eddy_coro *co)
 
 /* ---- lines */
 
-static bool is_marked(const eddy_coro *co)
-{
-    const uint8_t *marks = eddy_task_loop(co->task)->pool.lines;
-    uintptr_t first = (uintptr_t)co / EDDY_POOL_SMALL;
-    uintptr_t last = ((uintptr_t)co + frame_size(co) - 1) / EDDY_POOL_SMALL;
-
-    for (uintptr_t step = first; step <= last && step - first < EDDY_POOL_MARKS; step++) {
-        if (marks[step % EDDY_POOL_MARKS] != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The first task in the line that these two words of a frame are, or NULL. They may be anything,
  * also what was never written: only a record that points back is one. */
 static const struct eddy_task_record *first_in_line(const eddy_loop *loop, const void *words)
@@ -125,22 +111,39 @@ static const struct eddy_task_record *first_in_line(const eddy_loop *loop, const
                : NULL;
 }
 
-static void check_lines(eddy_coro *co)
+static void check_line(eddy_coro *co, const char *words)
 {
-    const char *end = (const char *)co + frame_size(co);
+    const struct eddy_task_record *task = first_in_line(eddy_task_loop(co->task), words);
     char text[160];
 
-    for (const char *words = (const char *)(co + 1); words + sizeof(struct eddy_link) <= end;
-         words += sizeof(void *)) {
-        const struct eddy_task_record *task = first_in_line(eddy_task_loop(co->task), words);
-        if (task != NULL) {
-            snprintf(text, sizeof text,
-                     "the coroutine ends although a task still waits for something in its frame "
-                     "(%s): see to it in eddy_finally that none does",
-                     task->wait->name);
-            eddy_frame_misuse(co, text);
-        }
+    if (task != NULL) {
+        snprintf(text, sizeof text,
+                 "the coroutine ends although a task still waits for something in its frame (%s): "
+                 "see to it in eddy_finally that none does",
+                 task->wait->name);
+        eddy_frame_misuse(co, text);
     }
+}
+
+/* Looks through what of the frame is marked; whether anything is. */
+static bool check_lines(eddy_coro *co)
+{
+    const uint8_t *marks = eddy_task_loop(co->task)->pool.lines;
+    uintptr_t begin = (uintptr_t)(co + 1);
+    uintptr_t end = (uintptr_t)co + frame_size(co);
+    bool marked = false;
+
+    for (uintptr_t words = begin; words + sizeof(struct eddy_link) <= end;) {
+        uintptr_t next = (words / EDDY_POOL_SMALL + 1) * EDDY_POOL_SMALL;
+        bool here = marks[EDDY_POOL_MARK(words)] != 0;
+        for (; here && words < next && words + sizeof(struct eddy_link) <= end;
+             words += sizeof(void *)) {
+            check_line(co, (const char *)words);
+        }
+        marked = marked || here;
+        words = next;
+    }
+    return marked;
 }
 
 static void mark_visitor(struct eddy_task_record *task, void *context)
@@ -169,8 +172,7 @@ void eddy_guard_check(eddy_coro *co)
     if (eddy_has(co->task, EDDY_TASK_GUARDS_)) {
         check_opened(co);
     }
-    if (is_marked(co)) {
-        check_lines(co);
+    if (check_lines(co)) {
         was_misled(eddy_task_loop(co->task));
     }
 }

@@ -309,7 +309,7 @@ static inline int eddy_takes_turns_(eddy_coro *co, int64_t result)
     if (--*awaits_left > 0) {
         return 0;
     }
-    if (result == -ECANCELED) { /* delivered now: a second cancel that came before would be one with it */
+    if (result == -ECANCELED) { /* delivered now, so that a second cancel is not one with it */
         *awaits_left = 1;
         return 0;
     }

@@ -273,6 +273,53 @@ test(a_poll_with_a_budget_ends_after_the_step_in_which_it_is_over)
     munmap(data, HUGE_SIZE);
 }
 
+/* ---- many operations, each of which moves much */
+
+enum { MUCH = 65536, TIMES = 160 };
+
+static ssize_t give_all(const struct eddy_sys *sys, int fd, void *data, size_t size)
+{
+    if (fd != stream.io.fd) {
+        return eddy_sys_default()->read(sys, fd, data, size);
+    }
+    return take(size);
+}
+
+eddy_frame(moves_much) {
+    eddy_coro co;
+    bool reads;
+    int i;
+    struct iovec piece;
+};
+
+static void moves_much(eddy_coro *co)
+{
+    eddy_begin(moves_much);
+    self->piece = (struct iovec){big, MUCH};
+    for (; self->i < TIMES; self->i++) {
+        if (self->reads) {
+            eddy_await(eddy_read(co, &stream, big, MUCH));
+        } else if (self->i % 2 == 0) {
+            eddy_await(eddy_write(co, &stream, big, MUCH));
+        } else {
+            eddy_await(eddy_writev(co, &stream, &self->piece, 1));
+        }
+    }
+    over = true;
+    eddy_return(TIMES * MUCH);
+    eddy_end;
+}
+
+test(a_task_that_moves_much_in_each_await_gives_others_their_turn_as_often)
+{
+    for (int reads = 0; reads < 2; reads++) {
+        testing.sys.table.read = give_all;
+        open_to_who_takes(SIZE_MAX);
+        testing_poke(peer); /* there is something to read */
+        assert_in_range(steps_of(start(moves_much, .reads = reads != 0), TIMES * MUCH), 10, 16);
+    }
+}
+
 /* ---- copies, whose peer takes less than was read */
 
 eddy_frame(copies) {
@@ -319,6 +366,7 @@ int main(void)
         stream_case(a_cancel_ends_it_in_the_middle),
         stream_case(the_stream_is_closed_in_the_middle),
         stream_case(a_poll_with_a_budget_ends_after_the_step_in_which_it_is_over),
+        stream_case(a_task_that_moves_much_in_each_await_gives_others_their_turn_as_often),
         stream_case(a_copy_to_who_takes_a_byte_at_a_time_makes_sixteen_calls_a_step),
     };
 

@@ -3,6 +3,7 @@
 #include "support/stream.h"
 #include "support/tasks.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 #include "eddy/copy.h"
@@ -208,6 +209,27 @@ test(pieces_are_bounded_likewise)
     munmap(data, HUGE_SIZE);
 }
 
+eddy_frame(writes_too_much) {
+    eddy_coro co;
+    struct iovec pieces[2];
+};
+
+static void writes_too_much(eddy_coro *co)
+{
+    eddy_begin(writes_too_much);
+    self->pieces[0] = (struct iovec){big, SSIZE_MAX};
+    self->pieces[1] = (struct iovec){big, 1};
+    eddy_await(eddy_writev(co, &stream, self->pieces, 2));
+    eddy_end;
+}
+
+test(pieces_of_more_bytes_than_a_result_can_tell_are_invalid)
+{
+    open_to_who_takes(65536);
+    assert_int_equal(finish(start(writes_too_much)), -EINVAL);
+    assert_int_equal(all_taken, 0);
+}
+
 /* ---- what may come between two steps of one write */
 
 test(a_deadline_strikes_in_the_middle_and_it_is_known_how_much_is_written)
@@ -362,6 +384,7 @@ int main(void)
         stream_case(a_write_to_who_takes_all_at_once_is_a_mebibyte_a_step),
         stream_case(what_is_not_more_than_that_is_one_call_and_no_turn),
         stream_case(pieces_are_bounded_likewise),
+        stream_case(pieces_of_more_bytes_than_a_result_can_tell_are_invalid),
         stream_case(a_deadline_strikes_in_the_middle_and_it_is_known_how_much_is_written),
         stream_case(a_cancel_ends_it_in_the_middle),
         stream_case(the_stream_is_closed_in_the_middle),

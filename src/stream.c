@@ -293,7 +293,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     int64_t count;
 
     if (!eddy_is_plain(co) || (stream->state & mask) != (EDDY_STREAM_DIRECT | EDDY_WRITE) ||
-        size - 1 >= EDDY_WRITTEN_A_STEP) { /* nothing, or more than one step writes */
+        size - 1 >= EDDY_BYTES_A_STEP) { /* nothing, or more than one step writes */
         return write_slow(co, stream, data, size);
     }
     count = eddy_stream_write_some(stream, data, size);

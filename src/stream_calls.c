@@ -16,6 +16,7 @@ static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_
     if (count > 0) {
         eddy_stream_moved(stream);
     }
+    eddy_stream_count(stream, count);
     return count;
 }
 
@@ -44,6 +45,7 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
     } else {
         eddy_stream_moved(stream);
     }
+    eddy_stream_count(stream, count);
     return count;
 }
 

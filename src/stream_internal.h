@@ -82,6 +82,17 @@ int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size
 int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size);
 int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size);
 
+/* Bytes that move take part of a step's share of awaits, so that a task which moves many in each gives
+ * others their turn as often as one that moves few. */
+enum { EDDY_BYTES_A_STEP = 1024 * 1024, EDDY_BYTES_AN_AWAIT = EDDY_BYTES_A_STEP / AWAITS_A_STEP };
+
+static inline void eddy_stream_count(const eddy_stream *stream, int64_t count)
+{
+    if (count >= EDDY_BYTES_AN_AWAIT) {
+        stream->io.loop->awaits_left -= (int)(count / EDDY_BYTES_AN_AWAIT);
+    }
+}
+
 /* read(2); keeps track of whether there may be more. */
 static inline int64_t eddy_stream_read_some(eddy_stream *stream, void *buffer, size_t size)
 {
@@ -97,6 +108,7 @@ static inline int64_t eddy_stream_read_some(eddy_stream *stream, void *buffer, s
         if ((stream->state & EDDY_STREAM_DRAINS) != 0) {
             stream->state &= ~(uint32_t)EDDY_READ;
         }
+        eddy_stream_count(stream, count);
         return count;
     }
     return eddy_stream_read_odd(stream, buffer, size, count);
@@ -112,7 +124,11 @@ static inline int64_t eddy_stream_write_some(eddy_stream *stream, const void *da
         return eddy_stream_write_by_table(stream, data, size);
     }
     count = send(stream->io.fd, data, size, MSG_NOSIGNAL);
-    return count >= 0 ? count : eddy_stream_write_odd(stream, data, size, count);
+    if (count < 0) {
+        return eddy_stream_write_odd(stream, data, size, count);
+    }
+    eddy_stream_count(stream, count);
+    return count;
 }
 
 /* A byte has moved: puts an idle time-out off. The timer's entry in the heap is put right when it
@@ -125,9 +141,9 @@ static inline void eddy_stream_moved(eddy_stream *stream)
     }
 }
 
-/* ---- what is written in one step, before others get their turn */
+/* ---- what is written in one step, before others get their turn: EDDY_BYTES_A_STEP, in so many calls */
 
-enum { EDDY_WRITES_A_STEP = 16, EDDY_WRITTEN_A_STEP = 1024 * 1024 };
+enum { EDDY_WRITES_A_STEP = 16 };
 
 /* Keeps count of one step. */
 struct eddy_write_share {
@@ -135,9 +151,9 @@ struct eddy_write_share {
     size_t bytes; /* that are left of it */
 };
 
-#define EDDY_WHOLE_WRITE_SHARE                  \
-    {                                           \
-        EDDY_WRITES_A_STEP, EDDY_WRITTEN_A_STEP \
+#define EDDY_WHOLE_WRITE_SHARE                \
+    {                                         \
+        EDDY_WRITES_A_STEP, EDDY_BYTES_A_STEP \
     }
 
 /* How many of `size` bytes the next call may write; 0: none, the step has had its share. */

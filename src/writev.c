@@ -51,6 +51,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
             return wrote;
         }
         if (wrote > 0) {
+            eddy_stream_count(stream, wrote);
             stream->written += (size_t)wrote;
             stream->write_left -= (size_t)wrote;
             eddy_stream_moved(stream);

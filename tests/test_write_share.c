@@ -3,6 +3,7 @@
 #include "support/stream.h"
 #include "support/tasks.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 #include "eddy/copy.h"
@@ -208,6 +209,27 @@ test(pieces_are_bounded_likewise)
     munmap(data, HUGE_SIZE);
 }
 
+eddy_frame(writes_too_much) {
+    eddy_coro co;
+    struct iovec pieces[2];
+};
+
+static void writes_too_much(eddy_coro *co)
+{
+    eddy_begin(writes_too_much);
+    self->pieces[0] = (struct iovec){big, SSIZE_MAX};
+    self->pieces[1] = (struct iovec){big, 1};
+    eddy_await(eddy_writev(co, &stream, self->pieces, 2));
+    eddy_end;
+}
+
+test(pieces_of_more_bytes_than_a_result_can_tell_are_invalid)
+{
+    open_to_who_takes(65536);
+    assert_int_equal(finish(start(writes_too_much)), -EINVAL);
+    assert_int_equal(all_taken, 0);
+}
+
 /* ---- what may come between two steps of one write */
 
 test(a_deadline_strikes_in_the_middle_and_it_is_known_how_much_is_written)
@@ -273,6 +295,53 @@ test(a_poll_with_a_budget_ends_after_the_step_in_which_it_is_over)
     munmap(data, HUGE_SIZE);
 }
 
+/* ---- many operations, each of which moves much */
+
+enum { MUCH = 65536, TIMES = 160 };
+
+static ssize_t give_all(const struct eddy_sys *sys, int fd, void *data, size_t size)
+{
+    if (fd != stream.io.fd) {
+        return eddy_sys_default()->read(sys, fd, data, size);
+    }
+    return take(size);
+}
+
+eddy_frame(moves_much) {
+    eddy_coro co;
+    bool reads;
+    int i;
+    struct iovec piece;
+};
+
+static void moves_much(eddy_coro *co)
+{
+    eddy_begin(moves_much);
+    self->piece = (struct iovec){big, MUCH};
+    for (; self->i < TIMES; self->i++) {
+        if (self->reads) {
+            eddy_await(eddy_read(co, &stream, big, MUCH));
+        } else if (self->i % 2 == 0) {
+            eddy_await(eddy_write(co, &stream, big, MUCH));
+        } else {
+            eddy_await(eddy_writev(co, &stream, &self->piece, 1));
+        }
+    }
+    over = true;
+    eddy_return(TIMES * MUCH);
+    eddy_end;
+}
+
+test(a_task_that_moves_much_in_each_await_gives_others_their_turn_as_often)
+{
+    for (int reads = 0; reads < 2; reads++) {
+        testing.sys.table.read = give_all;
+        open_to_who_takes(SIZE_MAX);
+        testing_poke(peer); /* there is something to read */
+        assert_in_range(steps_of(start(moves_much, .reads = reads != 0), TIMES * MUCH), 10, 16);
+    }
+}
+
 /* ---- copies, whose peer takes less than was read */
 
 eddy_frame(copies) {
@@ -315,10 +384,12 @@ int main(void)
         stream_case(a_write_to_who_takes_all_at_once_is_a_mebibyte_a_step),
         stream_case(what_is_not_more_than_that_is_one_call_and_no_turn),
         stream_case(pieces_are_bounded_likewise),
+        stream_case(pieces_of_more_bytes_than_a_result_can_tell_are_invalid),
         stream_case(a_deadline_strikes_in_the_middle_and_it_is_known_how_much_is_written),
         stream_case(a_cancel_ends_it_in_the_middle),
         stream_case(the_stream_is_closed_in_the_middle),
         stream_case(a_poll_with_a_budget_ends_after_the_step_in_which_it_is_over),
+        stream_case(a_task_that_moves_much_in_each_await_gives_others_their_turn_as_often),
         stream_case(a_copy_to_who_takes_a_byte_at_a_time_makes_sixteen_calls_a_step),
     };
 

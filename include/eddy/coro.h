@@ -25,6 +25,10 @@
  *   - never a bare `return`, always eddy_return
  *   - an operation is only ever used inside an await
  *
+ * An await that ends at once, with a value or an error, goes on without a return to the loop; but
+ * after 128 of them, calls included, the task goes once through the ready list before it has the
+ * result, so that no loop of awaits keeps others, or its own time-out, from their turn.
+ *
  * What of this the compiler does not refuse, aborts the first time it happens, with function,
  * file and line. docs/guide.md, "Traps", has each with its mend.
  *

@@ -6,7 +6,8 @@
  * stream in its frame: close it in eddy_finally.
  *
  * The fd is registered with epoll once, edge-triggered; every operation tries first and waits
- * only when the kernel would block. One task reads and one writes at a time. Any operation on a
+ * only when the kernel would block, or others are to have their turn: no step writes more than a
+ * mebibyte, however fast the peer takes it. One task reads and one writes at a time. Any operation on a
  * stream that is not open is -EBADF; closing wakes whoever waits on it with that.
  */
 #ifndef EDDY_STREAM_H

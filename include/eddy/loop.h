@@ -104,7 +104,7 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
  * eddy_loop_wait; -ECHILD, likewise, in a child of fork(2) before eddy_loop_after_fork. NULL is 0.
  *
  * The limit is time of the loop's clock, or real time on a manual clock and while holds are taken.
- * On a virtual clock, which stands still while something is always ready, it is both: but of real
+ * On a virtual clock, which stands still while something is always ready, it is both, but of real
  * time there is a second at least. Messages that come later than all that, from work that has to be
  * waited for, are told to the error hook (-ECANCELED): how many. */
 EDDY_API int eddy_loop_free(eddy_loop *loop);

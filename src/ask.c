@@ -64,10 +64,9 @@ static int64_t real_timeout(eddy_loop *loop, int64_t max_wait, int64_t next)
         int64_t least = EDDY_MICROSECOND << loop->short_waits;
         timeout = timeout > least ? timeout : least;
     }
-    if (timeout > LONGEST_BLIND_WAIT && may_oversleep(loop, next)) {
-        timeout = LONGEST_BLIND_WAIT;
-    }
-    return timeout < max_wait ? timeout : max_wait;
+    timeout = timeout < max_wait ? timeout : max_wait;
+    loop->in_pieces = timeout > LONGEST_BLIND_WAIT && may_oversleep(loop, next);
+    return loop->in_pieces ? LONGEST_BLIND_WAIT : timeout;
 }
 
 /* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
@@ -75,6 +74,7 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 {
     int64_t next;
 
+    loop->in_pieces = false;
     if (max_wait == 0 || eddy_loop_has_ready(loop) || !eddy_list_empty(&loop->always) ||
         eddy_messages_waiting(loop)) {
         return 0;
@@ -102,6 +102,20 @@ static int fetch_events(eddy_loop *loop, int64_t timeout)
     loop->asks++;
     loop->counts.waits++;
     return wait_for_events(loop, timeout);
+}
+
+/* Likewise, a wait that is cut into pieces to its end. Each has taken its time, as the kernel counts
+ * it: so the whole ends, whatever the loop's clock says. */
+static int fetch_in_pieces(eddy_loop *loop, int64_t *timeout, int64_t max_wait)
+{
+    int count = fetch_events(loop, *timeout);
+
+    while (count == 0 && loop->in_pieces) {
+        max_wait -= max_wait == EDDY_FOREVER ? 0 : *timeout;
+        *timeout = kernel_timeout(loop, max_wait);
+        count = fetch_events(loop, *timeout);
+    }
+    return count;
 }
 
 /* Nothing came and nothing is ready: virtual time jumps to the next deadline. */
@@ -245,13 +259,26 @@ static int take_waited(eddy_loop *loop, int64_t *max_wait)
 
 /* ---- asking */
 
+/* Steps 4 to 6. */
+static void tell(eddy_loop *loop, int count)
+{
+    loop->counts.fd_events += (uint64_t)count;
+    note_told(loop, count);
+    eddy_io_dispatch(loop, count);
+    eddy_io_dispatch_always(loop);
+    eddy_timers_expire(loop);
+    eddy_messages_receive(loop);
+}
+
 int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
     bool interval_ran = !loop->must_ask && loop->steps_left <= 0;
-    int64_t timeout = loop->waited ? loop->split_timeout : kernel_timeout(loop, max_wait);
+    bool split = loop->waited;
+    int64_t timeout = split ? loop->split_timeout : kernel_timeout(loop, max_wait);
+    bool sleeps = timeout != 0;
     int64_t before = loop->now;
-    int64_t until = eddy_deadline_after(loop->waited ? loop->split_at : before, timeout);
-    int count = loop->waited ? take_waited(loop, &max_wait) : fetch_events(loop, timeout);
+    int count = split ? take_waited(loop, &max_wait) : fetch_in_pieces(loop, &timeout, max_wait);
+    int64_t until = eddy_deadline_after(split ? loop->split_at : loop->now, timeout);
 
     if (count < 0 && count != -EINTR) {
         return count;
@@ -260,7 +287,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
         jump(loop, max_wait);
     }
     eddy_loop_update(loop);
-    if (timeout != 0) {
+    if (sleeps) {
         loop->counts.sleeps++;
         loop->counts.idle += loop->now - before;
         note_wait(loop, count, until);
@@ -270,13 +297,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     loop->must_ask = false;
     loop->steps_left = loop->ask_interval;
     loop->asked_at = loop->now;
-    count = count < 0 ? 0 : count;
-    loop->counts.fd_events += (uint64_t)count;
-    note_told(loop, count);
-    eddy_io_dispatch(loop, count);
-    eddy_io_dispatch_always(loop);
-    eddy_timers_expire(loop);
-    eddy_messages_receive(loop);
+    tell(loop, count < 0 ? 0 : count);
     if (loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
         eddy_stall_watch(loop, max_wait);
     }

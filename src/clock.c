@@ -97,7 +97,7 @@ int64_t eddy_loop_read_clock(eddy_loop *loop)
 
 /* ---- stopwatches */
 
-enum { MOST_LOOKS = 1 << 18 }; /* at a clock that does not move */
+enum { MOST_LOOKS = 1 << 16 }; /* at a clock that does not move */
 
 static int64_t real_time(eddy_loop *loop)
 {

@@ -142,6 +142,7 @@ struct eddy_loop {
     int64_t behind;   /* by how much the system's clock has gone back so far */
     int64_t real_now; /* likewise of CLOCK_MONOTONIC, for stopwatches */
     int64_t real_behind;
+    bool in_pieces;  /* the time-out that was computed last is only a piece of the wait */
     int short_waits; /* in a row, after which the clock stood before the end of the time-out */
     struct eddy_stopwatch stall; /* stall.c: since virtual time stands still */
     int64_t stalled_at;          /* the virtual time at which it does; EDDY_FOREVER: it does not */

@@ -137,7 +137,7 @@ test(any_interval_that_has_run_makes_one_that_takes_a_millisecond_at_most)
 {
     open_model(0);
     for (int interval = 1; interval <= MOST_STEPS; interval++) {
-        for (int64_t cost = 0; cost <= 3 * MS; cost += cost < 100 ? 1 : cost / 7) {
+        for (int64_t cost = 0; cost <= 3 * MS; cost += cost < 4 ? 1 : cost / 2) {
             int next;
             testing.loop->ask_interval = interval;
             run_steps(2 * interval + MOST_STEPS, cost);
@@ -185,7 +185,7 @@ static void poll_at_random(void)
 
 test(no_mixture_of_polls_leaves_the_kernel_unasked)
 {
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 20; seed++) {
         printf("seed %llu\n", (unsigned long long)seed);
         random_state = seed;
         open_model(seed % 2 == 0 ? EDDY_LOOP_CHECK : 0);

@@ -64,6 +64,12 @@ static int64_t take(int64_t delay)
     return fired_at - begun;
 }
 
+static int64_t frozen(int64_t now)
+{
+    (void)now;
+    return odd.since;
+}
+
 /* ---- the machine sleeps: boot time goes on, the kernel's waits do not */
 
 static void suspend_once(void)
@@ -83,6 +89,33 @@ test(on_boot_time_a_wait_for_a_deadline_looks_at_the_clock_ten_times_a_second)
     open_odd(EDDY_CLOCK_BOOTTIME, 0, NULL);
     assert_int_equal(take(2 * EDDY_SECOND), 2 * EDDY_SECOND);
     assert_int_equal(testing_waits(), 20);
+}
+
+test(nobody_sees_that_but_the_kernel)
+{
+    static eddy_hook prepare = {.user = "prepare"};
+    static eddy_timer timer = {.user = "timer"};
+
+    open_odd(EDDY_CLOCK_BOOTTIME, 0, NULL);
+    eddy_hook_start(testing.loop, &prepare, EDDY_HOOK_PREPARE, log_hook);
+    assert_int_equal(eddy_timer_start(testing.loop, &timer, 2 * EDDY_SECOND, log_timer), 0);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, EDDY_SECOND, 0), 0);
+    assert_int_equal(testing.sys.now - YEAR, EDDY_SECOND);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0), 1);
+    assert_int_equal(testing.sys.now - YEAR, 2 * EDDY_SECOND);
+    testing_assert_log("prepare prepare timer");
+    eddy_hook_stop(&prepare);
+}
+
+test(a_wait_of_a_second_is_no_longer_on_boot_time_that_stands_still)
+{
+    static eddy_timer timer;
+
+    open_odd(EDDY_CLOCK_BOOTTIME, 0, frozen);
+    assert_int_equal(eddy_timer_start(testing.loop, &timer, 2 * EDDY_SECOND, note_fired), 0);
+    assert_int_equal(eddy_loop_poll_once(testing.loop, EDDY_SECOND, 0), 0);
+    assert_int_equal(testing.sys.now - YEAR, EDDY_SECOND);
+    eddy_timer_stop(&timer);
 }
 
 test(on_boot_time_a_wait_without_a_deadline_is_one)
@@ -291,12 +324,6 @@ static void again(eddy_callback *callback)
     eddy_callback_start(testing.loop, callback, again);
 }
 
-static int64_t frozen(int64_t now)
-{
-    (void)now;
-    return odd.since;
-}
-
 test(a_budget_ends_also_on_a_clock_that_stands_still_or_goes_back)
 {
     static eddy_callback callback;
@@ -445,6 +472,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_timer_on_boot_time_fires_soon_after_the_machine_has_slept),
         testing_case(on_boot_time_a_wait_for_a_deadline_looks_at_the_clock_ten_times_a_second),
+        testing_case(nobody_sees_that_but_the_kernel),
+        testing_case(a_wait_of_a_second_is_no_longer_on_boot_time_that_stands_still),
         testing_case(on_boot_time_a_wait_without_a_deadline_is_one),
         testing_case(with_a_timerfd_on_boot_time_nobody_looks_at_the_clock_meanwhile),
         testing_case(nor_for_a_timer_that_is_started_while_the_loop_runs),

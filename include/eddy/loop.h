@@ -104,7 +104,7 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
  * eddy_loop_wait; -ECHILD, likewise, in a child of fork(2) before eddy_loop_after_fork. NULL is 0.
  *
  * The limit is time of the loop's clock, or real time on a manual clock and while holds are taken.
- * On a virtual clock, which stands still while something is always ready, it is both: but of real
+ * On a virtual clock, which stands still while something is always ready, it is both, but of real
  * time there is a second at least. Messages that come later than all that, from work that has to be
  * waited for, are told to the error hook (-ECANCELED): how many. */
 EDDY_API int eddy_loop_free(eddy_loop *loop);
@@ -137,7 +137,8 @@ EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t 
  *   1. eddy_loop_prepare, on the loop's thread: prepare hooks run; the wait may take max_wait
  *      nanoseconds (0, EDDY_FOREVER) and ends at the next deadline. 0; -EINVAL if that is negative;
  *      -EBUSY inside a step, or while a thread is in eddy_loop_wait; -ECHILD in a child of fork(2).
- *   2. eddy_loop_wait, on any thread, once: sleeps until something happens, and runs nothing. 0;
+ *   2. eddy_loop_wait, on any thread, once: sleeps until something happens, and runs nothing (by
+ *      boot time without EDDY_LOOP_TIMERFD, for a tenth of a second at most). 0;
  *      -EINVAL unless eddy_loop_prepare came before (or if a poll came in between); -ECHILD; or
  *      the error of epoll_wait(2), which the next poll returns, too. When it has returned, the
  *      thread tells the loop's thread, by whatever way.

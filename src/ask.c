@@ -40,7 +40,7 @@ static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
     }
     next = eddy_timers_next(loop);
     if (real_time(loop)) {
-        int64_t now = eddy_loop_update(loop);
+        int64_t now = eddy_loop_read_clock(loop);
         if (next == EDDY_FOREVER) {
             return max_wait;
         }
@@ -193,7 +193,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     } else if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
         jump(loop, max_wait);
     }
-    eddy_loop_update(loop);
+    eddy_loop_read_clock(loop);
     loop->steps_since_asked = 0;
     loop->asked_at = loop->now;
     loop->counts.fd_events += (uint64_t)count;

@@ -283,12 +283,12 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
 int64_t eddy_loop_update(eddy_loop *loop)
 {
     eddy_loop_here(loop, __func__);
-    loop->now = eddy_clock_read(loop->clock, loop->sys);
-    return loop->now;
+    return eddy_loop_read_clock(loop);
 }
 
 int64_t eddy_loop_now(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     return eddy_loop_now_inline(loop);
 }
 

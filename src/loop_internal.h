@@ -193,6 +193,10 @@ struct eddy_loop {
     struct epoll_event events[EVENTS_A_TURN];
 };
 
+/* ---- clock.c */
+
+int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
+
 /* ---- loop.c */
 
 /* Appends to the ready list, whose head is always initialized. */
@@ -272,10 +276,16 @@ static inline void eddy_loop_changed(eddy_loop *loop)
     }
 }
 
-/* eddy_loop_now for those on a hot path. */
+/* eddy_loop_update and eddy_loop_now for those on a hot path. */
+static inline int64_t eddy_loop_read_clock(eddy_loop *loop)
+{
+    loop->now = eddy_clock_read(loop->clock, loop->sys);
+    return loop->now;
+}
+
 static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
 {
-    return loop->in_turn ? loop->now : eddy_loop_update(loop);
+    return loop->in_turn ? loop->now : eddy_loop_read_clock(loop);
 }
 
 /* ---- owner.c */
@@ -344,10 +354,6 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
 void eddy_loop_leave(eddy_loop *loop);
 
 struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
-
-/* ---- clock.c */
-
-int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
 
 /* ---- io.c */
 

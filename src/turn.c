@@ -139,7 +139,7 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     loop->running = true;
     loop->stack_base = stack_base;
     loop->steps_since_asked = MOST_ASK_INTERVAL; /* a poll begins by asking */
-    eddy_loop_update(loop);
+    eddy_loop_read_clock(loop);
     loop->in_turn = true;
     return 0;
 }

@@ -2,8 +2,6 @@
 #ifndef EDDY_SRC_LOOP_INTERNAL_H
 #define EDDY_SRC_LOOP_INTERNAL_H
 
-#include <pthread.h>
-
 #include "eddy/callback.h"
 #include "eddy/hook.h"
 #include "eddy/io.h"
@@ -147,7 +145,7 @@ struct eddy_loop {
     int woken;               /* atomic: the eventfd is written, or about to be */
     eddy_callback *messages; /* atomic: from other threads, newest first */
 
-    pthread_t thread; /* that polls it, or has done so last (owner.c) */
+    const void *thread; /* that polls it, or has done so last (owner.c) */
 
     /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */

@@ -54,7 +54,7 @@ static bool may_oversleep(eddy_loop *loop, int64_t next)
 
 static int64_t real_timeout(eddy_loop *loop, int64_t max_wait, int64_t next)
 {
-    int64_t now = eddy_loop_update(loop);
+    int64_t now = eddy_loop_read_clock(loop);
     int64_t timeout = next > now ? next - now : 0;
 
     if (next == EDDY_FOREVER || timeout == 0) {
@@ -286,7 +286,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     if (count == 0 && loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
         jump(loop, max_wait);
     }
-    eddy_loop_update(loop);
+    eddy_loop_read_clock(loop);
     if (sleeps) {
         loop->counts.sleeps++;
         loop->counts.idle += loop->now - before;

@@ -92,7 +92,8 @@ int64_t eddy_loop_read_clock(eddy_loop *loop)
 {
     int64_t now = eddy_loop_peek_clock(loop);
 
-    return now < loop->now && eddy_clock_is_real(loop->clock) ? gone_back(loop, now) : now;
+    loop->now = now < loop->now && eddy_clock_is_real(loop->clock) ? gone_back(loop, now) : now;
+    return loop->now;
 }
 
 /* ---- stopwatches */

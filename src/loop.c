@@ -166,7 +166,7 @@ int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *opt
         fini(loop);
         return result;
     }
-    loop->now = eddy_loop_read_clock(loop);
+    (void)eddy_loop_read_clock(loop);
     loop->counts = (struct eddy_counts){.made_at = loop->now};
     *out = loop;
     return 0;
@@ -287,12 +287,12 @@ void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char 
 int64_t eddy_loop_update(eddy_loop *loop)
 {
     eddy_loop_here(loop, __func__);
-    loop->now = eddy_loop_read_clock(loop);
-    return loop->now;
+    return eddy_loop_read_clock(loop);
 }
 
 int64_t eddy_loop_now(eddy_loop *loop)
 {
+    eddy_loop_here(loop, __func__);
     return eddy_loop_now_inline(loop);
 }
 

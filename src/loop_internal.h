@@ -2,8 +2,6 @@
 #ifndef EDDY_SRC_LOOP_INTERNAL_H
 #define EDDY_SRC_LOOP_INTERNAL_H
 
-#include <pthread.h>
-
 #include "eddy/callback.h"
 #include "eddy/hook.h"
 #include "eddy/io.h"
@@ -173,7 +171,7 @@ struct eddy_loop {
     int woken;               /* atomic: the eventfd is written, or about to be */
     eddy_callback *messages; /* atomic: from other threads, newest first */
 
-    pthread_t thread; /* that polls it, or has done so last (owner.c) */
+    const void *thread; /* that polls it, or has done so last (owner.c) */
 
     /* Detecting a fork (fork.c); fixed but for eddy_loop_after_fork. */
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */
@@ -335,10 +333,14 @@ static inline void eddy_loop_changed(eddy_loop *loop)
     }
 }
 
-/* eddy_loop_now for those on a hot path. */
+/* clock.c: eddy_loop_update for who is on the loop's thread for sure. Sets loop->now, which never
+ * goes back. */
+int64_t eddy_loop_read_clock(eddy_loop *loop);
+
+/* Likewise eddy_loop_now. */
 static inline int64_t eddy_loop_now_inline(eddy_loop *loop)
 {
-    return loop->in_turn ? loop->now : eddy_loop_update(loop);
+    return loop->in_turn ? loop->now : eddy_loop_read_clock(loop);
 }
 
 /* ---- owner.c */
@@ -412,9 +414,6 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
 
 /* The time of the loop's clock, which is not noted. */
 int64_t eddy_loop_peek_clock(const eddy_loop *loop);
-
-/* The time of the loop's clock: never before loop->now, which the caller sets. */
-int64_t eddy_loop_read_clock(eddy_loop *loop);
 
 /* Whether the clock moves by itself, with the time that the kernel waits by. */
 static inline bool eddy_clock_is_real(const eddy_clock *clock)

@@ -265,13 +265,22 @@ int64_t eddy_queue_get_(eddy_coro *co, eddy_queue *queue, void *item)
     return result != -EAGAIN ? eddy_done(co, result) : wait(co, &get_kind, queue, item);
 }
 
+static inline void check_thread(const eddy_queue *queue, const char *what)
+{
+    if (queue->loop != NULL) { /* it was not ended */
+        eddy_loop_here(queue->loop, what);
+    }
+}
+
 int64_t eddy_queue_try_put_(eddy_queue *queue, const void *item)
 {
+    check_thread(queue, "eddy_queue_try_put");
     return put_now(queue, item);
 }
 
 int64_t eddy_queue_try_get_(eddy_queue *queue, void *item)
 {
+    check_thread(queue, "eddy_queue_try_get");
     return get_now(queue, item);
 }
 

@@ -470,6 +470,7 @@ void eddy_server_close(eddy_server *server)
     if (!eddy_io_started(&server->io)) {
         return;
     }
+    eddy_loop_here(server->loop, __func__);
     sys = server->loop->sys;
     eddy_timer_stop(&server->retry);
     open = eddy_io_release(&server->io);

@@ -171,6 +171,7 @@ void eddy_timer_stop(eddy_timer *timer)
     if (timer->loop == NULL) {
         return;
     }
+    eddy_loop_here(timer->loop, __func__);
     if (eddy_heap_has(&timer->timed.alarm)) {
         eddy_heap_remove(&timer->loop->heap, &timer->timed.alarm);
     }

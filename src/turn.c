@@ -160,7 +160,7 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     loop->stack_base = stack_base;
     loop->must_ask = true; /* a poll begins by asking */
     loop->more_to_tell = false;
-    eddy_loop_update(loop);
+    eddy_loop_read_clock(loop);
     loop->in_turn = true;
     return 0;
 }

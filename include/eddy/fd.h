@@ -12,8 +12,8 @@ extern "C" {
 /* Waits until the fd is ready for one of `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed;
  * not 0) and returns which (also EDDY_HANGUP, EDDY_ERROR, EDDY_PEER_CLOSED). A regular file is
  * always ready. The fd stays the caller's, as it is: nothing is set on it, and it must not be
- * closed meanwhile. Errors as eddy_io_start (-EEXIST: a watcher or another task has the fd);
- * -ECANCELED. */
+ * closed meanwhile: -EBADF if that shows (io.h). Errors as eddy_io_start (-EEXIST: a watcher or
+ * another task has the fd); -EINVAL also without any events; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events);
 
 #ifdef __cplusplus

@@ -3,7 +3,14 @@
  * the fd is ready and its interest is on, the callback runs once in every turn that asks the kernel
  * (loop.h says which those are).
  *
- * One watcher an fd and loop. A watcher may be stopped, changed, started anew or freed anywhere,
+ * One watcher an fd and loop. Whoever closes an fd stops its watcher before. If he does not, the kernel
+ * forgets the fd and no event comes; once its number is another file's and comes to the loop again (a
+ * watcher, a stream, a client of a server), the old watcher gives way: it counts as stopped, a task
+ * that waits by it has -EBADF, a stream or server is closed, and the error hook is told, once, with
+ * -EBADF. (If a duplicate of the fd is open, the kernel goes on telling of it: the loop makes its epoll
+ * set anew, and tells the hook of that.)
+ *
+ * A watcher may be stopped, changed, started anew or freed anywhere,
  * also inside its own callback: it never fires afterwards, not even for an event that was
  * fetched before, not even if its fd number is used again.
  */
@@ -45,14 +52,17 @@ struct eddy_io {
 
 /* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed; 0: nothing for now).
  * Hangups and errors are told with any interest, and wake readers and writers alike. A regular
- * file, which epoll refuses, counts as always ready. The fd stays the caller's, who stops the
- * watcher before he closes it. Returns 0; -EEXIST: the fd has a watcher in this loop; -EINVAL:
- * unknown events, or started already; -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2). */
+ * file or a device that epoll refuses counts as always ready. The fd stays the caller's, who stops the
+ * watcher before he closes it. Returns 0; -EEXIST: the fd has a watcher in this loop (one that asks
+ * about nothing, or of a regular file, cannot be told from one whose fd was closed); -EINVAL:
+ * unknown events, no callback, or started already; -EISDIR: a directory; -ELOOP: the loop's own fd;
+ * -EBADF, -ENOMEM, -ENOSPC as epoll_ctl(2); -ECHILD in a child of fork(2). */
 EDDY_API int eddy_io_start(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
                            eddy_io_fn *callback);
 #define eddy_io_start(...) eddy_io_start_(__VA_ARGS__, EDDY_PLACE_)
 
-/* Changes what is watched for. Errors as eddy_io_start; -EINVAL if stopped. */
+/* Changes what is watched for. Errors as eddy_io_start; -EINVAL if stopped; -EBADF also if the fd
+ * was closed and its number is another file's. */
 EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
 
 /* Stops; nothing if it is stopped. */

@@ -22,7 +22,14 @@
  *
  * A loop belongs to the thread that polls it. Other threads may call eddy_loop_wake and
  * eddy_loop_call_threadsafe, one of them eddy_loop_wait, a signal handler eddy_loop_wake; nothing
- * else. Loops share nothing: a process may have one a thread.
+ * else. Between polls it may be handed to another thread. With EDDY_LOOP_CHECK a call from another
+ * thread than the one that polls, or is between eddy_loop_prepare and its poll, aborts by name.
+ * Loops share nothing: a process may have one a thread.
+ *
+ * None of its fds is ever 0, 1 or 2: in a process that was started without them the loop fills the
+ * gaps, until it is freed, with fds that are good for nothing (open(2), O_PATH), on which reads and
+ * writes are EBADF as before. (A gap that comes later is filled when the kernel gives the loop its
+ * number: until then somebody who prints to what he has closed writes to whatever that is.)
  *
  * A loop belongs to the process that made it, too. In a child of fork(2), what touches the kernel's
  * side of it (polls, runs, freeing, starting a watcher or a signal) is refused with -ECHILD until
@@ -56,7 +63,8 @@ enum eddy_loop_flag {
      * as it is not readable there is nothing to do. (For something that was stopped meanwhile it
      * may be readable once, for nothing.) Only with a monotonic or boot-time clock. */
     EDDY_LOOP_TIMERFD = 1 << 0,
-    /* Run eddy_loop_check after every turn and abort with a message if it fails. For tests. */
+    /* Run eddy_loop_check after every turn and abort with a message if it fails; likewise if another
+     * thread uses the loop. For tests. */
     EDDY_LOOP_CHECK = 1 << 1,
     /* Overwrite the unused C stack after every step of a task, so that a plain local that is
      * used after an await reads garbage in tests. */
@@ -88,7 +96,7 @@ struct eddy_loop_options {
 
 /* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative
  * limit; a header that is not the library's), -ENOMEM, or what epoll_create1(2), eventfd(2),
- * timerfd_create(2) or mmap(2) say, and then *loop is NULL. `options` NULL: the defaults. The
+ * timerfd_create(2), mmap(2) or open(2) say, and then *loop is NULL. `options` NULL: the defaults. The
  * caller owns the loop and frees it. */
 #define eddy_loop_new(loop, options) \
     eddy_loop_new_versioned(loop, options, EDDY_VERSION, sizeof(struct eddy_loop_options))
@@ -152,10 +160,16 @@ EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t 
 EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait);
 EDDY_API int eddy_loop_wait(eddy_loop *loop);
 
-/* The epoll fd, for a foreign poller to sleep on: readable means that eddy_loop_poll_once has
+/* An epoll fd, for a foreign poller to sleep on: readable means that eddy_loop_poll_once has
  * work. Level-triggered: a poll may leave work, which no new edge tells of. Deadlines are not in it
- * unless EDDY_LOOP_TIMERFD is set: wait until eddy_loop_next_deadline at most. It is the same
- * number as long as the loop lives. */
+ * unless EDDY_LOOP_TIMERFD is set: wait until eddy_loop_next_deadline at most. It is made at the
+ * first call, and stays as long as the loop lives: the same number and the same open file, so that a
+ * poller by epoll(7), which knows the file, hears of the loop whatever that does. In a child of
+ * fork(2), eddy_loop_after_fork puts another file under the number: there it is to be added again.
+ *
+ * Or the errors of epoll_create1(2) and epoll_ctl(2), and -ECHILD in a child before
+ * eddy_loop_after_fork if it was not made before. Sets of epoll may be nested five deep: the poller,
+ * two of the loop, and two of a loop that is watched by this one. */
 EDDY_API int eddy_loop_fd(eddy_loop *loop);
 
 /* When the loop wants to be polled next, by its clock: now (eddy_loop_now or earlier) while

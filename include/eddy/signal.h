@@ -5,8 +5,10 @@
  * is never lost between two waits; freeing the loop, on that thread, drops what came meanwhile and
  * restores the mask. A signal belongs to one loop of a process: of several that wait for it, any
  * gets it, and the first that is freed unblocks it. Threads that are started before must block it
- * themselves, or they take it with its default action: watch it first, or start them afterwards. A
- * child of fork(2) or exec inherits the mask.
+ * themselves, or they take it with its default action: watch it first, or start them afterwards.
+ * (The threads of eddy_offload see to it by themselves, but for work that runs already.) A child of
+ * fork(2) or exec inherits the mask, one that is started by offloaded work that of the loop's thread:
+ * posix_spawnattr_setsigmask(3) gives it another.
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H

@@ -5,8 +5,8 @@
  * short reads or a whole simulated network. Every function gets the table itself first, so that
  * a replacement can keep its state around it (make the table the first member of a struct), and
  * returns the call's result or a negated errno; none ever sets errno for its caller to read. The
- * man page of the same name (section 2) says what each does. Those of files, and getaddrinfo, are
- * called from several threads, by work that is offloaded.
+ * man page of the same name (section 2) says what each does. Those of files, signal_mask, fcntl and
+ * getaddrinfo are called from several threads, by work that is offloaded.
  */
 #ifndef EDDY_SYS_H
 #define EDDY_SYS_H

@@ -218,7 +218,7 @@ static int end_tasks(eddy_loop *loop)
     int64_t error = -ETIMEDOUT;
     int64_t deadline;
     int64_t real_deadline;
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    int result = eddy_loop_enter(loop);
 
     if (result < 0) {
         return result;

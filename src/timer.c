@@ -186,8 +186,7 @@ static void rearm(eddy_timer *timer)
     eddy_loop *loop = timer->loop;
     int64_t late = loop->now - timer->deadline;
 
-    timer->missed = 0;
-    if (timer->mode == EDDY_TIMER_FIXED_RATE) {
+    if (timer->mode == EDDY_TIMER_FIXED_RATE) { /* a delay misses no ticks */
         timer->missed = (uint64_t)(late / timer->period);
         timer->deadline += (late / timer->period) * timer->period;
         timer->deadline = eddy_deadline_after(timer->deadline, timer->period);

@@ -123,7 +123,7 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, int64_t budget, int64_t *
     return result < 0 ? result : steps;
 }
 
-int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
+int __attribute__((noinline)) eddy_loop_enter(eddy_loop *loop)
 {
     int result;
 
@@ -135,7 +135,7 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
         return result;
     }
     loop->running = true;
-    loop->stack_base = stack_base;
+    loop->stack_base = __builtin_frame_address(0);
     loop->steps_since_asked = MOST_ASK_INTERVAL; /* a poll begins by asking */
     eddy_loop_update(loop);
     loop->in_turn = true;
@@ -177,7 +177,7 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
     if (max_wait < 0 || budget < 0) {
         return -EINVAL;
     }
-    result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    result = eddy_loop_enter(loop);
     if (result < 0) {
         return result;
     }
@@ -199,7 +199,7 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget)
 
 int eddy_loop_run(eddy_loop *loop)
 {
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    int result = eddy_loop_enter(loop);
 
     if (result < 0) {
         return result;

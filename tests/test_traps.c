@@ -315,6 +315,7 @@ static void writes_local_pieces(eddy_coro *co)
 
     eddy_begin(writes_local_pieces);
     eddy_await(open_full(co));
+    eddy_await(eddy_pause(co));
     pieces[0] = (struct iovec){filler, sizeof filler};
     TRAP eddy_await(eddy_writev(co, &pair_end, pieces, 1));
     eddy_end;
@@ -328,14 +329,19 @@ static void writes_a_local(eddy_coro *co)
 
     eddy_begin(writes_a_local);
     eddy_await(open_full(co));
+    eddy_await(eddy_pause(co));
     far_piece = (struct iovec){local, sizeof local};
     TRAP eddy_await(eddy_writev(co, &pair_end, &far_piece, 1));
     eddy_end;
 }
 
-test(pieces_of_a_write_and_what_they_point_to)
+test(a_local_array_of_pieces_to_write)
 {
     assert_traps_near(writes_local_pieces, "the task is to wait with a pointer to a local");
+}
+
+test(a_piece_to_write_that_is_a_local)
+{
     assert_traps_near(writes_a_local, "the task is to wait with a pointer to a local");
 }
 
@@ -438,7 +444,8 @@ int main(void)
         testing_case(an_operation_begun_and_then_a_bare_return),
         testing_case(an_operation_begun_and_then_a_for_each),
         testing_case(a_pointer_to_a_local_in_a_parked_operation),
-        testing_case(pieces_of_a_write_and_what_they_point_to),
+        testing_case(a_local_array_of_pieces_to_write),
+        testing_case(a_piece_to_write_that_is_a_local),
         testing_case(a_pointer_to_frames_statics_and_the_stack_below_the_loop_is_fine),
         testing_case(a_poisoned_stack_shows_a_local_that_is_used_after_an_await),
         testing_case(waking_a_task_that_does_not_wait),

@@ -78,12 +78,16 @@ eddy_frame(talk) {
     char **words;
     eddy_stream stream;
     eddy_group group;
+    int64_t rc;
 };
 
 static void talk(eddy_coro *co)
 {
     eddy_begin(talk);
-    eddy_await(eddy_connect(co, &self->stream, self->host, self->port));
+    eddy_catch(self->rc, eddy_connect(co, &self->stream, self->host, self->port));
+    if (self->rc < 0) {
+        eddy_fail(co, self->rc, "%s:%d", self->host, self->port);
+    }
     eddy_group_spawn(co, &self->group, send_input, .stream = &self->stream, .words = self->words);
     eddy_group_spawn(co, &self->group, print_answers, .stream = &self->stream);
     eddy_await(eddy_group_wait(co, &self->group));
@@ -127,7 +131,6 @@ int main(int argc, char **argv)
     const char *host = "127.0.0.1";
     int port = 8888;
     int first = 1;
-    int64_t result;
 
     while (first < argc && strncmp(argv[first], "--", 2) == 0) {
         if (strcmp(argv[first], "--host") != 0 && strcmp(argv[first], "--port") != 0) {
@@ -143,9 +146,5 @@ int main(int argc, char **argv)
         }
         first += 2;
     }
-    result = eddy_run(talk, .host = host, .port = port, .words = argv + first);
-    if (result < 0) {
-        fprintf(stderr, "echo_client: %s:%d: %s\n", host, port, eddy_strerror(result));
-    }
-    return eddy_exit_status(result);
+    return eddy_exit_status(eddy_run(talk, .host = host, .port = port, .words = argv + first));
 }

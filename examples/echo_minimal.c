@@ -1,7 +1,6 @@
 /* The smallest echo server, on 127.0.0.1:8888: twenty lines of coroutine. echo_server.c is the
  * grown one. */
 #include <eddy.h>
-#include <stdio.h>
 
 eddy_frame(echo) { /* arguments, and what outlives an await */
     eddy_coro co;
@@ -38,8 +37,5 @@ static void serve(eddy_coro *co)
 
 int main(void)
 {
-    int64_t result = eddy_run(serve);
-
-    fprintf(stderr, "echo_minimal: %s\n", eddy_strerror(result));
-    return eddy_exit_status(result);
+    return eddy_exit_status(eddy_run(serve));
 }

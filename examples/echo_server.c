@@ -58,6 +58,7 @@ eddy_frame(serve) {
     int parent; /* a worker's: a pipe to its parent, who waits for a byte; else -1 */
     eddy_server server;
     int signal;
+    int64_t rc;
 };
 
 static const uint64_t SIGNALS = EDDY_SIGNAL(SIGINT) | EDDY_SIGNAL(SIGTERM) | EDDY_SIGNAL(SIGUSR1);
@@ -71,8 +72,11 @@ static void serve(eddy_coro *co)
     self->server.idle_timeout = self->options->idle_timeout;
     self->server.reuse_port = self->parent >= 0;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), SIGNALS)); /* before anybody knows of us */
-    eddy_await(eddy_serve(co, &self->server, self->options->host, self->options->port, echo,
-                          .bytes = &self->totals->bytes));
+    eddy_catch(self->rc, eddy_serve(co, &self->server, self->options->host, self->options->port,
+                                    echo, .bytes = &self->totals->bytes));
+    if (self->rc < 0) {
+        eddy_fail(co, self->rc, "%s:%d", self->options->host, self->options->port);
+    }
     eddy_await(report_ready(self));
     eddy_await(self->signal, eddy_signal_wait(co, SIGNALS));
     while (self->signal == SIGUSR1) {
@@ -133,7 +137,7 @@ static int run_server(const struct options *options, struct totals *totals, int 
 {
     int64_t result = eddy_run(serve, .options = options, .totals = totals, .parent = parent);
 
-    return result < 0 ? fail(options, result) : 0;
+    return result < 0 ? 1 : 0; /* the error was told */
 }
 
 static int run_alone(const struct options *options)

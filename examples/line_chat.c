@@ -132,12 +132,6 @@ eddy_finally:
 
 int main(int argc, char **argv)
 {
-    int64_t result;
-
     eddy_list_init(&members);
-    result = eddy_run(serve, .where = argc > 1 ? argv[1] : "8888");
-    if (result < 0) {
-        fprintf(stderr, "line_chat: %s\n", eddy_strerror(result));
-    }
-    return eddy_exit_status(result);
+    return eddy_exit_status(eddy_run(serve, .where = argc > 1 ? argv[1] : "8888"));
 }

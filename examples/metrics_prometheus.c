@@ -153,10 +153,5 @@ eddy_finally:
 
 int main(int argc, char **argv)
 {
-    int64_t result = eddy_run(serve, .port = argc > 1 ? atoi(argv[1]) : 9090);
-
-    if (result < 0) {
-        fprintf(stderr, "metrics_prometheus: %s\n", eddy_strerror(result));
-    }
-    return eddy_exit_status(result);
+    return eddy_exit_status(eddy_run(serve, .port = argc > 1 ? atoi(argv[1]) : 9090));
 }

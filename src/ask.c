@@ -184,7 +184,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
     if (max_wait < 0) {
         return -EINVAL;
     }
-    result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    result = eddy_loop_enter(loop);
     if (result < 0) {
         return result;
     }

@@ -365,7 +365,6 @@ static struct eddy_scope *open_scope(eddy_coro *co, size_t size, uint32_t exit)
     memset(scope, 0, sizeof *scope);
     scope->outer = co->scope;
     scope->exit = exit;
-    scope->stage = EDDY_STAGE_ENTER_;
     scope->pool_class = (uint8_t)pool_class;
     co->scope = scope;
     return scope;

@@ -62,7 +62,7 @@ static int run(eddy_loop *loop)
 
 int eddy_loop_end(eddy_loop *loop)
 {
-    int error = eddy_loop_enter(loop, __builtin_frame_address(0));
+    int error = eddy_loop_enter(loop);
     int result;
 
     if (error < 0) {

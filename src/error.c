@@ -253,3 +253,11 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                      info->function, text, text[0] != '\0' ? ": " : "", eddy_strerror(error), name,
                      place, what);
 }
+
+void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what)
+{
+    eddy_task none = {NULL, 0};
+
+    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
+                     eddy_site_place(site), what, eddy_strerror(error));
+}

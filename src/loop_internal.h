@@ -404,8 +404,9 @@ void eddy_loop_shuffle(eddy_loop *loop);
 /* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
 
-/* Marks the loop as running, or says -EBUSY or -ECHILD; the base is the caller's own stack. */
-int eddy_loop_enter(eddy_loop *loop, const char *stack_base);
+/* Marks the loop as running, or says -EBUSY or -ECHILD. Its own frame is the base of the steps: the
+ * caller's may be the program's, where one function was made of both. */
+int eddy_loop_enter(eddy_loop *loop);
 void eddy_loop_leave(eddy_loop *loop);
 
 struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);

@@ -1,9 +1,11 @@
 /* Running a loop until a task has ended. */
+#include <stdio.h>
+
 #include "task_internal.h"
 
 static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
 {
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    int result = eddy_loop_enter(loop);
 
     if (result < 0) {
         return result;
@@ -25,13 +27,14 @@ static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
     return result;
 }
 
-/* The task's result in *result, or an error of the running itself. */
-static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result)
+/* The task's result in *result, or an error of the running itself. `what`, as in "was detached": tells
+ * the error hook of the task's error; NULL: does not. */
+static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result, const char *what)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
     int error;
 
-    if (handle.record == NULL && handle.generation != 0) {
+    if (eddy_spawn_failed(handle)) {
         *result = -(int64_t)handle.generation; /* the spawn had failed */
         return 0;
     }
@@ -41,6 +44,9 @@ static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result)
     }
     if (error == 0) {
         *result = task->in.result;
+        if (what != NULL && *result < 0 && *result != -ECANCELED) {
+            eddy_error_report(task, *result, what);
+        }
         eddy_task_release(task);
     }
     return error;
@@ -49,7 +55,7 @@ static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result)
 int64_t eddy_loop_run_until(eddy_loop *loop, eddy_task task)
 {
     int64_t result = 0;
-    int error = run_until(loop, task, &result);
+    int error = run_until(loop, task, &result, NULL);
 
     return error < 0 ? error : result;
 }
@@ -58,15 +64,24 @@ int64_t eddy_run_(const struct eddy_loop_options *options, const char *site, con
                   size_t size)
 {
     eddy_loop *loop;
+    eddy_task task;
     int64_t result = 0;
     int run_error;
     int free_error;
     int error = eddy_loop_new(&loop, options);
 
     if (error < 0) {
+        if (options == NULL || options->on_error == NULL) { /* a hook is told by a loop only */
+            fprintf(stderr, "eddy: task %s (%s) could not be started, for want of a loop: %s\n",
+                    site, eddy_site_place(site), eddy_strerror(error));
+        }
         return error;
     }
-    run_error = run_until(loop, eddy_spawn_(loop, site, frame, size), &result);
+    task = eddy_spawn_(loop, site, frame, size);
+    if (eddy_spawn_failed(task)) {
+        eddy_error_report_spawn(loop, site, -(int64_t)task.generation, "");
+    }
+    run_error = run_until(loop, task, &result, "was run by eddy_run");
     free_error = eddy_loop_free(loop);
     if (run_error < 0) {
         return run_error;

@@ -289,6 +289,9 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 /* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
 
+/* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
+void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what);
+
 /* ---- task_array.c: tasks as the handles of an array */
 
 /* A handle whose spawn has failed; it counts as a task that has ended. */
@@ -500,9 +503,29 @@ static inline int64_t eddy_resume_later(struct eddy_task_record *task)
 
 void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
 
+/* The end of the C stack that is in use: nothing lives below. The address of this frame would not do:
+ * where a coroutine and what it calls have become one function, its locals lie below that. */
+static inline uintptr_t eddy_stack_end(void)
+{
+    uintptr_t end;
+
+#if defined(__x86_64__) && defined(__LP64__)
+    __asm__("mov %%rsp, %0" : "=r"(end));
+#elif defined(__i386__)
+    __asm__("mov %%esp, %0" : "=r"(end));
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__("mov %0, sp" : "=r"(end));
+#elif defined(__riscv)
+    __asm__("mv %0, sp" : "=r"(end));
+#else
+    end = (uintptr_t)__builtin_frame_address(0);
+#endif
+    return end;
+}
+
 static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t here = eddy_stack_end();
     uintptr_t base = (uintptr_t)eddy_task_loop(co->task)->stack_base;
 
     if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */

@@ -206,8 +206,7 @@ static void rearm(eddy_timer *timer)
     /* a manual clock may have been set back since it fell due */
     int64_t late = loop->now > timer->deadline ? loop->now - timer->deadline : 0;
 
-    timer->missed = 0;
-    if (timer->mode == EDDY_TIMER_FIXED_RATE) {
+    if (timer->mode == EDDY_TIMER_FIXED_RATE) { /* a delay misses no ticks */
         timer->missed = (uint64_t)(late / timer->period);
         timer->deadline += (late / timer->period) * timer->period;
         timer->deadline = eddy_deadline_after(timer->deadline, timer->period);

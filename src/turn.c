@@ -143,7 +143,7 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
     return result < 0 ? result : steps;
 }
 
-int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
+int __attribute__((noinline)) eddy_loop_enter(eddy_loop *loop)
 {
     int result;
 
@@ -157,7 +157,7 @@ int eddy_loop_enter(eddy_loop *loop, const char *stack_base)
     }
     eddy_owner_take(loop);
     loop->running = true;
-    loop->stack_base = stack_base;
+    loop->stack_base = __builtin_frame_address(0);
     loop->must_ask = true; /* a poll begins by asking */
     loop->more_to_tell = false;
     eddy_loop_read_clock(loop);
@@ -200,7 +200,7 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t duration)
     if (max_wait < 0 || duration < 0) {
         return -EINVAL;
     }
-    result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    result = eddy_loop_enter(loop);
     if (result < 0) {
         return result;
     }
@@ -222,7 +222,7 @@ int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t duration)
 
 int eddy_loop_run(eddy_loop *loop)
 {
-    int result = eddy_loop_enter(loop, __builtin_frame_address(0));
+    int result = eddy_loop_enter(loop);
 
     if (result < 0) {
         return result;

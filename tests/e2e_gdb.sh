@@ -6,7 +6,7 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=support/e2e.sh
 . "$EDDY_SOURCE_DIR/tests/support/e2e.sh"
 only_in_a_plain_build
-command -v gdb >/dev/null || skip "there is no gdb"
+command -v gdb >/dev/null || skip "there is no gdb (Debian: gdb)"
 gdb -batch -ex "python print('yes')" 2>/dev/null | grep -q yes || skip "this gdb has no Python"
 
 cat >"$scratch/program.c" <<'END'

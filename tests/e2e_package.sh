@@ -37,12 +37,24 @@ foreign() {
     echo "$name: ok"
 }
 
+# lints NAME: in what foreign has built, eddy::lint finds the slip of tests/package/slip.c.
+lints() {
+    if cmake --build "$scratch/build/$1" --target slip >"$scratch/log" 2>&1; then
+        fail "$1: eddy::lint finds nothing"
+    fi
+    grep -q "slip\.c:1[1-4]:.*\(next\|jumps over variable initialization\)" "$scratch/log" || {
+        cat "$scratch/log"
+        fail "$1: eddy::lint does not speak of the slip"
+    }
+    echo "$1, eddy::lint: ok"
+}
+
 # guest NAME: what foreign has built with eddy's sources must not show that eddy's own builds differ.
 guest() {
     build=$scratch/build/$1
 
-    # No flags of eddy's own development, for its files nor for the foreign ones.
-    if grep '"command"' "$build/compile_commands.json" | grep -E ' -(W[a-z]|fsan)'; then
+    # No flags of eddy's own development, for its files nor for the foreign ones. (slip.c asks for some.)
+    if grep '"command"' "$build/compile_commands.json" | grep -v 'slip\.c' | grep -E ' -(W[a-z]|fsan)'; then
         fail "$1: eddy's warnings come with it"
     fi
     # No definitions for the foreign files.
@@ -65,6 +77,7 @@ guest() {
 
 foreign add_subdirectory "$languages" -DHOW=add_subdirectory "-DEDDY_SOURCE_DIR=$EDDY_SOURCE_DIR"
 guest add_subdirectory
+lints add_subdirectory
 
 # ---- FetchContent
 
@@ -90,7 +103,7 @@ if command -v git >/dev/null; then
         "-DEDDY_TAG=$(git -C "$scratch/repository" rev-parse HEAD)"
     guest FetchContent
 else
-    echo "FetchContent: not tried, there is no git"
+    echo "FetchContent: not tried, there is no git (Debian: git)"
 fi
 
 # ---- installing
@@ -104,9 +117,10 @@ quietly cmake --install "$scratch/build/eddy"
 
 {
     (cd "$EDDY_SOURCE_DIR" && ls include/eddy.h include/eddy/*.h)
-    echo lib/cmake/eddy/eddy-config-release.cmake
     echo lib/cmake/eddy/eddy-config-version.cmake
     echo lib/cmake/eddy/eddy-config.cmake
+    echo lib/cmake/eddy/eddy-targets-release.cmake
+    echo lib/cmake/eddy/eddy-targets.cmake
     echo lib/libeddy.a
     echo lib/pkgconfig/eddy.pc
     echo share/eddy/eddy-gdb.py
@@ -128,6 +142,7 @@ foreign find_package "$languages" -DHOW=find_package \
     "-DCMAKE_PREFIX_PATH=$prefix" "-DEDDY_WANTED=$version" "-DEDDY_REFUSED=$refused"
 grep -qx "eddy_DIR:PATH=$prefix/lib/cmake/eddy" "$scratch/build/find_package/CMakeCache.txt" ||
     fail "find_package: another eddy is found"
+lints find_package
 if [ -n "$CXX" ]; then
     foreign find_package_cxx CXX -DHOW=find_package \
         "-DCMAKE_PREFIX_PATH=$prefix" "-DEDDY_WANTED=$version"
@@ -142,7 +157,40 @@ if command -v pkg-config >/dev/null; then
     flags=$(pkg-config --cflags --libs eddy)
     eval 'quietly "$CC" "$EDDY_SOURCE_DIR/tests/package/app.c"' "$flags" '-o "$scratch/app_pkg_config"'
     expect "$output" "$scratch/app_pkg_config"
+    flags=$(pkg-config --static --cflags --libs eddy)
+    eval 'quietly "$CC" "$EDDY_SOURCE_DIR/tests/package/app.c" -static' "$flags" '-o "$scratch/app_static"'
+    expect "$output" "$scratch/app_static"
     echo "pkg-config: ok"
 else
-    echo "pkg-config: not tried, there is none"
+    echo "pkg-config: not tried, there is none (Debian: pkg-config)"
 fi
+
+# ---- a shared library
+
+shared=$scratch/shared
+quietly cmake -S "$EDDY_SOURCE_DIR" -B "$scratch/build/eddy_shared" -DCMAKE_BUILD_TYPE=Release \
+    -DBUILD_SHARED_LIBS=ON -DCMAKE_INSTALL_PREFIX="$shared" -DCMAKE_INSTALL_LIBDIR=lib \
+    -DEDDY_BUILD_TESTS=OFF -DEDDY_BUILD_EXAMPLES=OFF
+quietly cmake --build "$scratch/build/eddy_shared" --parallel 2
+quietly cmake --install "$scratch/build/eddy_shared"
+expect "libeddy.so
+libeddy.so.$1.$2
+libeddy.so.$1.$2.$3" ls "$shared/lib" -I cmake -I pkgconfig
+foreign shared "$languages" -DHOW=find_package "-DCMAKE_PREFIX_PATH=$shared" "-DEDDY_WANTED=$version"
+if command -v readelf >/dev/null; then
+    # A program asks for the name that its version of eddy has; and all that it finds is eddy's interface.
+    readelf -dW "$scratch/build/shared/app_c" | grep -q "NEEDED.*\[libeddy\.so\.$1\.$2\]" ||
+        fail "shared: the program needs another library than libeddy.so.$1.$2"
+    if readelf --dyn-syms -W "$shared/lib/libeddy.so" | awk '$7 ~ /^[0-9]/ { print $8 }' | grep -v '^eddy_'; then
+        fail "shared: these names are shown and not eddy's"
+    fi
+fi
+if command -v pkg-config >/dev/null; then
+    export PKG_CONFIG_PATH="$shared/lib/pkgconfig"
+    flags=$(pkg-config --cflags --libs eddy)
+    eval 'quietly "$CC" "$EDDY_SOURCE_DIR/tests/package/app.c"' "$flags" '-o "$scratch/app_shared"'
+    expect "$output" env LD_LIBRARY_PATH="$shared/lib" "$scratch/app_shared"
+fi
+foreign shared_guest "$languages" -DHOW=add_subdirectory -DBUILD_SHARED_LIBS=ON \
+    "-DEDDY_SOURCE_DIR=$EDDY_SOURCE_DIR"
+[ -e "$scratch/build/shared_guest/eddy/libeddy.so" ] || fail "shared_guest: it is not shared"

@@ -6,8 +6,8 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=support/e2e.sh
 . "$EDDY_SOURCE_DIR/tests/support/e2e.sh"
 only_in_a_plain_build
-command -v gdb >/dev/null || skip "there is no gdb"
-grep -q '^EDDY_HAVE_SDT:[A-Z]*=1$' "$EDDY_BUILD_DIR/CMakeCache.txt" || skip "there was no sys/sdt.h"
+command -v gdb >/dev/null || skip "there is no gdb (Debian: gdb)"
+grep -q '^EDDY_HAVE_SDT:[A-Z]*=1$' "$EDDY_BUILD_DIR/CMakeCache.txt" || skip "there was no sys/sdt.h (Debian: systemtap-sdt-dev)"
 
 # Waits in each of the ways that park a task: a timer, a stream, a line; pauses; is cancelled.
 cat >"$scratch/program.c" <<'END_OF_PROGRAM'

@@ -9,7 +9,7 @@ only_in_a_plain_build
 export LC_ALL=C
 
 archive=$EDDY_BUILD_DIR/libeddy.a
-command -v readelf >/dev/null || skip "there is no readelf"
+command -v readelf >/dev/null || skip "there is no readelf (Debian: binutils)"
 
 # Every global symbol: "NAME VISIBILITY SECTION", where UND is one that is only used.
 readelf -sW "$archive" |
@@ -96,7 +96,7 @@ if "$CC" --version | grep -q clang; then
         lto="-flto=thin -fuse-ld=lld"
         set -- "$@" -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld
     elif ! "$CC" -flto=thin "$scratch/main.c" -o "$scratch/main" 2>/dev/null; then
-        echo "link-time optimization: not tried, clang needs lld for it"
+        echo "link-time optimization: not tried, clang needs lld for it (Debian: lld)"
         exit 0
     fi
 fi

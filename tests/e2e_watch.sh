@@ -5,7 +5,7 @@ set -eu
 
 # shellcheck source-path=SCRIPTDIR source=support/e2e.sh
 . "$EDDY_SOURCE_DIR/tests/support/e2e.sh"
-command -v python3 >/dev/null || skip "there is no python3"
+command -v python3 >/dev/null || skip "there is no python3 (Debian: python3)"
 
 "$EDDY_BUILD_DIR/examples/trace_to_chrome" >"$scratch/trace.json" || fail "trace_to_chrome exits $?"
 python3 - "$scratch/trace.json" <<'END_OF_CHECK' || fail "the trace is none"

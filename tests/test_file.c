@@ -249,6 +249,13 @@ test(a_large_file_is_written)
     assert_holds(path, buffer, sizeof buffer);
 }
 
+test(of_a_file_that_is_written_in_pieces_the_last_is_what_is_left)
+{
+    fill();
+    assert_int_equal(run(writes, path, buffer, MEGABYTE + 17), MEGABYTE + 17);
+    assert_holds(path, buffer, MEGABYTE + 17);
+}
+
 test(files_are_synced_only_if_asked_and_then_their_names_too)
 {
     assert_int_equal(write_text("a", 0), 1);
@@ -375,6 +382,7 @@ int main(void)
         file_case(what_replaces_a_file_is_the_owners_alone_until_it_has_its_mode),
         file_case(a_file_is_written_in_place_or_appended_to),
         file_case(a_large_file_is_written),
+        file_case(of_a_file_that_is_written_in_pieces_the_last_is_what_is_left),
         file_case(files_are_synced_only_if_asked_and_then_their_names_too),
         file_case(a_path_without_a_directory_is_in_the_working_directory),
         file_case(what_is_no_regular_file_is_not_written),

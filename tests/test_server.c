@@ -496,6 +496,40 @@ test(a_closed_server_can_be_opened_again)
     }
 }
 
+/* Larger than what the pool keeps: it goes back to the allocator at once. */
+eddy_frame(huge) {
+    eddy_coro co;
+    eddy_stream *stream;
+    char room[200000];
+};
+
+static void huge(eddy_coro *co)
+{
+    eddy_begin(huge);
+    eddy_end;
+}
+
+eddy_frame(serves_huge) {
+    eddy_coro co;
+};
+
+static void serves_huge(eddy_coro *co)
+{
+    eddy_begin(serves_huge);
+    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, huge));
+    eddy_end;
+}
+
+test(a_server_that_has_ended_gives_the_frame_of_its_handler_back)
+{
+    size_t before;
+
+    assert_int_equal(testing_run_task(serves_huge), 0);
+    before = testing.memory.bytes;
+    eddy_server_close(&server);
+    assert_true(testing.memory.bytes <= before - sizeof(struct huge));
+}
+
 /* ---- the end of the loop */
 
 test(freeing_the_loop_closes_a_server_in_static_storage)
@@ -558,6 +592,7 @@ int main(void)
         server_case(a_cancel_of_the_wait_closes_a_server_without_clients_at_once),
         server_case(a_server_that_was_never_opened_is_not_waited_for),
         server_case(a_closed_server_can_be_opened_again),
+        server_case(a_server_that_has_ended_gives_the_frame_of_its_handler_back),
         server_case(freeing_the_loop_closes_a_server_in_static_storage),
         server_case(freeing_the_loop_cancels_the_handlers_and_runs_their_cleanups),
         server_case(a_server_that_listens_keeps_the_loop_going),

@@ -1,6 +1,10 @@
 /* task.h and loop.h: eddy_run, and how tasks end with their loop (rules 9 and 15). */
 #include "support/tasks.h"
 
+#include <stdlib.h>
+
+#include "eddy/error.h"
+
 /* Parks for ever. */
 static const struct eddy_wait nothing_kind = {.name = "nothing"};
 
@@ -61,6 +65,7 @@ test(run_without_memory_for_the_task_says_so)
 
     do {
         testing_fail_allocations_from(k++);
+        testing.errors.count = 0;
     } while (run_alone(returns, .result = 7) == -ENOMEM);
     testing_fail_allocation(0);
     assert_in_range(k, 4, 20);
@@ -97,6 +102,67 @@ test(run_returns_an_error_after_the_same_cleanups)
 {
     assert_int_equal(run_alone(leaves_children, .result = -EIO), -EIO);
     assert_int_equal(seconds(), 3);
+    testing.errors.count = 0;
+}
+
+static int failing_line;
+
+eddy_frame(fails) {
+    eddy_coro co;
+    int64_t code;
+};
+
+static void fails(eddy_coro *co)
+{
+    eddy_begin(fails);
+    failing_line = __LINE__ + 1;
+    eddy_fail(co, self->code, "config line %d: bad", 5);
+    eddy_end;
+}
+
+eddy_frame(calls_fails) {
+    eddy_coro co;
+    int64_t code;
+};
+
+static void calls_fails(eddy_coro *co)
+{
+    eddy_begin(calls_fails);
+    eddy_await(eddy_call(co, fails, .code = self->code));
+    eddy_end;
+}
+
+test(an_error_that_run_returns_is_told_once_with_its_text_and_where_it_began)
+{
+    char text[512];
+    int line = __LINE__ + 1;
+    assert_int_equal(run_alone(calls_fails, .code = EDDY_ERROR_USER), EDDY_ERROR_USER);
+    snprintf(
+        text, sizeof text,
+        "%s:%d: fails: config line 5: bad: application error (in task calls_fails (%s:%d), which "
+        "was run by eddy_run)",
+        __FILE__, failing_line, __FILE__, line);
+    testing_assert_error(EDDY_ERROR_USER, text);
+}
+
+test(a_cancel_or_a_value_that_run_returns_is_not_told)
+{
+    assert_int_equal(run_alone(returns, .result = -ECANCELED), -ECANCELED);
+    assert_int_equal(run_alone(returns, .result = 1), 1);
+    assert_int_equal(testing.errors.count, 0);
+}
+
+static void run_without_a_hook(void *argument)
+{
+    (void)argument;
+    eddy_run(calls_fails, .code = -EIO);
+    abort();
+}
+
+test(without_a_hook_that_is_said_on_standard_error)
+{
+    testing_expect_abort(run_without_a_hook, NULL,
+                         "fails: config line 5: bad: Input/output error (in task calls_fails");
 }
 
 eddy_frame(spawns_in_finally) {
@@ -380,6 +446,9 @@ int main(void)
         testing_case(run_without_memory_for_the_task_says_so),
         testing_case(when_run_returns_nobody_is_left_behind_and_every_finally_has_run),
         testing_case(run_returns_an_error_after_the_same_cleanups),
+        testing_case(an_error_that_run_returns_is_told_once_with_its_text_and_where_it_began),
+        testing_case(a_cancel_or_a_value_that_run_returns_is_not_told),
+        testing_case(without_a_hook_that_is_said_on_standard_error),
         testing_case(a_cleanup_may_spawn_and_join_while_the_loop_ends),
         testing_case(a_task_that_is_spawned_while_the_loop_ends_and_that_nobody_joins_is_ended_too),
         testing_case(a_finally_that_waits_for_nothing_is_cut_off_and_told_with_its_spawn),

@@ -114,6 +114,48 @@ static void joins_failed(eddy_coro *co)
     eddy_end;
 }
 
+static int64_t rounds;
+
+eddy_frame(goes_round) {
+    eddy_coro co;
+};
+
+static void goes_round(eddy_coro *co)
+{
+    eddy_begin(goes_round);
+    for (rounds = 1;; rounds++) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+
+eddy_frame(rests) {
+    eddy_coro co;
+    int times;
+};
+
+static void rests(eddy_coro *co)
+{
+    eddy_begin(rests);
+    while (self->times-- > 0) {
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+
+/* With nobody to see where turns end, they run without a look in between. */
+test(a_run_until_a_task_has_ended_ends_with_the_turn_in_which_it_has)
+{
+    testing.options.flags = 0;
+    testing_reopen();
+    eddy_detach(start(goes_round));
+    for (int times = 0; times < 300; times++) {
+        int64_t before = rounds;
+        assert_int_equal(eddy_loop_run_until(testing.loop, start(rests, .times = times)), 0);
+        assert_int_equal(rounds - before, times + 1);
+    }
+}
+
 test(a_spawn_that_failed_gives_a_task_whose_join_returns_the_error)
 {
     assert_int_equal(run(joins_failed), 0);
@@ -477,6 +519,7 @@ int main(void)
         testing_case(spawn_only_enqueues_and_tasks_start_in_order),
         testing_case(spawn_in_takes_the_callers_memory_and_allocates_nothing),
         testing_case(a_coroutine_knows_its_task_and_loop),
+        testing_case(a_run_until_a_task_has_ended_ends_with_the_turn_in_which_it_has),
         testing_case(a_spawn_that_failed_gives_a_task_whose_join_returns_the_error),
         testing_case(a_task_that_could_not_be_spawned_ends_at_once_with_the_error),
         testing_case(no_allocation_of_a_spawn_leaks_when_another_fails),

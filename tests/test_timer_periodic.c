@@ -102,6 +102,21 @@ test(equal_deadlines_of_periodic_timers_fire_in_the_order_of_their_restarts)
     eddy_timer_stop(&b);
 }
 
+test(one_that_is_started_anew_has_missed_nothing)
+{
+    static eddy_timer timer;
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    start_periodic(&timer, 10, EDDY_TIMER_FIXED_RATE, log_missed);
+    advance(35);
+    assert_int_equal(timer.missed, 2);
+    start_periodic(&timer, 10, EDDY_TIMER_FIXED_DELAY, log_missed);
+    assert_int_equal(timer.missed, 0);
+    advance(35);
+    assert_int_equal(timer.missed, 0); /* a delay misses no ticks */
+    eddy_timer_stop(&timer);
+}
+
 test(a_period_must_be_above_zero)
 {
     static eddy_timer timer;
@@ -126,6 +141,7 @@ int main(void)
         testing_case(a_callback_that_takes_longer_than_the_period_misses_ticks),
         testing_case(periodic_timers_fire_once_a_turn_however_late_they_are),
         testing_case(equal_deadlines_of_periodic_timers_fire_in_the_order_of_their_restarts),
+        testing_case(one_that_is_started_anew_has_missed_nothing),
         testing_case(a_period_must_be_above_zero),
     };
 

@@ -35,6 +35,28 @@ test(those_that_were_put_off_fire_in_the_order_in_which_they_were)
     testing_assert_log("c a b");
 }
 
+static void put_all_off(eddy_timer *timer)
+{
+    eddy_timer **timers = timer->user;
+
+    start_late(timers[0], 20);
+    start_late(timers[1], 20);
+    start_late(timers[2], 20);
+}
+
+test(those_that_are_put_off_in_one_turn_fire_in_that_order_and_before_those_started_behind_them)
+{
+    static eddy_timer a = {.user = "a"}, b = {.user = "b"}, c = {.user = "c"};
+    static eddy_timer *timers[] = {&b, &a, &c};
+    static eddy_timer first = {.user = timers};
+
+    start_late(&a, 10);
+    start_late(&b, 10);
+    start(&first, 1, put_all_off);
+    testing_run();
+    testing_assert_log("b a c");
+}
+
 test(one_that_was_put_off_and_brought_forward_again_has_its_last_place)
 {
     static eddy_timer a = {.user = "a"}, b = {.user = "b"};
@@ -105,6 +127,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(one_that_was_put_off_fires_behind_those_that_had_the_deadline_before),
         testing_case(those_that_were_put_off_fire_in_the_order_in_which_they_were),
+        testing_case(
+            those_that_are_put_off_in_one_turn_fire_in_that_order_and_before_those_started_behind_them),
         testing_case(one_that_was_put_off_and_brought_forward_again_has_its_last_place),
         testing_case(putting_off_takes_the_new_callback),
         testing_case(one_that_was_put_off_and_stopped_starts_as_any_other),

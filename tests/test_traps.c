@@ -4,6 +4,10 @@
 #include "support/traps.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "eddy/stream.h"
 
 /* ---- control flow that the words cannot follow */
 
@@ -289,6 +293,58 @@ test(a_pointer_to_a_local_in_a_parked_operation)
     assert_traps_near(fetches_into_a_local, "the task is to wait with a pointer to a local");
 }
 
+static eddy_stream pair_end;
+static struct iovec far_piece;
+static char filler[1 << 20];
+
+/* A stream that takes no more; each of its tests has a process of its own. */
+static int open_full(eddy_coro *co)
+{
+    int fds[2];
+
+    testing_socketpair(fds);
+    while (send(fds[0], filler, sizeof filler, MSG_DONTWAIT) > 0) {}
+    return eddy_stream_open(eddy_loop_of(co), &pair_end, fds[0]);
+}
+
+TRAPS(writes_local_pieces);
+
+static void writes_local_pieces(eddy_coro *co)
+{
+    struct iovec pieces[1];
+
+    eddy_begin(writes_local_pieces);
+    eddy_await(open_full(co));
+    eddy_await(eddy_pause(co));
+    pieces[0] = (struct iovec){filler, sizeof filler};
+    TRAP eddy_await(eddy_writev(co, &pair_end, pieces, 1));
+    eddy_end;
+}
+
+TRAPS(writes_a_local);
+
+static void writes_a_local(eddy_coro *co)
+{
+    char local[64] = "";
+
+    eddy_begin(writes_a_local);
+    eddy_await(open_full(co));
+    eddy_await(eddy_pause(co));
+    far_piece = (struct iovec){local, sizeof local};
+    TRAP eddy_await(eddy_writev(co, &pair_end, &far_piece, 1));
+    eddy_end;
+}
+
+test(a_local_array_of_pieces_to_write)
+{
+    assert_traps_near(writes_local_pieces, "the task is to wait with a pointer to a local");
+}
+
+test(a_piece_to_write_that_is_a_local)
+{
+    assert_traps_near(writes_a_local, "the task is to wait with a pointer to a local");
+}
+
 static int static_integer;
 
 TRAPS(fetches_elsewhere);
@@ -388,6 +444,8 @@ int main(void)
         testing_case(an_operation_begun_and_then_a_bare_return),
         testing_case(an_operation_begun_and_then_a_for_each),
         testing_case(a_pointer_to_a_local_in_a_parked_operation),
+        testing_case(a_local_array_of_pieces_to_write),
+        testing_case(a_piece_to_write_that_is_a_local),
         testing_case(a_pointer_to_frames_statics_and_the_stack_below_the_loop_is_fine),
         testing_case(a_poisoned_stack_shows_a_local_that_is_used_after_an_await),
         testing_case(waking_a_task_that_does_not_wait),

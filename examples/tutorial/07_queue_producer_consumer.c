@@ -38,7 +38,8 @@ static void both(eddy_coro *co)
     eddy_await(eddy_queue_init(eddy_loop_of(co), &self->queue, int));
     self->tasks[0] = eddy_spawn(co, producer, .queue = &self->queue);
     self->tasks[1] = eddy_spawn(co, consumer, .queue = &self->queue);
-    eddy_await(eddy_wait_for(co, 5500 * EDDY_MILLISECOND, eddy_gather(co, self->tasks, 2)));
+    eddy_except(-ETIMEDOUT,
+                eddy_wait_for(co, 5500 * EDDY_MILLISECOND, eddy_gather(co, self->tasks, 2))) {}
 eddy_finally:
     eddy_queue_fini(&self->queue);
     eddy_end;
@@ -46,5 +47,5 @@ eddy_finally:
 
 int main(void)
 {
-    return eddy_run(both) == -ETIMEDOUT ? 0 : 1;
+    return eddy_exit_status(eddy_run(both));
 }

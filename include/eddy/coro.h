@@ -114,6 +114,7 @@ enum {
     EDDY_SCOPE_MANAGER_ = EDDY_SCOPE_FRAME_ | EDDY_SCOPE_BREAKS_
 };
 
+/* the first is that of a scope which is zeroed */
 enum { EDDY_STAGE_ENTER_, EDDY_STAGE_ENTERED_, EDDY_STAGE_BODY_, EDDY_STAGE_DONE_ };
 enum {
     EDDY_LEAVE_NORMAL_,

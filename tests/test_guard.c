@@ -2,6 +2,7 @@
 #include "support/children.h"
 #include "support/net.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

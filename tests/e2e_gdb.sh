@@ -75,7 +75,7 @@ static void takes(eddy_coro *co)
     eddy_end;
 }
 
-enum how { BY_GROUP, BY_GATHER, BY_WAIT, BY_FIRST };
+enum how { BY_GROUP, BY_GATHER, BY_GATHER_ALL, BY_WAIT, BY_FIRST };
 
 eddy_frame(guards) {
     eddy_coro co;
@@ -83,6 +83,7 @@ eddy_frame(guards) {
     eddy_lock lock; /* held while it waits for two that want it */
     eddy_group group;
     eddy_task tasks[2];
+    int64_t results[2];
 };
 
 static void guards(eddy_coro *co)
@@ -99,6 +100,8 @@ static void guards(eddy_coro *co)
     self->tasks[1] = eddy_spawn(co, naps, .duration = 400 * EDDY_SECOND);
     if (self->how == BY_GATHER) {
         eddy_await(eddy_gather(co, self->tasks, 2));
+    } else if (self->how == BY_GATHER_ALL) {
+        eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
     } else {
         eddy_await(eddy_wait(co, self->tasks, 2,
                              self->how == BY_WAIT ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));

@@ -308,7 +308,7 @@ tasks() {
 
 DUMP=1 "$scratch/program" | normalise >"$scratch/expected"
 [ "$(wc -l <"$scratch/expected")" -gt 100 ] || fail "the program dumps nothing"
-[ "$(grep -c '^circle' "$scratch/expected")" -eq 6 ] || fail "the program dumps other circles"
+[ "$(grep -c '^circle' "$scratch/expected")" -eq 7 ] || fail "the program dumps other circles"
 
 tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
     -ex eddy-tasks -ex "gcore $scratch/core" >"$scratch/running"

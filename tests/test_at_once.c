@@ -272,7 +272,8 @@ test(whoever_tries_it_again_and_again_gives_others_their_turns_and_meets_its_dea
 
 static bool is_known(const char *name, size_t length)
 {
-    static const char *const others[] = {"eddy_check", "eddy_done", "eddy_park",
+    static const char *const others[] = {"eddy_check",         "eddy_done",     "eddy_park",
+                                         "eddy_own_none",      "eddy_own_done", "eddy_own_park",
                                          "eddy_scope_leave_fn"};
 
     for (size_t i = 0; i < COUNT; i++) {

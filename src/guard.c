@@ -106,7 +106,8 @@ static const struct eddy_task_record *first_in_line(const eddy_loop *loop, const
         return NULL;
     }
     task = (const struct eddy_task_record *)next;
-    return task->timed.ready.state == EDDY_TASK_WAITING_ && task->timed.ready.link.prev == words
+    return task->timed.ready.state == EDDY_TASK_WAITING_ &&
+                   eddy_list_back(&task->timed.ready.link) == words
                ? task
                : NULL;
 }

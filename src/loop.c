@@ -204,7 +204,7 @@ static void tell_of_end(eddy_loop *loop)
     struct eddy_loop_end *end;
 
     while (!eddy_list_empty(&loop->ends)) {
-        end = (struct eddy_loop_end *)(void *)loop->ends.prev;
+        end = (struct eddy_loop_end *)(void *)eddy_list_back(&loop->ends);
         eddy_list_remove(&end->link);
         end->told(end, loop);
     }

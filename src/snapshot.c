@@ -184,7 +184,8 @@ size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_lin
     if (asked == EDDY_NO_NODE || snapshot->nodes[asked].place != 0) {
         return asked == EDDY_NO_NODE ? 0 : snapshot->nodes[asked].place;
     }
-    for (const struct eddy_link *link = line->tasks.next; link != &line->tasks; link = link->next) {
+    for (const struct eddy_link *link = eddy_list_front(&line->tasks); link != &line->tasks;
+         link = link->next) {
         uint32_t i = find_task(snapshot, (const struct eddy_task_record *)(const void *)link);
         place++;
         snapshot->placed++;

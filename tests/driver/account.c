@@ -94,6 +94,14 @@ struct tracked *some_task(void)
     return &world.tasks[below((unsigned)world.task_count)];
 }
 
+eddy_task some_stranger(const struct tracked *me)
+{
+    struct tracked *tracked = some_task();
+    bool allowed = world.circles || (!tracked->owned && tracked->index > me->index);
+
+    return allowed ? tracked->task : (eddy_task){NULL, 0};
+}
+
 struct tracked *task_of(eddy_task task)
 {
     for (int i = 0; i < world.task_count; i++) {

@@ -125,7 +125,8 @@ struct node {
     struct node *home;  /* a frame that must outlive this one; or NULL */
     int slot;           /* in what the home is told, or -1: nothing */
     int steps;          /* that are left */
-    bool masked;        /* cancels are held back */
+    bool masked;        /* cancels are held back, */
+    bool in_group;      /* but for those of a group whose block it is in */
     bool refused;       /* the call that it has made was not begun */
     int64_t verdict;    /* what it is to end with; 0: it has not failed */
     struct node *outer; /* the frame of the same task that it is called from */
@@ -188,6 +189,7 @@ struct world {
     bool supervised;      /* who waits for too long is cancelled */
     bool slow_cleanups;   /* they may be cut off */
     bool ending;          /* the loop is being freed */
+    bool circles;         /* anybody may wait for anybody, also for the tasks that others own */
     bool stopped;         /* eddy_loop_stop was called */
     FILE *nowhere;        /* for dumps */
 };
@@ -230,6 +232,7 @@ struct tracked *track(void); /* NULL: there are enough */
 void tracked_started(struct tracked *tracked, eddy_task task);
 void tracked_ended(struct tracked *tracked, int64_t result);
 struct tracked *some_task(void);
+eddy_task some_stranger(const struct tracked *me); /* zeroed: none that it may wait for */
 struct tracked *task_of(eddy_task task);
 void cancel(struct tracked *tracked);
 bool may_be_cancelled(const struct tracked *tracked);
@@ -288,7 +291,7 @@ void outsiders_stop(void);
 #define CALLED_BY(caller)                                                                      \
     {                                                                                          \
         .home = (caller), .outer = (caller), .me = (caller)->me, .depth = (caller)->depth + 1, \
-        .masked = (caller)->masked                                                             \
+        .masked = (caller)->masked, .in_group = (caller)->in_group                             \
     }
 #define TASK_OF(tracked, its_home, its_slot, its_depth)                                \
     {                                                                                  \
@@ -301,7 +304,7 @@ struct clean {
     int i;
     int64_t rc;
     int64_t deadline; /* of the task, which is held back */
-    bool was_masked;
+    bool was_masked, was_in_group;
 };
 void clean(eddy_coro *co);
 

@@ -38,7 +38,7 @@ static void check_masked(int64_t rc)
 /* How long a cleanup sleeps; now and then so long that the end of the loop cuts it off. */
 static int64_t some_cleanup(void)
 {
-    return world.slow_cleanups && one_in(10) ? 100 * EDDY_SECOND : some_time();
+    return world.slow_cleanups && one_in(10) ? 10 * EDDY_SECOND : some_time();
 }
 
 static bool has_tasks(const struct node *node)
@@ -66,6 +66,8 @@ void clean(eddy_coro *co)
 {
     eddy_begin(clean);
     self->was_masked = self->node->masked;
+    self->was_in_group = self->node->in_group;
+    self->node->in_group = false;
     self->deadline = self->node->me->deadline;
     self->node->masked = true;
     self->node->me->deadline = EDDY_FOREVER; /* held back */
@@ -86,12 +88,13 @@ void clean(eddy_coro *co)
         eddy_catch(self->rc, eddy_group_wait(co, &self->node->group));
         if (has_tasks(self->node)) { /* others wait for them */
             eddy_catch(self->rc, eddy_pause(co));
-            eddy_catch(self->rc, eddy_sleep(co, EDDY_MILLISECOND));
+            eddy_catch(self->rc, eddy_sleep(co, 25 * EDDY_MILLISECOND));
         }
     }
     eddy_catch(self->rc, eddy_group_wait(co, &self->node->group));
     let_go(co, self->node);
     self->node->masked = self->was_masked;
+    self->node->in_group = self->was_in_group;
     self->node->me->deadline = self->deadline;
     eddy_end;
 }
@@ -148,6 +151,7 @@ void grouping(eddy_coro *co)
     know_less(&self->node);
     eddy_with_group(&self->group) {
         self->node.me->entangled = true; /* a task that fails cancels the block */
+        self->node.in_group = true;
         for (self->i = below(KIDS + 1); self->i > 0; self->i--) {
             struct tracked *kid = track();
             if (kid != NULL) {
@@ -329,7 +333,7 @@ void completing(eddy_coro *co)
     node_open(&self->node);
     know_less(&self->node);
     for (self->node.count = 0; self->node.count < KIDS; self->node.count++) {
-        self->node.tasks[self->node.count] = some_task()->task;
+        self->node.tasks[self->node.count] = some_stranger(self->node.me);
     }
     eddy_for_each(self->at, eddy_as_completed, .tasks = self->node.tasks, .count = KIDS) {
         require(eddy_task_done(self->node.tasks[self->at]));

@@ -37,9 +37,9 @@ static int64_t call_limited(eddy_coro *co, struct node *node)
 
 static void end_call_limited(struct node *node)
 {
-    if (node->rc == -ETIMEDOUT && node->limit == EDDY_FOREVER) {
-        require(world.clock.now >= eddy_deadline_after(node->began, node->value));
-    }
+    int64_t least = node->value < node->limit ? node->value : node->limit;
+
+    require(node->rc != -ETIMEDOUT || world.clock.now >= eddy_deadline_after(node->began, least));
 }
 
 static int64_t call_holding(eddy_coro *co, struct node *node)
@@ -66,7 +66,8 @@ static int64_t call_completing(eddy_coro *co, struct node *node)
 /* No time-out comes out of a frame but out of the one with its block. */
 static void no_time_out(struct node *node)
 {
-    require(node->rc != -ETIMEDOUT || node->limit != EDDY_FOREVER);
+    require(node->rc != -ETIMEDOUT ||
+            world.clock.now >= eddy_deadline_after(node->began, node->limit));
 }
 
 const struct operation operations_on_blocks[] = {

@@ -102,6 +102,7 @@ static void choose_options(void)
     world.options.shutdown_limit = one_in(2) ? EDDY_SECOND : 20 * EDDY_MILLISECOND;
     world.jumps = one_in(4);
     world.faults = one_in(3);
+    world.circles = one_in(4);
     world.slow_cleanups = one_in(6);
     for (size_t i = 0; i < sizeof world.weights / sizeof *world.weights; i++) {
         world.weights[i] = one_in(3) ? 0 : 1 + below(4);
@@ -165,7 +166,7 @@ static void run_unsupervised(void)
     } while (rc == 0 && world.stopped);
     eddy_loop_metrics(world.loop, &metrics);
     require(rc == 0 || rc == -EDEADLK);
-    require(metrics.ready == 0 && metrics.armed == 0);
+    require(metrics.ready == 0 && eddy_loop_next_deadline(world.loop) == EDDY_FOREVER);
     require(metrics.live == metrics.waiting && (metrics.live == 0) == (rc == 0));
 }
 

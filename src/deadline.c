@@ -71,44 +71,57 @@ bool eddy_limit_strike(struct eddy_task_record *task)
     return true;
 }
 
-/* Moves all limits of the stages `from` (bits) to another. */
-static void restage(struct eddy_task_record *task, unsigned from, enum eddy_limit_stage to)
+/* Moves all limits that have passed to another stage; whether there are any. */
+static bool move_passed(struct eddy_task_record *task, enum eddy_limit_stage to)
 {
-    bool changed = false;
+    bool any = false;
 
     for (struct eddy_limit *limit = innermost(task); limit != NULL; limit = limit->below) {
-        if ((from & 1u << limit->stage) != 0) {
+        if (limit->stage == EDDY_LIMIT_PASSED) {
             limit->stage = (uint8_t)to;
-            changed = true;
+            any = true;
         }
     }
-    if (changed && to == EDDY_LIMIT_OPEN) {
+    return any;
+}
+
+void eddy_limit_delivered(struct eddy_task_record *task)
+{
+    (void)move_passed(task, EDDY_LIMIT_STRUCK);
+}
+
+void eddy_limit_ignored(struct eddy_task_record *task)
+{
+    if (move_passed(task, EDDY_LIMIT_OPEN)) {
         recompute_all(&eddy_extra(task)->limits);
         eddy_set(task, EDDY_TASK_LIMIT_);
     }
 }
 
-void eddy_limit_delivered(struct eddy_task_record *task)
-{
-    restage(task, 1u << EDDY_LIMIT_PASSED, EDDY_LIMIT_STRUCK);
-}
-
-void eddy_limit_ignored(struct eddy_task_record *task)
-{
-    restage(task, 1u << EDDY_LIMIT_PASSED, EDDY_LIMIT_OPEN);
-}
-
 void eddy_limit_disown(struct eddy_task_record *task)
 {
-    restage(task, 1u << EDDY_LIMIT_PASSED | 1u << EDDY_LIMIT_STRUCK, EDDY_LIMIT_SPENT);
+    const int64_t now = eddy_task_loop(task)->now;
+    bool changed = false;
+
+    for (struct eddy_limit *limit = innermost(task); limit != NULL; limit = limit->below) {
+        bool passed = limit->stage == EDDY_LIMIT_OPEN && limit->deadline <= now;
+        if (passed || limit->stage == EDDY_LIMIT_PASSED || limit->stage == EDDY_LIMIT_STRUCK) {
+            limit->stage = EDDY_LIMIT_SPENT;
+            changed |= passed;
+        }
+    }
+    if (changed) {
+        recompute_all(&eddy_extra(task)->limits);
+    }
+    eddy_clear(task, EDDY_TASK_LIMIT_);
 }
 
 void eddy_limit_reach(struct eddy_task_record *task)
 {
-    if (task->wait == NULL || eddy_has(task, EDDY_TASK_PASSED_)) {
+    if (task->wait == NULL || eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
         eddy_set(task, EDDY_TASK_LIMIT_); /* strikes at the next await */
-    } else if (eddy_limit_strike(task) && eddy_interrupt(task)) {
-        eddy_limit_delivered(task);
+    } else if (eddy_limit_strike(task)) {
+        eddy_interrupt(task);
     }
 }
 

@@ -20,7 +20,7 @@ EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
 LIMIT, LIMITS = 1 << 2, 1 << 4  # EDDY_TASK_LIMIT_, EDDY_TASK_LIMITS_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
-CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_PASSED_
+CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_UNDER_WAY_
 SIGNALS = {number: signal.Signals(number).name for number in (1, 2, 3, 10, 12, 14, 15, 17)}
 DEEPEST, INNERMOST, OUTERMOST = 24, 24, 8  # as in dump.c
 
@@ -194,9 +194,16 @@ def holder_of(lock):
     return task
 
 
+def array_of(task):
+    """The array of tasks that it waits for."""
+    if kind_of(task) == "gather all":  # its address is the first of the results
+        return cast(object_of(task, "int64_t").dereference(), "eddy_task")
+    return object_of(task, "eddy_task")
+
+
 def of_array(task):
     """Those of an array of tasks that have not ended."""
-    tasks = object_of(task, "eddy_task")
+    tasks = array_of(task)
     for i in range(int(task["with"]["count"][1])):
         record = tasks[i]["record"]
         if int(record) != 0 and state_of(record) != "ended":

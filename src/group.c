@@ -13,15 +13,20 @@ static struct eddy_task_record *child_of(struct eddy_link *link)
 void eddy_group_cancel(eddy_group *group)
 {
     struct eddy_link *children = &group->children;
+    eddy_loop *loop;
+    bool first;
 
     group->closing = true;
     if (eddy_list_empty(children)) {
         return;
     }
     /* Cancelling runs nothing, so the list stays as it is. */
+    loop = eddy_task_loop(child_of(children->next));
+    first = eddy_cancel_begin(loop);
     for (struct eddy_link *link = children->next; link != children; link = link->next) {
         eddy_cancel_record(child_of(link));
     }
+    eddy_cancel_end(loop, first);
 }
 
 /* ---- errors */
@@ -147,7 +152,7 @@ static void wake_waiter(eddy_group *group)
         (void)take_next(group, waiter, waiter->with.value);
         eddy_wake(waiter, 1);
     } else if (group->count == 0) {
-        cancelled = group->cancelled && eddy_has(waiter, EDDY_TASK_PASSED_);
+        cancelled = group->cancelled && eddy_has(waiter, EDDY_TASK_UNDER_WAY_);
         if (group->stopped) {
             eddy_limit_ignored(waiter); /* a deadline that passed since is not what ended it */
         }
@@ -208,6 +213,15 @@ static void withdraw(eddy_task handle)
     eddy_cancel_record(handle.record);
 }
 
+/* It is what comes next for who waits for that. */
+static void fail_to_start(eddy_group *group, int64_t error)
+{
+    fail(group, NULL, error);
+    if (group->waiter != NULL && group->waiter->wait == &next_kind) {
+        wake_waiter(group);
+    }
+}
+
 eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, const void *frame,
                             size_t size)
 {
@@ -219,7 +233,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
         group->errors = 0;
     }
     if (group->closing) {
-        fail(group, NULL, -ESHUTDOWN);
+        fail_to_start(group, -ESHUTDOWN);
         return failed;
     }
     task = eddy_spawn_(eddy_task_loop(co->task), site, frame, size);
@@ -229,7 +243,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
         task.generation = ENOMEM;
     }
     if (task.record == NULL) {
-        fail(group, NULL, -(int64_t)task.generation);
+        fail_to_start(group, -(int64_t)task.generation);
     }
     return task;
 }
@@ -243,7 +257,7 @@ static int pass_cancel_on(struct eddy_task_record *task)
     eddy_group *group = task->in.object;
 
     if (group->error == 0 || group->policy != EDDY_GROUP_CANCEL ||
-        eddy_has(task, EDDY_TASK_PASSED_)) {
+        eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
         eddy_group_cancel(group);
     }
     return 0;
@@ -294,21 +308,37 @@ static const struct eddy_wait next_kind = {
     .blocker = blocker,
 };
 
+/* It has no tasks, and nothing that a task has left. */
+static bool is_empty(const eddy_group *group)
+{
+    return group->count == 0 && group->error == 0 && group->unstarted == 0 &&
+           eddy_list_empty(&group->ended);
+}
+
+static int64_t wait_for_none(eddy_coro *co, eddy_group *group)
+{
+    int64_t result = eddy_own_none(co, 0);
+
+    if (result != -ECANCELED) {
+        (void)finish(group, co->task);
+    }
+    return result;
+}
+
 int64_t eddy_group_wait(eddy_coro *co, eddy_group *group)
 {
-    int64_t result = eddy_check(co);
-
-    if (result < 0) {
-        return result;
-    }
+    eddy_own_begin(co);
     if (group->waiter != NULL || (group->host != NULL && group->host != co->task)) {
-        return -EBUSY;
+        return eddy_own_none(co, -EBUSY);
+    }
+    if (is_empty(group)) {
+        return wait_for_none(co, group);
     }
     if (group->count == 0) {
-        return eddy_done(co, finish(group, co->task));
+        return eddy_own_done(co, finish(group, co->task));
     }
     group->waiter = co->task;
-    return eddy_park(co, &group_kind, group, NULL);
+    return eddy_own_park(co, &group_kind, group, NULL);
 }
 
 int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
@@ -338,24 +368,43 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
 
 /* ---- the scope */
 
+/* There is no memory for the block. The tasks that the group has already are not left behind: they
+ * are cancelled and waited for. */
+static int64_t give_up(eddy_coro *co, eddy_group *group)
+{
+    collect_error(group, NULL, -ENOMEM);
+    eddy_group_cancel(group);
+    if (group->count == 0) {
+        return eddy_own_done(co, finish(group, co->task));
+    }
+    group->waiter = co->task;
+    return eddy_own_park(co, &group_kind, group, NULL);
+}
+
+/* A group that has tasks already is the block's from here on, also if a cancel is pending, which
+ * comes with the block's first await. */
 int64_t eddy_group_enter_(eddy_coro *co)
 {
     eddy_group *group = co->scope->object;
-    int64_t result = eddy_check(co);
+    int64_t result = 0;
 
+    eddy_own_begin(co);
+    if (group->host != NULL || group->waiter != NULL) {
+        return eddy_own_none(co, -EBUSY);
+    }
+    if (is_empty(group)) {
+        result = eddy_check(co);
+    }
     if (result < 0) {
         return result;
-    }
-    if (group->host != NULL || group->waiter != NULL) {
-        return -EBUSY;
     }
     eddy_check_pointer(co, group);
     group->limit = eddy_limit_open(co, EDDY_FOREVER);
     if (group->limit == NULL) {
-        return -ENOMEM;
+        return give_up(co, group);
     }
     group->host = co->task;
-    return eddy_done(co, 0);
+    return eddy_own_done(co, 0);
 }
 
 /* The block was left by an error: it counts as the failure of a task of the group, so that what
@@ -381,23 +430,10 @@ static void body_failed(eddy_coro *co, const struct eddy_scope *scope, eddy_grou
     eddy_group_cancel(group);
 }
 
-/* What was held back or came meanwhile reaches the wait that has just begun. */
-static void deliver_pending(struct eddy_task_record *task)
-{
-    if (eddy_has(task, EDDY_TASK_CANCEL_) && task->top->mask == 0) {
-        eddy_clear(task, EDDY_TASK_CANCEL_);
-        eddy_cancel_record(task);
-    } else if (eddy_has(task, EDDY_TASK_LIMIT_)) {
-        eddy_clear(task, EDDY_TASK_LIMIT_);
-        eddy_limit_reach(task);
-    }
-}
-
 int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope)
 {
     eddy_group *group = scope->object;
     bool failed = scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome < 0;
-    int64_t result;
 
     if (eddy_limit_close(co, scope, group->limit)) {
         eddy_scope_turn(co, 0); /* the cancel was the group's own */
@@ -414,7 +450,5 @@ int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope)
         return finish(group, co->task);
     }
     group->waiter = co->task;
-    result = eddy_park(co, &group_kind, group, NULL);
-    deliver_pending(co->task);
-    return result;
+    return eddy_own_park(co, &group_kind, group, NULL);
 }

@@ -75,7 +75,7 @@ static void fill(struct eddy_task_info *info, struct eddy_task_record *task, cha
     info->name = eddy_task_display_name(task);
     info->site = eddy_task_place(task);
     info->doing = doing_of(task);
-    info->cancelled = eddy_has(task, EDDY_TASK_CANCEL_ | EDDY_TASK_PASSED_);
+    info->cancelled = eddy_has(task, EDDY_TASK_CANCEL_ | EDDY_TASK_UNDER_WAY_);
     info->deadline = EDDY_FOREVER;
     info->frames.next = task->top;
     info->detail = "";

@@ -47,39 +47,55 @@ static const struct eddy_wait shield_kind = {
     .blocker = blocker,
 };
 
-static int64_t join(eddy_coro *co, eddy_task handle, const struct eddy_wait *kind)
+/* Whether the caller may wait for the task: 0, or an error, such as that of a spawn that failed. */
+static int64_t check_joinable(const struct eddy_task_record *self, eddy_task handle)
 {
-    struct eddy_task_record *child = eddy_task_find(handle);
+    return eddy_spawn_failed(handle) ? -(int64_t)handle.generation
+                                     : eddy_task_claimable(self, eddy_task_find(handle));
+}
+
+/* Of a task that has ended: consumes it. */
+static int64_t take_result(struct eddy_task_record *self, struct eddy_task_record *child)
+{
+    int64_t result = child->in.result;
+
+    eddy_error_pass(child, self, result);
+    eddy_task_release(child);
+    return result;
+}
+
+int64_t eddy_join(eddy_coro *co, eddy_task task)
+{
+    int64_t result;
+
+    eddy_own_begin(co);
+    result = check_joinable(co->task, task);
+    if (result < 0) {
+        return eddy_own_none(co, result);
+    }
+    if (eddy_task_ended(task)) {
+        return eddy_own_done(co, take_result(co->task, task.record));
+    }
+    eddy_owner_set(task.record, co->task);
+    return eddy_own_park(co, &join_kind, task.record, NULL);
+}
+
+int64_t eddy_shield(eddy_coro *co, eddy_task task)
+{
     int64_t result = eddy_check(co);
 
     if (result < 0) {
         return result;
     }
-    if (handle.record == NULL && handle.generation != 0) {
-        return -(int64_t)handle.generation; /* the spawn had failed */
-    }
-    result = eddy_task_claimable(co->task, child);
+    result = check_joinable(co->task, task);
     if (result < 0) {
-        return result;
-    }
-    if (child->timed.ready.state == EDDY_TASK_DONE_) {
-        result = child->in.result;
-        eddy_error_pass(child, co->task, result);
-        eddy_task_release(child);
         return eddy_done(co, result);
     }
-    eddy_owner_set(child, co->task);
-    return eddy_park(co, kind, child, NULL);
-}
-
-int64_t eddy_join(eddy_coro *co, eddy_task task)
-{
-    return join(co, task, &join_kind);
-}
-
-int64_t eddy_shield(eddy_coro *co, eddy_task task)
-{
-    return join(co, task, &shield_kind);
+    if (eddy_task_ended(task)) {
+        return eddy_done(co, take_result(co->task, task.record));
+    }
+    eddy_owner_set(task.record, co->task);
+    return eddy_park(co, &shield_kind, task.record, NULL);
 }
 
 /* ---- tasks that join each other in a circle */

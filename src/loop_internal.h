@@ -170,7 +170,9 @@ struct eddy_loop {
     /* While a cancel is passed on, see cancel.c: tasks that are still to be reached, those that the
      * abort which runs has just found, and those that have passed it on. */
     struct eddy_link to_cancel, found, passed;
-    bool cancelling;
+    bool cancelling;          /* they are gone through */
+    bool one_cancel;          /* several that count as one: eddy_cancel_begin */
+    bool interrupting_leaf;   /* the abort of a wait in a line runs */
     const char *who_function; /* the answer of the coroutine that was asked last where it is */
     const char *who_file;
 

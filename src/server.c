@@ -74,7 +74,7 @@ static void wake_if_finished(eddy_server *server)
         eddy_list_remove(&server->guard);
     }
     while ((task = eddy_line_first(&server->waiting)) != NULL) {
-        eddy_wake(task, eddy_has(task, EDDY_TASK_PASSED_) ? -ECANCELED : 0);
+        eddy_wake(task, eddy_has(task, EDDY_TASK_UNDER_WAY_) ? -ECANCELED : 0);
     }
 }
 
@@ -181,6 +181,12 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
 {
     (void)context;
     eddy_cancel_record(task);
+}
+
+static void cancel_clients(struct eddy_relay *relay)
+{
+    each_client((eddy_server *)(void *)((char *)relay - offsetof(eddy_server, relay)),
+                cancel_visitor, NULL);
 }
 
 /* ---- accepting */
@@ -387,6 +393,8 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->site = site;
+    server->relay.ready.kind = EDDY_READY_RELAY;
+    server->relay.pass_on = cancel_clients;
     if (keep_handler(server, handler, handler_size) < 0) {
         server->loop = NULL;
         return -ENOMEM;
@@ -453,7 +461,7 @@ static int abort_wait(struct eddy_task_record *task)
         eddy_list_remove(&task->timed.ready.link);
     }
     eddy_server_close(server);
-    each_client(server, cancel_visitor, NULL);
+    eddy_cancel_relay(server->loop, &server->relay);
     return alone;
 }
 
@@ -497,13 +505,9 @@ static const struct eddy_wait closed_kind = {
 
 int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)
 {
-    int64_t result = eddy_check(co);
-
-    if (result < 0) {
-        return result;
-    }
+    eddy_own_begin(co);
     if (server->active == 0 && !eddy_io_started(&server->io)) {
-        return eddy_done(co, 0);
+        return eddy_own_none(co, 0);
     }
-    return eddy_park(co, &closed_kind, server, &server->waiting);
+    return eddy_own_park(co, &closed_kind, server, &server->waiting);
 }

@@ -118,6 +118,9 @@ static bool prepare(struct eddy_task_record *task)
             return false;
         }
     }
+    if (eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
+        eddy_settle_interrupt(task);
+    }
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         task->in.result = eddy_limit_drop(task, task->in.result);
     }
@@ -191,6 +194,15 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
+/* All of them are one cancel, so that none is reached again by way of each that waits for it. */
+static void cancel_all(eddy_loop *loop)
+{
+    bool first = eddy_cancel_begin(loop);
+
+    eddy_task_each(loop, cancel_visitor, NULL);
+    eddy_cancel_end(loop, first);
+}
+
 static void report_visitor(struct eddy_task_record *task, void *context)
 {
     int64_t *error = context;
@@ -229,7 +241,7 @@ static int end_tasks(eddy_loop *loop)
     while ((result == 0 || eddy_loop_has_ready(loop)) && loop->tasks->live > 0 &&
            !time_is_up(loop, deadline, real_deadline)) {
         if (loop->tasks->ending == 0) { /* at first, and for what cleanups have left behind */
-            eddy_task_each(loop, cancel_visitor, NULL);
+            cancel_all(loop);
         }
         if (!eddy_loop_alive(loop) && !eddy_join_break_circles(loop)) {
             break; /* a cleanup waits for nothing */

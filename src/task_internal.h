@@ -37,7 +37,7 @@ struct eddy_limit {
 
 enum eddy_limit_stage {
     EDDY_LIMIT_OPEN,
-    /* it strikes, but its cancel is not delivered yet: it may have been passed on */
+    /* it strikes, but its cancel is under way, and not delivered yet */
     EDDY_LIMIT_PASSED,
     EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
     EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
@@ -76,7 +76,6 @@ struct eddy_task_rare {
     const void *cleanup; /* the outermost that runs because of the extra's error; or NULL: none */
     struct eddy_kept_error *kept; /* or NULL */
     const char *name;             /* given by eddy_task_set_name, or NULL */
-    int64_t *results;             /* while it gathers all: where they go */
     struct eddy_link done;        /* of eddy_done_callback: who is to be told of its end */
     struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
     struct eddy_link frame_guard; /* of a task of eddy_spawn_in, in the list of its spawner */
@@ -311,12 +310,19 @@ void eddy_done_tell(struct eddy_task_record *task);
 
 /* ---- cancel.c */
 
-/* A cancel or a time-out reaches a task that waits: true if the wait is over. */
-bool eddy_interrupt(struct eddy_task_record *task);
+/* A cancel or a time-out reaches a task that waits. */
+void eddy_interrupt(struct eddy_task_record *task);
 
 /* Cancels a task. From an abort, which passes the cancel on, it is reached after the abort has
  * returned, so that no depth of tasks that wait for tasks uses the C stack. */
 void eddy_cancel_record(struct eddy_task_record *task);
+
+/* Only from an abort: likewise, once a cancel, what the relay passes it on to. */
+void eddy_cancel_relay(eddy_loop *loop, struct eddy_relay *relay);
+
+/* What is cancelled between the two is one cancel: each task is reached once. May be nested. */
+bool eddy_cancel_begin(eddy_loop *loop);
+void eddy_cancel_end(eddy_loop *loop, bool first);
 
 /* ---- join.c */
 
@@ -346,7 +352,8 @@ bool eddy_limit_strike(struct eddy_task_record *task);
 void eddy_limit_delivered(struct eddy_task_record *task);
 void eddy_limit_ignored(struct eddy_task_record *task);
 
-/* A cancel from outside is on its way up: no limit may take it for its own. */
+/* A cancel from outside is delivered: no limit may take it for its own, and those that have passed
+ * by now do not strike any more. */
 void eddy_limit_disown(struct eddy_task_record *task);
 
 /* Whether the -ECANCELED that is on its way up may be a limit's. */
@@ -411,6 +418,9 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 /* The operations of wait.h, inline for the streams, which are on the path of every message. */
 
 int64_t eddy_done_slow(eddy_coro *co, int64_t result);
+
+/* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
+void eddy_settle_interrupt(struct eddy_task_record *task);
 
 static inline int64_t eddy_done_inline(eddy_coro *co, int64_t result)
 {

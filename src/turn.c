@@ -8,6 +8,7 @@ static void run_function(struct eddy_ready *ready)
 {
     switch ((enum eddy_ready_kind)ready->kind) {
     case EDDY_READY_TASK:
+    case EDDY_READY_RELAY:
         break;
     case EDDY_READY_CALLBACK:
         eddy_callback_run(ready);

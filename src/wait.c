@@ -2,14 +2,26 @@
 
 #include "task_internal.h"
 
+/* A cancel from outside waits for the task, and no cleanup holds it back. */
+static bool has_cancel(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_CANCEL_) && task->top->mask == 0;
+}
+
+/* With it comes what has passed by now. */
+static void deliver_cancel(struct eddy_task_record *task)
+{
+    eddy_clear(task, EDDY_TASK_CANCEL_);
+    eddy_limit_disown(task);
+}
+
 /* Delivers what is pending, unless a cleanup holds it back. */
 static int64_t interrupted(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
 
-    if (eddy_has(task, EDDY_TASK_CANCEL_) && co->mask == 0) {
-        eddy_clear(task, EDDY_TASK_CANCEL_);
-        eddy_limit_disown(task);
+    if (has_cancel(task)) {
+        deliver_cancel(task);
         return -ECANCELED;
     }
     if (eddy_has(task, EDDY_TASK_LIMIT_)) {
@@ -22,14 +34,31 @@ static int64_t interrupted(eddy_coro *co)
     return 0;
 }
 
-int64_t eddy_check_slow_(eddy_coro *co)
+void eddy_own_begin(eddy_coro *co)
 {
     const struct eddy_task_record *task = co->task;
 
     if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
         eddy_frame_misuse(co, "an operation was begun here and not awaited");
     }
+}
+
+int64_t eddy_check_slow_(eddy_coro *co)
+{
+    eddy_own_begin(co);
     return interrupted(co);
+}
+
+void eddy_settle_interrupt(struct eddy_task_record *task)
+{
+    eddy_clear(task, EDDY_TASK_UNDER_WAY_);
+    if (task->in.result != -ECANCELED) {
+        eddy_limit_ignored(task);
+    } else if (has_cancel(task)) {
+        deliver_cancel(task);
+    } else {
+        eddy_limit_delivered(task);
+    }
 }
 
 int64_t eddy_done(eddy_coro *co, int64_t result)
@@ -72,20 +101,43 @@ void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, vo
     task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
 }
 
-/* A cancel that was passed on has come back as the result, or it has not and is still to be
- * delivered. */
-static void settle_passed(struct eddy_task_record *task, int64_t result)
+/* ---- waits that own */
+
+int64_t eddy_own_none(eddy_coro *co, int64_t result)
 {
-    eddy_clear(task, EDDY_TASK_PASSED_);
-    if (result != -ECANCELED) {
-        eddy_limit_ignored(task);
-    } else if (eddy_has(task, EDDY_TASK_CANCEL_)) {
-        eddy_clear(task, EDDY_TASK_CANCEL_);
-        eddy_limit_disown(task);
-    } else {
-        eddy_limit_delivered(task);
-    }
+    int64_t interruption = interrupted(co);
+
+    return interruption < 0 ? interruption : eddy_done_inline(co, result);
 }
+
+int64_t eddy_own_done(eddy_coro *co, int64_t result)
+{
+    bool delivered = result == -ECANCELED && interrupted(co) < 0;
+
+    result = eddy_done_inline(co, result);
+    if (delivered && result == EDDY_PENDING) {
+        eddy_set(co->task, EDDY_TASK_UNDER_WAY_);
+    }
+    return result;
+}
+
+int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
+                      struct eddy_line *line)
+{
+    struct eddy_task_record *task = co->task;
+    int64_t result = eddy_park(co, wait, object, line);
+
+    if (has_cancel(task)) {
+        eddy_interrupt(task);
+    } else if (eddy_has(task, EDDY_TASK_LIMIT_)) {
+        eddy_clear(task, EDDY_TASK_LIMIT_);
+        eddy_limit_reach(task);
+        eddy_task_arm(task); /* parking has left that out */
+    }
+    return result;
+}
+
+/* ---- the end of a wait */
 
 static inline void make_ready(struct eddy_task_record *task)
 {
@@ -108,9 +160,6 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
         eddy_misuse_(__func__, __FILE__, __LINE__, "eddy_wake of a task that does not wait");
     }
     task->wait = NULL;
-    if (eddy_has(task, EDDY_TASK_PASSED_)) {
-        settle_passed(task, result);
-    }
     task->in.result = result;
     make_ready(task);
 }

@@ -67,8 +67,8 @@ static int64_t three(eddy_job *job, void *argument)
     return 3;
 }
 
-/* An operation that is begun with a cancel pending returns that, and has done nothing: done again it
- * has the result that it would have had. */
+/* An operation that is begun with a cancel pending, and does not own what it waits for, returns
+ * that, and has done nothing: done again it has the result that it would have had. */
 #define POINT(name, wanted, operation)                                          \
     eddy_frame(name) {                                                          \
         eddy_coro co;                                                           \
@@ -112,9 +112,10 @@ POINT(serving, 0, eddy_serve(co, &server, "127.0.0.1", 0, serves_client))
 POINT(waiting_for_a_server, 0, eddy_server_wait_closed(co, &server))
 POINT(waiting_for_a_signal, -ETIMEDOUT, AT_ONCE(eddy_signal_wait(co, EDDY_SIGNAL(SIGUSR1))))
 POINT(waiting_for_an_fd, EDDY_WRITE, eddy_fd_wait(co, peer, EDDY_WRITE))
-POINT(gathering, 0, eddy_gather(co, self->tasks, 1))
+POINT(gathering, 0, eddy_gather(co, self->tasks, 0))
+POINT(gathering_all, 0, eddy_gather_all(co, self->tasks, 0, NULL))
 POINT(waiting_for_a_group, 0, eddy_group_wait(co, &self->group))
-POINT(joining, 0, eddy_join(co, self->tasks[0]))
+POINT(joining_what_cannot_be, -EDEADLK, eddy_join(co, eddy_task_self(co)))
 POINT(shielding, 0, eddy_shield(co, self->tasks[0]))
 POINT(giving, 0, give(co, 0))
 POINT(offloading, 3, eddy_offload(co, three, NULL))
@@ -142,8 +143,9 @@ int main(void)
         point_case(waiting_for_a_signal_is_a_cancel_point),
         point_case(waiting_for_an_fd_is_a_cancel_point),
         point_case(gathering_is_a_cancel_point),
+        point_case(gathering_all_is_a_cancel_point),
         point_case(waiting_for_a_group_is_a_cancel_point),
-        point_case(joining_is_a_cancel_point),
+        point_case(joining_what_cannot_be_is_a_cancel_point),
         point_case(shielding_is_a_cancel_point),
         point_case(giving_is_a_cancel_point),
         point_case(offloading_is_a_cancel_point),

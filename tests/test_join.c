@@ -247,31 +247,56 @@ test(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await)
 eddy_frame(cancels_itself_and_joins) {
     eddy_coro co;
     eddy_task task;
+    int64_t rc;
 };
 
 static void cancels_itself_and_joins(eddy_coro *co)
 {
     eddy_begin(cancels_itself_and_joins);
     eddy_cancel(eddy_task_self(co));
-    eddy_await(eddy_join(co, self->task));
+    eddy_catch(self->rc, eddy_join(co, self->task));
+    log_end("join", self->rc);
+    eddy_catch(self->rc, give(co, 0));
+    log_end("next", self->rc);
     eddy_end;
 }
 
-test(a_pending_cancel_comes_before_a_join_that_could_finish_at_once)
+test(
+    a_join_of_a_task_that_has_ended_takes_its_result_and_leaves_a_pending_cancel_for_the_next_await)
 {
     eddy_task task = start(returns, .result = 7);
 
     testing_run();
-    assert_int_equal(run(cancels_itself_and_joins, .task = task), -ECANCELED);
-    assert_int_equal(finish(task), 7);
+    assert_int_equal(run(cancels_itself_and_joins, .task = task), 0);
+    assert_int_equal(eddy_task_result(task), -ESRCH);
+    testing_assert_log("join=7@0 next=ECANCELED@0");
 }
 
-test(a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone)
+test(a_join_of_a_task_that_has_ended_with_a_cancel_delivers_the_pending_one_with_it)
 {
-    eddy_task task = start(sleeps, .seconds = 1, .result = 7);
+    eddy_task task = start(returns, .result = -ECANCELED);
 
-    assert_int_equal(run(cancels_itself_and_joins, .task = task), -ECANCELED);
-    assert_int_equal(finish(task), 7);
+    testing_run();
+    assert_int_equal(run(cancels_itself_and_joins, .task = task), 0);
+    testing_assert_log("join=ECANCELED@0 next=0@0");
+}
+
+test(a_pending_cancel_goes_on_to_the_task_that_is_joined_and_the_join_returns_when_it_has_ended)
+{
+    eddy_task task = start(cleans, .name = "child", .body = 9, .cleanup = 2);
+
+    testing_turns();
+    assert_int_equal(run(cancels_itself_and_joins, .task = task), 0);
+    assert_int_equal(eddy_task_result(task), -ESRCH);
+    testing_assert_log("child=ECANCELED@0 child.clean@2 join=ECANCELED@2 next=0@2");
+}
+
+test(a_join_that_takes_nothing_delivers_a_pending_cancel_and_not_its_error)
+{
+    eddy_task none = {NULL, 0};
+
+    assert_int_equal(run(cancels_itself_and_joins, .task = none), 0);
+    testing_assert_log("join=ECANCELED@0 next=0@0");
 }
 
 eddy_frame(joins_in_finally) {
@@ -403,9 +428,13 @@ int main(void)
         testing_case(a_deadline_that_passes_in_the_cleanup_of_a_cancelled_join_leaves_it_a_cancel),
         testing_case(a_cancel_in_the_cleanup_of_a_join_that_timed_out_makes_it_a_cancel),
         testing_case(a_cancel_of_a_join_whose_task_has_just_ended_comes_at_the_next_await),
-        testing_case(a_pending_cancel_comes_before_a_join_that_could_finish_at_once),
         testing_case(
-            a_pending_cancel_comes_before_a_join_that_would_wait_and_leaves_the_task_alone),
+            a_join_of_a_task_that_has_ended_takes_its_result_and_leaves_a_pending_cancel_for_the_next_await),
+        testing_case(
+            a_join_of_a_task_that_has_ended_with_a_cancel_delivers_the_pending_one_with_it),
+        testing_case(
+            a_pending_cancel_goes_on_to_the_task_that_is_joined_and_the_join_returns_when_it_has_ended),
+        testing_case(a_join_that_takes_nothing_delivers_a_pending_cancel_and_not_its_error),
         testing_case(a_join_in_finally_is_not_cancelled_and_neither_is_its_task),
         testing_case(shield_gives_the_result_as_join_does),
         testing_case(a_cancelled_shield_ends_at_once_and_the_task_goes_on_and_may_be_joined_again),

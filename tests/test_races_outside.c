@@ -56,10 +56,9 @@ static const struct race_table signal_races = {
         {
             /* the event is the result */
             [WAKE] = {"ok; one kept", "ok; none kept", "ok, then ECANCELED; none kept", NO_CLOSE},
-            [TIME_OUT] = {"ETIMEDOUT; one kept", ONE_DEADLINE,
-                          "ETIMEDOUT, then ECANCELED; none kept", NO_CLOSE},
-            [CANCEL] = {"ECANCELED; one kept", "ECANCELED; none kept",
-                        "ECANCELED, then ECANCELED; none kept", NO_CLOSE},
+            [TIME_OUT] = {"ETIMEDOUT; one kept", ONE_DEADLINE, "ECANCELED; none kept", NO_CLOSE},
+            [CANCEL] = {"ECANCELED; one kept", "ECANCELED; none kept", "ECANCELED; none kept",
+                        NO_CLOSE},
             [CLOSE] = NEVER_CLOSED,
         },
 };
@@ -215,10 +214,8 @@ static const struct race_table queued_races = {
     .cells =
         {
             [WAKE] = {HAS_BEGUN, HAS_BEGUN, HAS_BEGUN, NO_CLOSE},
-            [TIME_OUT] = {"ETIMEDOUT; 0 begun", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; 0 begun",
-                          NO_CLOSE},
-            [CANCEL] = {"ECANCELED; 0 begun", "ECANCELED; 0 begun",
-                        "ECANCELED, then ECANCELED; 0 begun", NO_CLOSE},
+            [TIME_OUT] = {"ETIMEDOUT; 0 begun", ONE_DEADLINE, "ECANCELED; 0 begun", NO_CLOSE},
+            [CANCEL] = {"ECANCELED; 0 begun", "ECANCELED; 0 begun", "ECANCELED; 0 begun", NO_CLOSE},
             [CLOSE] = NEVER_CLOSED,
         },
 };
@@ -271,10 +268,8 @@ static const struct race_table name_races = {
         {
             /* the thread's message is no result yet: it has its turn in the batch */
             [WAKE] = {"ok; found", "ETIMEDOUT; nothing", "ECANCELED; nothing", NO_CLOSE},
-            [TIME_OUT] = {"ETIMEDOUT; nothing", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; nothing",
-                          NO_CLOSE},
-            [CANCEL] = {"ECANCELED; nothing", "ECANCELED; nothing",
-                        "ECANCELED, then ECANCELED; nothing", NO_CLOSE},
+            [TIME_OUT] = {"ETIMEDOUT; nothing", ONE_DEADLINE, "ECANCELED; nothing", NO_CLOSE},
+            [CANCEL] = {"ECANCELED; nothing", "ECANCELED; nothing", "ECANCELED; nothing", NO_CLOSE},
             [CLOSE] = NEVER_CLOSED,
         },
 };

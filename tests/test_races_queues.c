@@ -73,11 +73,9 @@ static const struct race_table get_races = {
             [WAKE] = {"ok; got 1 of 2 with 1 left", "ok; got 1 of 1 with 0 left",
                       "ok, then ECANCELED; got 1 of 1 with 0 left", "ok; got 1 of 1 with 0 left"},
             [TIME_OUT] = {"ETIMEDOUT; got 0 of 1 with 1 left", ONE_DEADLINE,
-                          "ETIMEDOUT, then ECANCELED; got 0 of 0 with 0 left",
-                          "ETIMEDOUT; got 0 of 0 with 0 left"},
+                          "ECANCELED; got 0 of 0 with 0 left", "ETIMEDOUT; got 0 of 0 with 0 left"},
             [CANCEL] = {"ECANCELED; got 0 of 1 with 1 left", "ECANCELED; got 0 of 0 with 0 left",
-                        "ECANCELED, then ECANCELED; got 0 of 0 with 0 left",
-                        "ECANCELED; got 0 of 0 with 0 left"},
+                        "ECANCELED; got 0 of 0 with 0 left", "ECANCELED; got 0 of 0 with 0 left"},
             [CLOSE] = {"ESHUTDOWN; got 0 of 0 with 0 left", "ESHUTDOWN; got 0 of 0 with 0 left",
                        "ESHUTDOWN, then ECANCELED; got 0 of 0 with 0 left",
                        "ESHUTDOWN; got 0 of 0 with 0 left"},
@@ -151,9 +149,8 @@ static const struct race_table put_races = {
     .cells =
         {
             [WAKE] = {"ok; < 1 2 >", "ok; < 1 2 >", "ok, then ECANCELED; < 1 2 >", "ok; < 1 2 >"},
-            [TIME_OUT] = {"ETIMEDOUT; < 1 >", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; < 1 >",
-                          "ETIMEDOUT; < 1 >"},
-            [CANCEL] = {"ECANCELED; < 1 >", "ECANCELED; < 1 >", "ECANCELED, then ECANCELED; < 1 >",
+            [TIME_OUT] = {"ETIMEDOUT; < 1 >", ONE_DEADLINE, "ECANCELED; < 1 >", "ETIMEDOUT; < 1 >"},
+            [CANCEL] = {"ECANCELED; < 1 >", "ECANCELED; < 1 >", "ECANCELED; < 1 >",
                         "ECANCELED; < 1 >"},
             [CLOSE] = {"ESHUTDOWN; < 1 >", "ESHUTDOWN; < 1 >", "ESHUTDOWN, then ECANCELED; < 1 >",
                        "ESHUTDOWN; < 1 >"},
@@ -198,10 +195,10 @@ static const struct race_table done_races = {
     .cells =
         {
             [WAKE] = {"ok; 0 to do", "ok; 0 to do", "ok, then ECANCELED; 0 to do", "ok; 0 to do"},
-            [TIME_OUT] = {"ETIMEDOUT; 0 to do", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; 1 to do",
+            [TIME_OUT] = {"ETIMEDOUT; 0 to do", ONE_DEADLINE, "ECANCELED; 1 to do",
                           "ETIMEDOUT; 0 to do"},
-            [CANCEL] = {"ECANCELED; 0 to do", "ECANCELED; 1 to do",
-                        "ECANCELED, then ECANCELED; 1 to do", "ECANCELED; 0 to do"},
+            [CANCEL] = {"ECANCELED; 0 to do", "ECANCELED; 1 to do", "ECANCELED; 1 to do",
+                        "ECANCELED; 0 to do"},
             [CLOSE] = {"ESHUTDOWN; 0 to do", "ESHUTDOWN; 0 to do",
                        "ESHUTDOWN, then ECANCELED; 0 to do", "ESHUTDOWN; 0 to do"},
         },
@@ -257,9 +254,8 @@ static const struct race_table future_races = {
     .cells =
         {
             [WAKE] = {"ok; 7", "ok; 7", "ok, then ECANCELED; 7", "ok; 7"},
-            [TIME_OUT] = {"ETIMEDOUT; 7", ONE_DEADLINE, "ETIMEDOUT, then ECANCELED; " EMPTY,
-                          "ETIMEDOUT; " FAILED},
-            [CANCEL] = {"ECANCELED; 7", "ECANCELED; " EMPTY, "ECANCELED, then ECANCELED; " EMPTY,
+            [TIME_OUT] = {"ETIMEDOUT; 7", ONE_DEADLINE, "ECANCELED; " EMPTY, "ETIMEDOUT; " FAILED},
+            [CANCEL] = {"ECANCELED; 7", "ECANCELED; " EMPTY, "ECANCELED; " EMPTY,
                         "ECANCELED; " FAILED},
             [CLOSE] = {"EIO; " FAILED, "EIO; " FAILED, "EIO, then ECANCELED; " FAILED,
                        "EIO; " FAILED},

@@ -111,11 +111,10 @@ static const struct race_table server_races = {
                    never begins */
             [WAKE] = {"- it goes on waiting", "ETIMEDOUT; 1 came 0 served",
                       "ECANCELED; 1 came 0 served", "ok; 1 came 1 served"},
-            [TIME_OUT] = {"ETIMEDOUT; 0 came 0 served", ONE_DEADLINE,
-                          "ETIMEDOUT, then ECANCELED; 0 came 0 served",
+            [TIME_OUT] = {"ETIMEDOUT; 0 came 0 served", ONE_DEADLINE, "ECANCELED; 0 came 0 served",
                           "ETIMEDOUT; 0 came 0 served"},
             [CANCEL] = {"ECANCELED; 0 came 0 served", "ECANCELED; 0 came 0 served",
-                        "ECANCELED, then ECANCELED; 0 came 0 served", "ECANCELED; 0 came 0 served"},
+                        "ECANCELED; 0 came 0 served", "ECANCELED; 0 came 0 served"},
             [CLOSE] = {"ok; 0 came 0 served", "ok; 0 came 0 served",
                        "ok, then ECANCELED; 0 came 0 served", "ok; 0 came 0 served"},
         },

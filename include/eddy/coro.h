@@ -144,16 +144,18 @@ enum eddy_task_state {
 };
 
 enum {
-    EDDY_TASK_NEW_ = 1 << 0,      /* has not taken its first step */
-    EDDY_TASK_CANCEL_ = 1 << 1,   /* a cancel waits to be delivered */
-    EDDY_TASK_LIMIT_ = 1 << 2,    /* a deadline has passed and waits to be delivered */
-    EDDY_TASK_ZERO_ = 1 << 3,     /* an eddy_wait_for without time: no coroutine may start */
-    EDDY_TASK_LIMITS_ = 1 << 4,   /* has deadlines */
-    EDDY_TASK_PASSED_ = 1 << 5,   /* a cancel or time-out was passed on to what it waits for */
-    EDDY_TASK_EXTRA_ = 1 << 6,    /* owner is an extra record */
-    EDDY_TASK_DETACHED_ = 1 << 7, /* nobody will join it */
-    EDDY_TASK_FAILED_ = 1 << 8,   /* it was the first child of a gather that failed */
-    EDDY_TASK_CASCADED_ = 1 << 9, /* the error on its way up was noted where it began */
+    EDDY_TASK_NEW_ = 1 << 0,    /* has not taken its first step */
+    EDDY_TASK_CANCEL_ = 1 << 1, /* a cancel from outside was not delivered yet */
+    EDDY_TASK_LIMIT_ = 1 << 2,  /* a deadline has passed and waits to be delivered */
+    EDDY_TASK_ZERO_ = 1 << 3,   /* an eddy_wait_for without time: no coroutine may start */
+    EDDY_TASK_LIMITS_ = 1 << 4, /* has deadlines */
+    /* a cancel or time-out was passed on to what it waits for, or is the result of its wait, which
+     * it has not seen: see cancel.c */
+    EDDY_TASK_UNDER_WAY_ = 1 << 5,
+    EDDY_TASK_EXTRA_ = 1 << 6,          /* owner is an extra record */
+    EDDY_TASK_DETACHED_ = 1 << 7,       /* nobody will join it */
+    EDDY_TASK_FAILED_ = 1 << 8,         /* it was the first child of a gather that failed */
+    EDDY_TASK_CASCADED_ = 1 << 9,       /* the error on its way up was noted where it began */
     EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
     /* owner is no task, but a struct eddy_owner: a group, a server */
     EDDY_TASK_OWNED_ = 1 << 11,
@@ -162,7 +164,8 @@ enum {
     EDDY_TASK_TRY_ = 1 << 13,     /* woken to try: its wait goes on until `resume` has a result */
     EDDY_TASK_PASSING_ = 1 << 14, /* a cancel is just being passed on */
     EDDY_TASK_ENDING_ = 1 << 15,  /* it was cancelled because the loop ends */
-    EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_,
+    EDDY_TASK_PREPARED_ =
+        EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_ | EDDY_TASK_UNDER_WAY_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };

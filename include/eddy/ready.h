@@ -16,7 +16,13 @@ extern "C" {
 
 typedef struct eddy_loop eddy_loop;
 
-enum eddy_ready_kind { EDDY_READY_TASK, EDDY_READY_CALLBACK, EDDY_READY_IO, EDDY_READY_TIMER };
+enum eddy_ready_kind {
+    EDDY_READY_TASK,
+    EDDY_READY_CALLBACK,
+    EDDY_READY_IO,
+    EDDY_READY_TIMER,
+    EDDY_READY_RELAY /* never ready: see struct eddy_relay */
+};
 
 struct eddy_ready {
     struct eddy_link link; /* in the ready list, or (a task) in the line in which it waits */
@@ -26,6 +32,13 @@ struct eddy_ready {
     /* a task's: its number, which no other task of the loop has; a timer's: orders a start that its
      * entry in the heap does not know of yet, or 0 */
     uint32_t generation;
+};
+
+/* Private: what a cancel of any of several tasks goes on to, such as the clients of a server for
+ * those who wait for its end. Reached once a cancel. */
+struct eddy_relay {
+    struct eddy_ready ready; /* its link is used while a cancel that has come to it goes on */
+    void (*pass_on)(struct eddy_relay *relay); /* cancels what there is */
 };
 
 /* A place in the loop's timer heap; zeroed: not in it. */

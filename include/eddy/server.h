@@ -46,6 +46,7 @@ typedef struct eddy_server {
     struct eddy_link guard; /* linked until it is closed and its handlers have ended */
     struct eddy_link clients;
     struct eddy_line waiting; /* in eddy_server_wait_closed */
+    struct eddy_relay relay;  /* what a cancel of those goes on to: the clients */
     void *handler;            /* the frame of every handler, to be copied */
     int64_t client_timeout;   /* idle_timeout at the time of eddy_serve */
     size_t handler_size;

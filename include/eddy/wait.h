@@ -43,7 +43,9 @@ struct eddy_wait {
 
     /* A cancel or a time-out ends the wait. Undo what parking did (the task's line and deadline
      * are the library's) and return 1; or pass the cancel on to what is waited for and return 0,
-     * then the wait goes on until that ends. NULL: nothing to undo. */
+     * then the wait goes on until that ends. Tasks that it cancels are reached when it has returned;
+     * the abort of a wait in a line must not cancel tasks that wait in one. NULL: nothing to
+     * undo. */
     int (*abort)(struct eddy_task_record *task);
 
     /* Of waits that are resumed by eddy_wake_to_try: does the work just before the task runs, and
@@ -98,6 +100,37 @@ EDDY_API EDDY_MUST_USE int64_t eddy_done(eddy_coro *co, int64_t result);
  * on the C stack, as eddy_check_pointer. */
 EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
                                          struct eddy_line *line);
+
+/*
+ * An operation that takes over what must have ended before it returns, such as the tasks of a join,
+ * is made of these instead. A cancel or deadline that was pending before it does not keep it from
+ * that: it comes when the wait has begun, and is passed on as one that comes during the wait.
+ *
+ *     eddy_own_begin(co);                           // 1. delivers nothing
+ *     if (there is nothing to take over, or it is another's) {
+ *         return eddy_own_none(co, result);         // 2. then it is an operation as others are
+ *     }
+ *     ...takes over...
+ *     if (all has ended) {
+ *         return eddy_own_done(co, result);         // 3. what is pending comes at the next await
+ *     }
+ *     co->task->with.value = ...;                   // 4. all that `abort` and `child_done` need
+ *     return eddy_own_park(co, &kind, object, NULL);
+ */
+
+/* Aborts if another operation was begun and not awaited. */
+EDDY_API void eddy_own_begin(eddy_coro *co);
+
+/* Nothing was taken over: delivers what is pending, or else is as eddy_done. */
+EDDY_API EDDY_MUST_USE int64_t eddy_own_none(eddy_coro *co, int64_t result);
+
+/* As eddy_done: the result stands. If it is -ECANCELED, what is pending is delivered with it. */
+EDDY_API EDDY_MUST_USE int64_t eddy_own_done(eddy_coro *co, int64_t result);
+
+/* As eddy_park; what is pending reaches the wait, perhaps before this has returned. So task->with,
+ * too, is to be set before. */
+EDDY_API EDDY_MUST_USE int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait,
+                                             void *object, struct eddy_line *line);
 
 /* Lets a parked task wait on for something else, at the end of another line (NULL: in none):
  * for waits of several stages, also from an abort that then returns 0. task->with stays. */

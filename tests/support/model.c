@@ -449,13 +449,14 @@ static bool is_interruption(int64_t result)
     return result == -ECANCELED || result == -ETIMEDOUT;
 }
 
-/* What waits on although it was interrupted (a condition for its lock, a join for its task) takes
- * further cancels into the one under way; a result that stands leaves them for the next await. */
+/* An interruption that the actor has not seen takes further cancels into it, whether its wait is over
+ * or goes on (a condition's for its lock, a join's for its task); a result that stands leaves them
+ * for the next await. */
 void model_cancel(struct model *model, int actor)
 {
     struct model_actor *it = &model->actors[actor];
 
-    if (it->kind == MODEL_JOIN && it->child_runs && is_interruption(it->decided)) {
+    if (it->kind != MODEL_NOTHING && is_interruption(it->decided)) {
         it->decided = -ECANCELED;
     } else if (waits(model, actor) && it->in_condition && is_interruption(it->outcome)) {
         it->outcome = -ECANCELED;

@@ -100,6 +100,16 @@ int64_t eddy_shield(eddy_coro *co, eddy_task task)
 
 /* ---- tasks that join each other in a circle */
 
+/* Who joins an older task: in every circle of joins there is one. What it spawned, and may have memory
+ * of its frames, is younger than itself; so its frames may end before the task that it joins. */
+static bool may_abandon(const struct eddy_task_record *task)
+{
+    const struct eddy_task_record *joined = task->in.object;
+
+    return task->wait == &join_kind &&
+           (int32_t)(task->timed.ready.generation - joined->timed.ready.generation) > 0;
+}
+
 /* Ends the wait of a task, although the one that it joins has not ended. */
 static void abandon(struct eddy_task_record *task)
 {
@@ -115,7 +125,7 @@ static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 
     do {
         struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (task->wait == &join_kind) {
+        if (may_abandon(task)) {
             abandon(task);
             return true;
         }

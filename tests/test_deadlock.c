@@ -90,7 +90,57 @@ test(a_circle_of_joins_ends_after_all_finallys)
     testing_assert_error(-EDEADLK,
                          "deadlock: 4 tasks wait, and nothing could wake any: #2 joins_next -> "
                          "#3 joins_next -> #4 joins_next -> #2 joins_next");
-    testing_assert_log("0 0:end 2 2:end 1 1:end");
+    testing_assert_log("2 2:end 1 1:end 0 0:end"); /* who joins an older one gives up */
+}
+
+/* Has a lock in its frame, and a task that wants it, which it joins in the end. */
+struct owner {
+    eddy_coro co;
+    eddy_lock lock;
+    eddy_task child;
+    int touched;
+};
+static void owner(eddy_coro *co);
+
+eddy_frame(wants_lock) {
+    eddy_coro co;
+    struct owner *owner;
+    int64_t rc;
+};
+
+static void wants_lock(eddy_coro *co)
+{
+    eddy_begin(wants_lock);
+    eddy_catch(self->rc, eddy_event_wait(co, &never)); /* the cancel is lost here */
+    eddy_catch(self->rc, eddy_lock_acquire(co, &self->owner->lock));
+    self->owner->touched++;
+    testing_log("child:%s", self->rc == 0 ? "lock" : "none");
+    eddy_end;
+}
+
+static void owner(eddy_coro *co)
+{
+    eddy_begin(owner);
+    eddy_await(eddy_lock_acquire(co, &self->lock));
+    self->child = eddy_spawn(co, wants_lock, .owner = self);
+    eddy_await(eddy_event_wait(co, &never));
+eddy_finally:
+    testing_log("finally");
+    eddy_await(eddy_join(co, self->child));
+    testing_log("end");
+    eddy_end;
+}
+
+test(a_join_of_a_younger_task_never_ends_before_that_not_even_in_a_circle)
+{
+    start(owner);
+    eddy_loop_poll_once(testing.loop, 0, 0);
+    eddy_loop_poll_once(testing.loop, 0, 0);
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    testing_assert_log("finally");
+    assert_int_equal(testing.errors.count, 2); /* both were cut off */
+    testing.errors.count = 0;
 }
 
 test(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys)
@@ -318,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_circle_of_joins_ends_after_all_finallys),
+        testing_case(a_join_of_a_younger_task_never_ends_before_that_not_even_in_a_circle),
         testing_case(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys),
         testing_case(by_default_the_dump_follows_on_standard_error),
         testing_case(a_circle_of_locks_is_told),

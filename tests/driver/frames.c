@@ -125,7 +125,7 @@ void leaf(eddy_coro *co)
     }
     eddy_catch(self->rc, eddy_sleep(co, some_time()));
     touch(self->home);
-    if (self->me == NULL && self->rc == -ECANCELED) {
+    if (self->me == NULL && self->rc == -ECANCELED && !self->home->masked) {
         self->home->me->cancel = NO;
     }
     if (self->rc < 0) {

@@ -70,11 +70,11 @@ static int64_t spawn_free(eddy_coro *co, struct node *node)
 
 /* ---- owned tasks */
 
-/* Whether the operation has refused, and touched none. Of tasks that only their owner waits for it must
- * not; if it does, a cancel that was pending is what it returns. */
+/* Whether the operation has refused, and touched none: others wait for them, or it would wait for itself.
+ * Then it says so, and not that it was cancelled. */
 static bool refused(const struct node *node)
 {
-    return world.circles && node->rc < 0;
+    return node->rc == -EBUSY || node->rc == -EDEADLK || node->rc == -ESRCH;
 }
 
 static int64_t gather_kids(eddy_coro *co, struct node *node)

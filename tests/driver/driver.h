@@ -55,6 +55,7 @@ enum {
     CAPACITY = 2,
     OUTSIDERS = 4, /* timers, and callbacks */
     VALUES = 1000, /* a task that succeeds returns this and its index */
+    ROUNDS = 4000, /* of the supervisor, at the end of a world; */
     TURNS = 100000 /* of a world; more is a hang */
 };
 
@@ -127,7 +128,7 @@ struct node {
     int steps;          /* that are left */
     bool masked;        /* cancels are held back, */
     bool in_group;      /* but for those of a group whose block it is in */
-    bool refused;       /* the call that it has made was not begun */
+    bool refused;       /* its call was not begun; it must not wait for those tasks */
     int64_t verdict;    /* what it is to end with; 0: it has not failed */
     struct node *outer; /* the frame of the same task that it is called from */
     struct box box;
@@ -191,6 +192,8 @@ struct world {
     bool ending;          /* the loop is being freed */
     bool circles;         /* anybody may wait for anybody, also for the tasks that others own */
     bool stopped;         /* eddy_loop_stop was called */
+    int rounds;           /* of the supervisor, since there are no steps left */
+    bool stuck;           /* in a circle that no cancel ends */
     FILE *nowhere;        /* for dumps */
 };
 

@@ -80,11 +80,13 @@ void clean(eddy_coro *co)
         eddy_catch(self->rc, eddy_call(co, program, .node = CALLED_BY(self->node)));
         self->node->verdict = self->node->verdict < 0 ? self->node->verdict : 0;
     }
+    let_go(co, self->node);
     while (has_tasks(self->node)) {
         cancel_kids(self->node);
         for (self->i = 0; self->i < self->node->kid_count; self->i++) {
             eddy_catch(self->rc, eddy_join(co, self->node->kids[self->i]));
         }
+        eddy_group_cancel(&self->node->group);
         eddy_catch(self->rc, eddy_group_wait(co, &self->node->group));
         if (has_tasks(self->node)) { /* others wait for them */
             eddy_catch(self->rc, eddy_pause(co));
@@ -92,7 +94,6 @@ void clean(eddy_coro *co)
         }
     }
     eddy_catch(self->rc, eddy_group_wait(co, &self->node->group));
-    let_go(co, self->node);
     self->node->masked = self->was_masked;
     self->node->in_group = self->was_in_group;
     self->node->me->deadline = self->deadline;

@@ -1,6 +1,7 @@
 /* Steps on tasks: those that the frame owns, those of its group, and those that nobody owns. */
 #include "driver.h"
-#include <stdlib.h>
+
+#include "task_internal.h"
 
 /* ---- spawning */
 
@@ -45,7 +46,7 @@ static void spawn_kids(eddy_coro *co, struct node *node)
 {
     forget_kids(node);
     for (unsigned i = 1 + below(KIDS); i > 0 && spawn_kid(co, node); i--) {}
-    if (one_in(4) && !getenv("TOL")) {
+    if (one_in(4)) {
         cancel(node->me); /* between the spawn and the wait */
     }
 }
@@ -70,22 +71,32 @@ static int64_t spawn_free(eddy_coro *co, struct node *node)
 
 /* ---- owned tasks */
 
-/* Whether the operation has refused, and touched none: others wait for them, or it would wait for itself.
- * Then it says so, and not that it was cancelled. */
-static bool refused(const struct node *node)
+/* Whether the operation must refuse an array, and touch none of it: one is waited for by others or
+ * detached, is gone, or stands in it twice. */
+static bool are_taken(const struct node *node, const eddy_task *tasks, int count)
 {
-    return node->rc == -EBUSY || node->rc == -EDEADLK || node->rc == -ESRCH;
+    bool taken = false;
+
+    for (int i = 0; i < count; i++) {
+        struct eddy_task_record *task = eddy_task_find(tasks[i]);
+        taken |= tasks[i].record != NULL && eddy_task_claimable(node->me->task.record, task) < 0;
+        for (int k = 0; k < i; k++) {
+            taken |= tasks[k].record == tasks[i].record;
+        }
+    }
+    return taken;
 }
 
 static int64_t gather_kids(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
+    node->refused = are_taken(node, node->kids, node->kid_count);
     return eddy_gather(co, node->kids, (size_t)node->kid_count);
 }
 
 static void end_gather(struct node *node)
 {
-    if (!refused(node)) {
+    if (!node->refused) {
         require_ended(node->kids, node->kid_count);
     }
     forget_kids(node);
@@ -94,6 +105,7 @@ static void end_gather(struct node *node)
 static int64_t gather_all_kids(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
+    node->refused = are_taken(node, node->kids, node->kid_count);
     node->count = node->kid_count;
     memcpy(node->tasks, node->kids, sizeof node->tasks);
     return eddy_gather_all(co, node->kids, (size_t)node->kid_count, node->said);
@@ -103,7 +115,7 @@ static void end_gather_all(struct node *node)
 {
     int failed = 0;
 
-    if (!refused(node)) {
+    if (!node->refused) {
         require_ended(node->kids, node->kid_count);
         for (int i = 0; i < node->count; i++) {
             struct tracked *kid = task_of(node->tasks[i]);
@@ -121,6 +133,7 @@ static int64_t join_kid(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
     node->tasks[0] = node->kid_count > 0 ? node->kids[0] : (eddy_task){NULL, 0};
+    node->refused = are_taken(node, node->tasks, 1);
     return eddy_join(co, node->tasks[0]);
 }
 
@@ -131,7 +144,7 @@ static void end_join(struct node *node)
     if (node->rc >= 0 && task != NULL) {
         require_result(task, node->rc);
     }
-    if (!refused(node) && task != NULL && task->owned) {
+    if (!node->refused) {
         require_ended(node->tasks, 1);
     }
     forget_kids(node);
@@ -229,12 +242,14 @@ static int64_t join_another(eddy_coro *co, struct node *node)
     }
     task->entangled = true;
     node->tasks[0] = task->task;
+    node->refused = are_taken(node, node->tasks, 1);
     return eddy_join(co, task->task);
 }
 
 static int64_t gather_others(eddy_coro *co, struct node *node)
 {
     choose_tasks(node, true);
+    node->refused = are_taken(node, node->tasks, node->count);
     node->mode = one_in(2);
     return node->mode ? eddy_gather(co, node->tasks, (size_t)node->count)
                       : eddy_gather_all(co, node->tasks, (size_t)node->count, node->said);
@@ -242,8 +257,7 @@ static int64_t gather_others(eddy_coro *co, struct node *node)
 
 static void end_gather_others(struct node *node)
 {
-    /* They may be another's: then it is refused, or cancelled. */
-    if (node->rc >= 0) {
+    if (!node->refused) {
         require_ended(node->tasks, node->count);
     }
 }

@@ -3,7 +3,6 @@
  * just before it. Afterwards its result is held against what is known of the task.
  */
 #include "driver.h"
-#include <stdlib.h>
 
 static const struct operation *const tables[] = {operations_on_time, operations_on_boxes,
                                                  operations_on_tasks, operations_on_blocks,
@@ -40,7 +39,7 @@ bool goes_on(struct node *node)
 /* What may come in the same turn, before the operation. */
 static void mishap(struct node *node)
 {
-    if (one_in(6) && !(getenv("TOL") && node->operation->kind == OWNING)) {
+    if (one_in(6)) {
         cancel(node->me);
     }
     if (one_in(8)) {

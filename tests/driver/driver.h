@@ -55,7 +55,7 @@ enum {
     CAPACITY = 2,
     OUTSIDERS = 4, /* timers, and callbacks */
     VALUES = 1000, /* a task that succeeds returns this and its index */
-    ROUNDS = 4000, /* of the supervisor, at the end of a world; */
+    ROUNDS = 4000, /* of the supervisor, in which nothing happens; */
     TURNS = 100000 /* of a world; more is a hang */
 };
 
@@ -192,7 +192,8 @@ struct world {
     bool ending;          /* the loop is being freed */
     bool circles;         /* anybody may wait for anybody, also for the tasks that others own */
     bool stopped;         /* eddy_loop_stop was called */
-    int rounds;           /* of the supervisor, since there are no steps left */
+    int rounds;           /* of the supervisor, without a step */
+    long steps_seen;      /* by it */
     bool stuck;           /* in a circle that no cancel ends */
     FILE *nowhere;        /* for dumps */
 };

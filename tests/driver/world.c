@@ -84,7 +84,9 @@ static void supervise(eddy_timer *timer)
 {
     struct eddy_metrics metrics;
 
-    if (world.steps_left == 0 && ++world.rounds == ROUNDS) {
+    world.rounds = world.steps_left == world.steps_seen ? world.rounds + 1 : 0;
+    world.steps_seen = world.steps_left;
+    if (world.rounds == ROUNDS) {
         give_up();
         return;
     }

@@ -25,7 +25,7 @@ void node_open(struct node *node)
 
     node->canary = CANARY;
     touch(node);
-    node->steps = 1 + (int)below(8);
+    node->steps = 1 + (int)below(10);
     if (node->outer != NULL) {
         node->outer->refused = false;
     } else {

@@ -56,6 +56,7 @@ enum {
     OUTSIDERS = 4, /* timers, and callbacks */
     VALUES = 1000, /* a task that succeeds returns this and its index */
     ROUNDS = 4000, /* of the supervisor, in which nothing happens; */
+    BUSY = 5,      /* tasks that a world has while it has steps */
     TURNS = 100000 /* of a world; more is a hang */
 };
 

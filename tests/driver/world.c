@@ -103,10 +103,27 @@ static void supervise(eddy_timer *timer)
     require(eddy_timer_start(world.loop, timer, 25 * EDDY_MILLISECOND, supervise) == 0);
 }
 
+static void spawn_first(void)
+{
+    struct tracked *tracked = track();
+
+    if (tracked != NULL) {
+        tracked_started(
+            tracked, eddy_loop_spawn(world.loop, program, .node = TASK_OF(tracked, NULL, -1, 0)));
+    }
+}
+
+/* A world is busy until it has no steps left. */
 static void after_a_turn(eddy_hook *hook)
 {
+    struct eddy_metrics metrics;
+
     (void)hook;
     world.memory.fail_at = 0;
+    eddy_loop_metrics(world.loop, &metrics);
+    if (world.steps_left > 0 && metrics.live < BUSY && !world.ending) {
+        spawn_first();
+    }
     if (++world.turns > TURNS) {
         driver_fail("it does not end");
     }
@@ -167,7 +184,7 @@ static void run_to_the_end(void)
 
 static void run_some_turns(void)
 {
-    for (unsigned turns = below(80); turns > 0; turns--) {
+    for (unsigned turns = below(300); turns > 0; turns--) {
         int64_t wait = one_in(2) ? 0 : 5 * EDDY_MILLISECOND;
         require(eddy_loop_poll_once(world.loop, wait, one_in(2) ? 0 : EDDY_MILLISECOND) >= 0);
     }

@@ -30,7 +30,7 @@ void node_open(struct node *node)
         node->outer->refused = false;
     } else {
         require(!me->began && !me->ended);
-        if (me->cancel == SURE) {
+        if (me->cancel == SURE || me->doomed) {
             driver_fail("task %d has begun although it was cancelled before", me->index);
         }
         me->began = true;

@@ -98,6 +98,7 @@ struct tracked {
     bool owned;        /* by a frame: it must end before that */
     bool by_group;     /* it cannot be joined */
     bool must_succeed; /* what it waits for has come, so no cancel may take it away */
+    bool doomed;       /* it was cancelled before it began */
     bool must_be_told; /* the done callback is set */
     enum known cancel; /* whether one is pending */
     int64_t result;    /* once it has ended */
@@ -140,6 +141,7 @@ struct node {
     int64_t told[KIDS]; /* by kids, at their end */
     int64_t said[KIDS]; /* by eddy_gather_all */
     eddy_group group;
+    bool closing; /* it was cancelled, and not waited for since */
     struct leaf leaf;
     bool leaf_lives;
     struct {

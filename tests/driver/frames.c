@@ -119,7 +119,7 @@ void leaf(eddy_coro *co)
     eddy_begin(leaf);
     touch(self->home);
     if (self->me != NULL) {
-        require(self->me->cancel != SURE);
+        require(self->me->cancel != SURE && !self->me->doomed);
         self->me->began = true;
     } else {
         self->home->refused = false;

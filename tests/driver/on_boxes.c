@@ -82,8 +82,12 @@ static void before_cond(struct node *node)
 
 int64_t wait_for_cond(eddy_coro *co, struct node *node)
 {
+    int64_t rc;
+
     before_cond(node);
-    return eddy_cond_wait(co, &box(node)->cond);
+    rc = eddy_cond_wait(co, &box(node)->cond);
+    require(rc != EDDY_PENDING || eddy_lock_holder(&box(node)->lock).record != co->task);
+    return rc;
 }
 
 static bool event_is_set(void *argument)

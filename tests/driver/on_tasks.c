@@ -87,10 +87,26 @@ static bool are_taken(const struct node *node, const eddy_task *tasks, int count
     return taken;
 }
 
+/* The operation is about to take over these tasks. If a cancel is pending it goes on to them: then those
+ * that have not begun never do. */
+static void take_over(struct node *node, const eddy_task *tasks, int count)
+{
+    node->refused = are_taken(node, tasks, count);
+    if (node->me->cancel != SURE || node->masked || node->refused) {
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        struct tracked *task = task_of(tasks[i]);
+        if (task != NULL && !task->began && tasks[i].record != NULL) {
+            task->doomed = true;
+        }
+    }
+}
+
 static int64_t gather_kids(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
-    node->refused = are_taken(node, node->kids, node->kid_count);
+    take_over(node, node->kids, node->kid_count);
     return eddy_gather(co, node->kids, (size_t)node->kid_count);
 }
 
@@ -105,7 +121,7 @@ static void end_gather(struct node *node)
 static int64_t gather_all_kids(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
-    node->refused = are_taken(node, node->kids, node->kid_count);
+    take_over(node, node->kids, node->kid_count);
     node->count = node->kid_count;
     memcpy(node->tasks, node->kids, sizeof node->tasks);
     return eddy_gather_all(co, node->kids, (size_t)node->kid_count, node->said);
@@ -133,7 +149,7 @@ static int64_t join_kid(eddy_coro *co, struct node *node)
 {
     spawn_kids(co, node);
     node->tasks[0] = node->kid_count > 0 ? node->kids[0] : (eddy_task){NULL, 0};
-    node->refused = are_taken(node, node->tasks, 1);
+    take_over(node, node->tasks, 1);
     return eddy_join(co, node->tasks[0]);
 }
 
@@ -165,6 +181,9 @@ static int64_t spawn_in_group(eddy_coro *co, struct node *node)
     task->entangled = task->by_group = true;
     tracked_started(task, eddy_group_spawn(co, &node->group, program,
                                            .node = TASK_OF(task, node, -1, node->depth + 1)));
+    if (node->closing && task->task.record != NULL) {
+        driver_fail("a group that is cancelled takes a task");
+    }
     return 0;
 }
 
@@ -178,6 +197,7 @@ static int64_t wait_for_group(eddy_coro *co, struct node *node)
 
 static void end_wait_for_group(struct node *node)
 {
+    node->closing = false;
     if (node->rc != -EBUSY && node->group.count != 0) {
         driver_fail("a group is waited for, and %u tasks of it run", node->group.count);
     }
@@ -199,12 +219,14 @@ static void end_next_of_group(struct node *node)
             driver_fail("the result of task %d was told twice", (int)index);
         }
     }
+    node->closing = node->closing && node->rc != 0;
 }
 
 static int64_t cancel_group(eddy_coro *co, struct node *node)
 {
     (void)co;
     eddy_group_cancel(&node->group);
+    node->closing = true;
     return 0;
 }
 
@@ -242,14 +264,14 @@ static int64_t join_another(eddy_coro *co, struct node *node)
     }
     task->entangled = true;
     node->tasks[0] = task->task;
-    node->refused = are_taken(node, node->tasks, 1);
+    take_over(node, node->tasks, 1);
     return eddy_join(co, task->task);
 }
 
 static int64_t gather_others(eddy_coro *co, struct node *node)
 {
     choose_tasks(node, true);
-    node->refused = are_taken(node, node->tasks, node->count);
+    take_over(node, node->tasks, node->count);
     node->mode = one_in(2);
     return node->mode ? eddy_gather(co, node->tasks, (size_t)node->count)
                       : eddy_gather_all(co, node->tasks, (size_t)node->count, node->said);

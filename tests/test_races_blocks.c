@@ -52,6 +52,7 @@ static const struct race_table group_end_races = {
     .wake = end_children,
     .close = fail_child,
     .log_left = log_group,
+    .pending = {"ECANCELED; 0 cleaned 0 told", "ECANCELED; 0 cleaned 0 told"},
     .cells =
         {
             /* a task whose own wait has its result is not stopped by what is passed on to it */
@@ -98,6 +99,7 @@ static const struct race_table group_body_races = {
     .wake = end_body_and_child,
     .close = fail_child,
     .log_left = log_group,
+    .pending = {"ECANCELED; 0 cleaned 0 told", "ECANCELED; 0 cleaned 0 told"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned 0 told", "ok; 1 cleaned 0 told",
@@ -175,11 +177,12 @@ static const struct race_table earlier_races = {
     .close = end_body,
     .log_left = log_nothing,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -", "ECANCELED; -"},
     .cells =
         {
-            /* the outer deadline passes too, but the block was struck by its own */
-            [WAKE] = {"its own, ok; -", "its own, ok; -", "its own, ok, then ECANCELED; -",
-                      "its own, ok; -"},
+            /* the outer deadline passes too, but the block was struck by its own; a cancel that
+             * comes before it runs takes that over */
+            [WAKE] = {"its own, ok; -", "its own, ok; -", "ECANCELED; -", "its own, ok; -"},
             [TIME_OUT] = {"- it is after that of the block", ONE_DEADLINE, "- likewise",
                           "- likewise"},
             [CANCEL] = {"ECANCELED; -", "ECANCELED; -", "ECANCELED; -", "ECANCELED; -"},
@@ -201,6 +204,7 @@ static const struct race_table later_races = {
     .close = end_body,
     .log_left = log_nothing,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -", "ECANCELED; -"},
     .cells =
         {
             [WAKE] = {"- it is after the other", "- likewise", "- likewise", "- likewise"},
@@ -267,11 +271,12 @@ static const struct race_table as_completed_races = {
     .close = cancel_child,
     .log_left = log_child,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; it goes on 1 cleaned", "ECANCELED; it goes on 1 cleaned"},
     .cells =
         {
-            /* it has its result; the join that follows is a new await */
+            /* it has its result; the join that follows takes the task in any case */
             [WAKE] = {"ok; it is joined 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned",
-                      "ECANCELED; it has ended 1 cleaned", "ok; it is joined 1 cleaned"},
+                      "ECANCELED; it is joined 1 cleaned", "ok; it is joined 1 cleaned"},
             [TIME_OUT] = {"ETIMEDOUT; it has ended 1 cleaned", ONE_DEADLINE,
                           "ECANCELED; it goes on 1 cleaned", "ETIMEDOUT; it has ended 0 cleaned"},
             [CANCEL] = {"ECANCELED; it has ended 1 cleaned", "ECANCELED; it goes on 1 cleaned",
@@ -320,6 +325,7 @@ static const struct race_table gather_races = {
     .close = cancel_child,
     .log_left = log_cleaned,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned", "ok; 1 cleaned", "ok, then ECANCELED; 1 cleaned",
@@ -338,6 +344,7 @@ static const struct race_table gather_all_races = {
     .close = cancel_child,
     .log_left = log_cleaned,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned", "ok; 1 cleaned", "ok, then ECANCELED; 1 cleaned",
@@ -357,6 +364,7 @@ static const struct race_table group_races = {
     .close = cancel_child,
     .log_left = log_cleaned,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned", "ok; 1 cleaned", "ok, then ECANCELED; 1 cleaned",
@@ -382,6 +390,7 @@ static const struct race_table wait_races = {
     .close = cancel_child,
     .log_left = log_child,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; it goes on 1 cleaned", "ECANCELED; it goes on 1 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; it has ended 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned",

@@ -20,6 +20,7 @@ static const struct race_table gather_races = {
     .wake = end_children,
     .close = fail_child,
     .log_left = log_cleaned,
+    .pending = {"ECANCELED; 2 cleaned", "ECANCELED; 2 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 2 cleaned", "ok; 2 cleaned", "ok, then ECANCELED; 2 cleaned",
@@ -69,6 +70,7 @@ static const struct race_table group_races = {
     .wake = end_children,
     .close = cancel_group,
     .log_left = log_group,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 2 cleaned", "ok; 2 cleaned", "ok, then ECANCELED; 2 cleaned",
@@ -114,6 +116,7 @@ static const struct race_table gather_all_races = {
     .close = fail_child,
     .log_left = log_results,
     .settle = end_children,
+    .pending = {"ECANCELED; 2 cleaned -125 -125", "ECANCELED; 2 cleaned -125 -125"},
     .cells =
         {
             [WAKE] = {"ok; 2 cleaned 0 0", "ok; 2 cleaned 0 0", "ok, then ECANCELED; 2 cleaned 0 0",
@@ -167,6 +170,7 @@ static const struct race_table wait_races = {
     .wake = end_children,
     .close = cancel_children,
     .log_left = log_waited,
+    .pending = {"ECANCELED; 0 done 2 cleaned", "ECANCELED; 0 done 2 cleaned"},
     .cells =
         {
             /* the tasks are only about to end: the wait is not over */
@@ -241,6 +245,7 @@ static const struct race_table next_races = {
     .close = end_group,
     .log_left = log_next,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -1 taken 7 kept", "ECANCELED; -1 taken 7 kept"},
     .cells =
         {
             [WAKE] = {"ok; 7 taken", "ETIMEDOUT; -1 taken 7 kept", "ok, then ECANCELED; 7 taken",

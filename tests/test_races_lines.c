@@ -46,6 +46,7 @@ static const struct race_table lock_races = {
     .wait = wait_lock,
     .wake = release_lock,
     .log_left = log_lock,
+    .pending = {"ECANCELED; the rival's", "ECANCELED; the rival's"},
     .cells =
         {
             [WAKE] = {"ok; its", "ok; its", "ok, then ECANCELED; its", NO_CLOSE},
@@ -95,6 +96,7 @@ static const struct race_table event_races = {
     .wait = wait_event,
     .wake = set_event,
     .log_left = log_event,
+    .pending = {"ECANCELED; nobody waits", "ECANCELED; nobody waits"},
     .cells =
         {
             [WAKE] = {"ok; nobody waits", "ok; nobody waits", "ok, then ECANCELED; nobody waits",
@@ -155,6 +157,7 @@ static const struct race_table cond_races = {
     .wait = wait_cond,
     .wake = notify,
     .log_left = log_cond,
+    .pending = {"ECANCELED; its 0 notified", "ECANCELED; its 0 notified"},
     .cells =
         {
             [WAKE] = {"ok; its 1 notified", "ok; its 1 notified",
@@ -193,10 +196,12 @@ static const struct race_table cond_lock_races = {
     .operation = "condition whose lock is taken",
     .set_up = reset_cond,
     .prepare = take_lock_of_cond,
+    .prepare_late = take_lock_of_cond,
     .wait = wait_cond,
     .wake = notify_with_lock,
     .settle = release_lock_of_cond,
     .log_left = log_cond,
+    .pending = {"ECANCELED; free 0 notified", "ECANCELED; free 0 notified"},
     .cells =
         {
             /* while it waits for the lock, a cancel overtakes the time-out, and two are one */
@@ -250,6 +255,7 @@ static const struct race_table semaphore_races = {
     .wait = wait_semaphore,
     .wake = release_permit,
     .log_left = log_semaphore,
+    .pending = {"ECANCELED; 0 of 0 there", "ECANCELED; 0 of 0 there"},
     .cells =
         {
             [WAKE] = {"ok; 1 of 2 there", "ok; 0 of 1 there", "ok, then ECANCELED; 0 of 1 there",
@@ -332,6 +338,7 @@ static const struct race_table barrier_races = {
     .log_left = log_barrier,
     .tear_down = end_parties,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 wait", "ECANCELED; 0 wait"},
     .cells =
         {
             /* a third party begins the next round */
@@ -362,6 +369,7 @@ static const struct race_table complete_barrier_races = {
     .wake = complete_party,
     .close = abort_barrier,
     .log_left = log_barrier,
+    .pending = {"ECANCELED; 0 wait", "ECANCELED; 0 wait"},
     .cells =
         {
             [WAKE] = {"ok; 0 wait", "ok; 0 wait", "ok, then ECANCELED; 0 wait",

@@ -52,6 +52,7 @@ static const struct race_table signal_races = {
     .wake = raise_signal,
     .log_left = log_signal,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; none kept", "ECANCELED; none kept"},
     .cells =
         {
             /* the event is the result */
@@ -74,6 +75,8 @@ static struct gate gate;
 static bool opened;
 static bool obeys; /* the work returns -ECANCELED if it was told */
 static bool told;
+
+#define NOT_BEGUN "- nothing is begun: see test_cancel_points.c"
 
 static void close_gate(eddy_coro *co)
 {
@@ -129,6 +132,7 @@ static const struct race_table obeying_races = {
     .settle = end_work,
     .log_left = log_work,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             [WAKE] = {"ok; not told", "ok; not told", "ok, then ECANCELED; not told", NO_CLOSE},
@@ -148,6 +152,7 @@ static const struct race_table ignoring_races = {
     .settle = end_work,
     .log_left = log_work,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             [WAKE] = {"ok; not told", "ok; not told", "ok, then ECANCELED; not told", NO_CLOSE},
@@ -211,6 +216,7 @@ static const struct race_table queued_races = {
     .settle = end_work,
     .log_left = log_begun,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             [WAKE] = {HAS_BEGUN, HAS_BEGUN, HAS_BEGUN, NO_CLOSE},
@@ -264,6 +270,7 @@ static const struct race_table name_races = {
     .settle = end_work,
     .log_left = log_name,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             /* the thread's message is no result yet: it has its turn in the batch */
@@ -314,6 +321,7 @@ static const struct race_table file_read_races = {
     .settle = end_work,
     .log_left = log_file_read,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             [WAKE] = {"ok; old", "ok; old", "ok, then ECANCELED; old", NO_CLOSE},
@@ -349,6 +357,7 @@ static const struct race_table file_write_races = {
     .settle = end_work,
     .log_left = log_file_write,
     .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
     .cells =
         {
             [WAKE] = {"ok; new", "ok; new", "ok, then ECANCELED; new", NO_CLOSE},

@@ -68,6 +68,7 @@ static const struct race_table get_races = {
     .close = shut_down,
     .log_left = log_get,
     .tear_down = close_queue,
+    .pending = {"ECANCELED; got 0 of 0 with 0 left", "ECANCELED; got 0 of 0 with 0 left"},
     .cells =
         {
             [WAKE] = {"ok; got 1 of 2 with 1 left", "ok; got 1 of 1 with 0 left",
@@ -146,6 +147,7 @@ static const struct race_table put_races = {
     .close = shut_down,
     .log_left = log_put,
     .tear_down = close_queue,
+    .pending = {"ECANCELED; < 1 >", "ECANCELED; < 1 >"},
     .cells =
         {
             [WAKE] = {"ok; < 1 2 >", "ok; < 1 2 >", "ok, then ECANCELED; < 1 2 >", "ok; < 1 2 >"},
@@ -192,6 +194,7 @@ static const struct race_table done_races = {
     .close = end_queue, /* no other end is one for a join whose items were taken */
     .log_left = log_done,
     .tear_down = close_queue,
+    .pending = {"ECANCELED; 1 to do", "ECANCELED; 1 to do"},
     .cells =
         {
             [WAKE] = {"ok; 0 to do", "ok; 0 to do", "ok, then ECANCELED; 0 to do", "ok; 0 to do"},
@@ -251,6 +254,7 @@ static const struct race_table future_races = {
     .wake = set_future,
     .close = fail_future,
     .log_left = log_future,
+    .pending = {"ECANCELED; -11", "ECANCELED; -11"},
     .cells =
         {
             [WAKE] = {"ok; 7", "ok; 7", "ok, then ECANCELED; 7", "ok; 7"},

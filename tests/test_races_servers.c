@@ -105,6 +105,7 @@ static const struct race_table server_races = {
     .log_left = log_server,
     .tear_down = close_client,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 came 0 served", "ECANCELED; 0 came 0 served"},
     .cells =
         {
             /* who was heard of is accepted, and a handler that is cancelled before its first step
@@ -130,12 +131,14 @@ static const struct race_table busy_server_races = {
     .operation = "server with a client",
     .set_up = open_server,
     .prepare = connect_client,
+    .prepare_late = connect_client,
     .wait = wait_closed,
     .wake = end_of_client,
     .close = close_server,
     .log_left = log_server,
     .tear_down = close_client,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 1 came 1 served", "ECANCELED; 1 came 1 served"},
     .cells =
         {
             [WAKE] = {"- it goes on waiting", "ETIMEDOUT; 1 came 1 served",

@@ -80,6 +80,7 @@ static const struct race_table read_races = {
     .log_left = log_read,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 read 0 left", "ECANCELED; 0 read 0 left"},
     .cells =
         {
             /* an event that is known is no result yet: the bytes are the next read's */
@@ -113,6 +114,7 @@ static const struct race_table readable_races = {
     .log_left = log_read,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 read 0 left", "ECANCELED; 0 read 0 left"},
     .cells =
         {
             /* here the event is the result */
@@ -172,6 +174,7 @@ static const struct race_table line_races = {
     .log_left = log_line,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; none 0 buffered 2 left", "ECANCELED; none 0 buffered 2 left"},
     .cells =
         {
             [WAKE] = {"ok; half 3 buffered 0 left", "ETIMEDOUT; none 2 buffered 3 left",
@@ -235,6 +238,7 @@ static const struct race_table record_races = {
     .log_left = log_record,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED;  4 left", "ECANCELED;  4 left"},
     .cells =
         {
             [WAKE] = {"ok; halfmore 4 left", "ETIMEDOUT; half 4 left", "ECANCELED; half 4 left",
@@ -311,6 +315,7 @@ static const struct race_table write_races = {
     .log_left = log_write,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0", "ECANCELED; 0"},
     .cells =
         {
             [WAKE] = {"ok; 100", "ETIMEDOUT; 0", "ECANCELED; 0", "EBADF; 0"},
@@ -364,6 +369,7 @@ static const struct race_table copy_races = {
     .log_left = log_copy,
     .tear_down = close_both,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 copied 0 left", "ECANCELED; 0 copied 0 left"},
     .cells =
         {
             /* a piece is copied when the loop hears of it; the end is for the task's turn */
@@ -425,6 +431,7 @@ static const struct race_table fd_races = {
     .log_left = log_fd,
     .tear_down = close_fds,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 left", "ECANCELED; 0 left"},
     .cells =
         {
             /* the watcher's callback ends the wait, and has its turn in the batch */
@@ -490,6 +497,7 @@ static const struct race_table connect_races = {
     .log_left = log_connect,
     .tear_down = close_listener,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; not open", "ECANCELED; not open"},
     .cells =
         {
             /* a stream is open if the connect has said so, else nothing is left */

@@ -43,6 +43,7 @@ static const struct race_table short_sleep_races = {
     .wake = pass_a_second,
     .log_left = log_nothing,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -", "ECANCELED; -"},
     .cells =
         {
             [WAKE] = {"ok; -", "ok; -", "ok, then ECANCELED; -", NO_CLOSE},
@@ -58,6 +59,7 @@ static const struct race_table equal_sleep_races = {
     .wake = pass_a_second,
     .log_left = log_nothing,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -", "ECANCELED; -"},
     .cells =
         {
             [WAKE] = {"ok; -", "ok; -", "ok, then ECANCELED; -", NO_CLOSE},
@@ -73,6 +75,7 @@ static const struct race_table long_sleep_races = {
     .wake = pass_two_seconds,
     .log_left = log_nothing,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; -", "ECANCELED; -"},
     .cells =
         {
             [WAKE] = {"- its end is after the deadline", "- likewise", "- likewise", NO_CLOSE},
@@ -103,6 +106,7 @@ static const struct race_table call_races = {
     .wake = end_children,
     .close = fail_child,
     .log_left = log_cleaned,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             /* the finally holds back what comes when the event's wait has its result */
@@ -148,6 +152,7 @@ static const struct race_table join_races = {
     .wake = end_children,
     .close = cancel_child,
     .log_left = log_cleaned,
+    .pending = {"ECANCELED; 1 cleaned", "ECANCELED; 1 cleaned"},
     .cells =
         {
             /* a child whose own wait has its result is not stopped by what is passed on to it */
@@ -196,6 +201,7 @@ static const struct race_table shield_races = {
     .wake = end_children,
     .close = cancel_child,
     .log_left = log_shielded,
+    .pending = {"ECANCELED; it goes on 1 cleaned", "ECANCELED; it goes on 1 cleaned"},
     .cells =
         {
             /* a wake only lets the child end, some turns later */
@@ -237,6 +243,7 @@ static const struct race_table ended_join_races = {
     .close = cancel_child,
     .log_left = log_cleaned,
     .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 cleaned", "ECANCELED; 0 cleaned"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned", "ok; 1 cleaned", "ok, then ECANCELED; 1 cleaned",
@@ -258,6 +265,7 @@ static const struct race_table ended_shield_races = {
     .close = cancel_child,
     .log_left = log_shielded,
     .wakes_by_event = true,
+    .pending = {"- as a shield", "- as a shield"},
     .cells =
         {
             [WAKE] = {"ok; 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned",

@@ -9,8 +9,10 @@ static const char *const event_names[RACE_EVENTS] = {"wake", "time-out", "cancel
 static struct {
     const struct race_table *table;
     eddy_event go;
+    eddy_event gate;           /* before a wait that begins with something pending */
     enum race_event events[2]; /* what the rival does */
     int count;
+    bool late; /* the racer waits at the gate first */
 } race;
 
 static const char *word(int64_t result)
@@ -25,6 +27,15 @@ static const char *word(int64_t result)
                                         : eddy_strerror(result);
 }
 
+static void log_outcome(int64_t result, int64_t after)
+{
+    if (after < 0) {
+        testing_log("%s, then %s;", word(result), word(after));
+    } else {
+        testing_log("%s;", word(result));
+    }
+}
+
 eddy_frame(racer) {
     eddy_coro co;
     int64_t rc, after;
@@ -35,11 +46,34 @@ static void racer(eddy_coro *co)
     eddy_begin(racer);
     eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, race.table->wait(co)));
     eddy_catch(self->after, give(co, 0));
-    if (self->after < 0) {
-        testing_log("%s, then %s;", word(self->rc), word(self->after));
-    } else {
-        testing_log("%s;", word(self->rc));
-    }
+    log_outcome(self->rc, self->after);
+    eddy_end;
+}
+
+/* Comes to its wait with an interrupt pending. */
+eddy_frame(comes_late) {
+    eddy_coro co;
+    int64_t rc, after;
+};
+
+static void comes_late(eddy_coro *co)
+{
+    eddy_begin(comes_late);
+    eddy_await(eddy_event_wait(co, &race.gate));
+    eddy_catch(self->rc, race.table->wait(co));
+    eddy_catch(self->after, give(co, 0));
+    log_outcome(self->rc, self->after);
+    eddy_end;
+}
+
+eddy_frame(late_racer) {
+    eddy_coro co;
+};
+
+static void late_racer(eddy_coro *co)
+{
+    eddy_begin(late_racer);
+    eddy_await(eddy_wait_for(co, EDDY_SECOND, eddy_call(co, comes_late)));
     eddy_end;
 }
 
@@ -69,14 +103,17 @@ eddy_frame(rival) {
 
 static void rival(eddy_coro *co)
 {
+    void (*prepare)(eddy_coro *);
+
     eddy_begin(rival);
     if (race.table->set_up != NULL) {
         race.table->set_up(co);
     }
     eddy_await(eddy_event_wait(co, &race.go));
     eddy_event_clear(&race.go);
-    if (race.table->prepare != NULL) {
-        race.table->prepare(co);
+    prepare = race.late ? race.table->prepare_late : race.table->prepare;
+    if (prepare != NULL) {
+        prepare(co);
     }
     eddy_await(eddy_event_wait(co, &race.go));
     for (int i = 0; i < race.count; i++) {
@@ -117,31 +154,37 @@ static void let_happen(enum race_event first, enum race_event second)
     }
 }
 
-static void run_cell(enum race_event first, enum race_event second)
+/* The rival is there, and the racer waits, for the gate or for what is raced for. */
+static eddy_task begin_race(bool late)
 {
-    const char *expected = race.table->cells[first][second];
     eddy_task rival_task;
 
+    race.late = late;
     eddy_event_init(&race.go);
+    eddy_event_init(&race.gate);
     rival_task = start(rival);
     testing_turns();
-    racer_task = start(racer);
+    racer_task = late ? start(late_racer) : start(racer);
     testing_turns();
     assert_false(eddy_task_done(racer_task));
     eddy_event_set(&race.go);
     testing_turns();
     testing_turns();
-    let_happen(first, second);
+    return rival_task;
+}
+
+/* `what` has happened; the racer ends, and what it leaves is what is expected. */
+static void end_race(eddy_task rival_task, const char *what, const char *expected)
+{
     testing_turns();
     testing_turns(); /* the loop may hear of the second only now */
     if (!eddy_task_done(racer_task)) {
-        fail_msg("%s: %s, then %s: it still waits", race.table->operation, event_names[first],
-                 event_names[second]);
+        fail_msg("%s: %s: it still waits", race.table->operation, what);
     }
     race.table->log_left();
     if (strcmp(testing.log, expected) != 0) {
-        fail_msg("%s: %s, then %s: \"%s\" and not \"%s\"", race.table->operation,
-                 event_names[first], event_names[second], testing.log, expected);
+        fail_msg("%s: %s: \"%s\" and not \"%s\"", race.table->operation, what, testing.log,
+                 expected);
     }
     testing.log[0] = '\0';
     assert_int_equal(finish(racer_task), 0);
@@ -150,6 +193,45 @@ static void run_cell(enum race_event first, enum race_event second)
         race.table->tear_down();
     }
     testing_turns();
+}
+
+static void run_cell(enum race_event first, enum race_event second)
+{
+    eddy_task rival_task = begin_race(false);
+    char what[64];
+
+    snprintf(what, sizeof what, "%s, then %s", event_names[first], event_names[second]);
+    let_happen(first, second);
+    end_race(rival_task, what, race.table->cells[first][second]);
+}
+
+/* The gate opens, and in the same turn the event comes, before the racer runs. */
+static void run_pending(enum race_event event, const char *expected)
+{
+    eddy_task rival_task = begin_race(true);
+    char what[64];
+
+    snprintf(what, sizeof what, "%s, pending before", event_names[event]);
+    eddy_event_set(&race.gate);
+    happen(event, NULL);
+    race.count = 0;
+    eddy_event_set(&race.go);
+    end_race(rival_task, what, expected);
+}
+
+static void run_all_pending(const struct race_table *table)
+{
+    static const enum race_event events[] = {CANCEL, TIME_OUT};
+
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (table->pending[i] == NULL) {
+            fail_msg("%s: %s, pending before: the table does not say", table->operation,
+                     event_names[events[i]]);
+        }
+        if (table->pending[i][0] != '-') {
+            run_pending(events[i], table->pending[i]);
+        }
+    }
 }
 
 void run_race_table(const struct race_table *table)
@@ -168,4 +250,5 @@ void run_race_table(const struct race_table *table)
             }
         }
     }
+    run_all_pending(table);
 }

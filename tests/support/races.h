@@ -9,6 +9,9 @@
  *
  * A cell says how the wait ended, then how the await after it did if that had no success, and then
  * what is left. One that begins with '-' says why the two cannot race.
+ *
+ * The cells `pending` are of a cancel and of a deadline that were there before the wait begins: the
+ * racer was ready with the result of another await when they came.
  */
 #ifndef EDDY_TESTING_RACES_H
 #define EDDY_TESTING_RACES_H
@@ -30,6 +33,7 @@ struct race_table {
     /* By the rival: when the racer waits already, and in the turn after the two have happened.
      * NULL: nothing to do. */
     void (*prepare)(eddy_coro *co);
+    void (*prepare_late)(eddy_coro *co); /* instead, for the cells `pending` */
     void (*settle)(eddy_coro *co);
 
     /* By the rival, whose `co` it is, or from outside of tasks if it is NULL. */
@@ -44,6 +48,7 @@ struct race_table {
     bool wakes_by_event;
 
     const char *cells[RACE_EVENTS][RACE_EVENTS];
+    const char *pending[2]; /* a cancel; a deadline */
 };
 
 /* Cells of many tables. */

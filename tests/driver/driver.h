@@ -177,6 +177,7 @@ struct world {
     eddy_clock clock;
     struct testing_memory memory;
     struct box box;
+    eddy_group group;
     struct tracked tasks[TASKS];
     int task_count;
     signed char items[ITEMS]; /* 0: unknown, 1: being put, 2: accepted, 3: taken */
@@ -185,6 +186,8 @@ struct world {
     eddy_timer timers[OUTSIDERS];
     int64_t timer_due[OUTSIDERS];
     eddy_callback callbacks[OUTSIDERS];
+    eddy_callback messages[OUTSIDERS];
+    bool sent[OUTSIDERS]; /* and not run */
     eddy_hook hook;
     unsigned turns;
     unsigned weights[64]; /* of the operations */
@@ -289,8 +292,6 @@ int64_t outcome(struct node *node);  /* what the frame returns */
 /* ---- on_outside.c: what anybody may do, at any time */
 
 void act(void);
-void outsiders_start(void);
-void outsiders_stop(void);
 
 /* ---- frames.c */
 

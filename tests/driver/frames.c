@@ -14,13 +14,45 @@ static void know_less(struct node *node)
     }
 }
 
-/* Takes steps until there are none left, or one fails: then the frame ends. */
-#define STEPS                                                   \
-    while (goes_on(&self->node)) {                              \
-        eddy_catch(self->node.rc, step_begin(co, &self->node)); \
-        if (step_end(&self->node) < 0) {                        \
-            break;                                              \
-        }                                                       \
+/* What was caught last is the error of the step. Without memory it is not noted. */
+static void check_error(eddy_coro *co, const struct node *node)
+{
+    const struct eddy_error_info *error = eddy_error(co);
+    char text[32];
+
+    if (node->rc >= 0 || world.faults) {
+        return;
+    }
+    if (error->code != node->rc) {
+        driver_fail("%lld was caught, and noted is %lld", (long long)node->rc,
+                    (long long)error->code);
+    }
+    if (node->rc <= EDDY_ERROR_USER) {
+        snprintf(text, sizeof text, "task %d", (int)(EDDY_ERROR_USER - node->rc));
+        if (strcmp(error->text, text) != 0) {
+            driver_fail("the error of %s says \"%s\"", text, error->text);
+        }
+    }
+}
+
+/* Ends the frame if a step has failed. An error of a task's own says which task that is. */
+#define END_IF_FAILED                                                                              \
+    if (self->node.verdict <= EDDY_ERROR_USER) {                                                   \
+        eddy_fail(co, self->node.verdict, "task %d", (int)(EDDY_ERROR_USER - self->node.verdict)); \
+    }                                                                                              \
+    if (self->node.verdict < 0) {                                                                  \
+        eddy_return(self->node.verdict);                                                           \
+    }
+
+#define STEP                                                \
+    eddy_catch(self->node.rc, step_begin(co, &self->node)); \
+    check_error(co, &self->node);                           \
+    (void)step_end(&self->node);
+
+/* Takes steps until there are none left, or one fails. */
+#define STEPS                      \
+    while (goes_on(&self->node)) { \
+        STEP                       \
     }
 
 /* The same frame does not clean up twice, and needs no memory for it. */
@@ -107,6 +139,7 @@ void program(eddy_coro *co)
     eddy_begin(program);
     node_open(&self->node);
     STEPS
+    END_IF_FAILED
     eddy_return(outcome(&self->node));
 eddy_finally:
     CLEAN;
@@ -163,9 +196,7 @@ void grouping(eddy_coro *co)
             }
         }
         STEPS
-        if (self->node.verdict < 0) {
-            eddy_return(self->node.verdict);
-        }
+        END_IF_FAILED
     }
     if (self->group.count != 0) {
         driver_fail("a block with a group is over, and %u tasks run", self->group.count);
@@ -191,9 +222,7 @@ void limited(eddy_coro *co)
             self->node.me->deadline = self->i;
         }
         STEPS
-        if (self->node.verdict < 0) {
-            eddy_return(self->node.verdict);
-        }
+        END_IF_FAILED
     }
 eddy_finally:
     self->node.me->deadline = self->deadline;
@@ -214,9 +243,7 @@ void holding(eddy_coro *co)
             gets_lock(self->box, self->node.me);
             STEPS
             gives_lock(self->box, self->node.me);
-            if (self->node.verdict < 0) {
-                eddy_return(self->node.verdict);
-            }
+            END_IF_FAILED
         }
     } else if (self->value == 1) {
         eddy_with_semaphore(&self->box->semaphore) {
@@ -224,18 +251,14 @@ void holding(eddy_coro *co)
             require(self->box->out <= PERMITS);
             STEPS
             self->box->out--;
-            if (self->node.verdict < 0) {
-                eddy_return(self->node.verdict);
-            }
+            END_IF_FAILED
         }
     } else {
         eddy_with_cond(&self->box->cond) {
             gets_lock(self->box, self->node.me);
             STEPS
             gives_lock(self->box, self->node.me);
-            if (self->node.verdict < 0) {
-                eddy_return(self->node.verdict);
-            }
+            END_IF_FAILED
         }
     }
 eddy_finally:
@@ -253,10 +276,7 @@ void counting(eddy_coro *co)
     node_open(&self->node);
     for (self->i = below(5); self->i > 0; self->i--) {
         if (goes_on(&self->node)) {
-            eddy_catch(self->node.rc, step_begin(co, &self->node));
-            if (step_end(&self->node) < 0) {
-                eddy_return(self->node.verdict);
-            }
+            STEP END_IF_FAILED
         }
         eddy_yield((int)self->i);
     }
@@ -274,10 +294,7 @@ void looping(eddy_coro *co)
         touch(&self->node);
         require(self->value > 0 && self->value < 5);
         if (goes_on(&self->node)) {
-            eddy_catch(self->node.rc, step_begin(co, &self->node));
-            if (step_end(&self->node) < 0) {
-                eddy_return(self->node.verdict);
-            }
+            STEP END_IF_FAILED
         }
         if (one_in(6)) {
             break;
@@ -295,10 +312,7 @@ void managing(eddy_coro *co)
     eddy_begin(managing);
     node_open(&self->node);
     if (goes_on(&self->node)) {
-        eddy_catch(self->node.rc, step_begin(co, &self->node));
-        if (step_end(&self->node) < 0) {
-            eddy_return(self->node.verdict);
-        }
+        STEP END_IF_FAILED
     }
     eddy_body;
     eddy_catch(self->rc, eddy_pause(co));
@@ -316,9 +330,7 @@ void managed(eddy_coro *co)
     eddy_with(managing, .node = CALLED_BY(&self->node)) {
         touch(&self->node);
         STEPS
-        if (self->node.verdict < 0) {
-            eddy_return(self->node.verdict);
-        }
+        END_IF_FAILED
     }
 eddy_finally:
     know_less(&self->node);

@@ -180,6 +180,42 @@ static void start_some_callback(void)
     }
 }
 
+/* As another thread does. */
+static void on_message(eddy_callback *message)
+{
+    size_t i = (size_t)(message - world.messages);
+
+    require(world.sent[i]);
+    world.sent[i] = false;
+    act();
+}
+
+static void send_some_message(void)
+{
+    unsigned i = below(OUTSIDERS);
+
+    if (!world.sent[i]) {
+        world.sent[i] = true;
+        eddy_loop_call_threadsafe(world.loop, &world.messages[i], on_message);
+    }
+}
+
+static void use_the_group(void)
+{
+    if (one_in(8)) {
+        eddy_group_cancel(&world.group);
+    }
+}
+
+/* Only what runs the loop may do these. */
+static void try_the_forbidden(void)
+{
+    require(eddy_loop_run(world.loop) == -EBUSY);
+    require(eddy_loop_poll_once(world.loop, 0, 0) == -EBUSY);
+    require(eddy_loop_free(world.loop) == -EBUSY);
+    eddy_loop_wake(world.loop);
+}
+
 static void spawn_some(void)
 {
     struct tracked *tracked = track();
@@ -198,6 +234,7 @@ void act(void)
         break_something,     look,          starve,
         name_some,           watch_some,    start_some_timer,
         start_some_callback, stop_the_loop, spawn_some,
+        send_some_message,   use_the_group, try_the_forbidden,
     };
 
     if (world.steps_left > 0 && !world.ending) {

@@ -166,22 +166,29 @@ static void end_join(struct node *node)
     forget_kids(node);
 }
 
-/* ---- groups */
+/* ---- groups: that of the frame, or the world's, which all use at the same time */
+
+static eddy_group *group_of(struct node *node)
+{
+    return node->reach == 0 ? &world.group : &node->group;
+}
 
 static int64_t spawn_in_group(eddy_coro *co, struct node *node)
 {
+    eddy_group *group = group_of(node);
+    struct node *home = group == &node->group ? node : NULL;
     struct tracked *task = track();
 
     if (task == NULL) {
         return 0;
     }
-    if (node->group.count == 0 && node->group.guard.next == NULL) {
-        node->group.policy = (enum eddy_group_policy)below(3);
+    if (group->count == 0 && group->guard.next == NULL) {
+        group->policy = (enum eddy_group_policy)below(3);
     }
     task->entangled = task->by_group = true;
-    tracked_started(task, eddy_group_spawn(co, &node->group, program,
-                                           .node = TASK_OF(task, node, -1, node->depth + 1)));
-    if (node->closing && task->task.record != NULL) {
+    tracked_started(task, eddy_group_spawn(co, group, program,
+                                           .node = TASK_OF(task, home, -1, node->depth + 1)));
+    if (home != NULL && node->closing && task->task.record != NULL) {
         driver_fail("a group that is cancelled takes a task");
     }
     return 0;
@@ -192,11 +199,14 @@ static int64_t wait_for_group(eddy_coro *co, struct node *node)
     if (one_in(2)) {
         spawn_in_group(co, node);
     }
-    return eddy_group_wait(co, &node->group);
+    return eddy_group_wait(co, group_of(node));
 }
 
 static void end_wait_for_group(struct node *node)
 {
+    if (node->reach == 0) {
+        return; /* others may have used it again */
+    }
     node->closing = false;
     if (node->rc != -EBUSY && node->group.count != 0) {
         driver_fail("a group is waited for, and %u tasks of it run", node->group.count);
@@ -205,7 +215,7 @@ static void end_wait_for_group(struct node *node)
 
 static int64_t next_of_group(eddy_coro *co, struct node *node)
 {
-    return eddy_group_next(co, &node->group, &node->value);
+    return eddy_group_next(co, group_of(node), &node->value);
 }
 
 static void end_next_of_group(struct node *node)
@@ -219,14 +229,14 @@ static void end_next_of_group(struct node *node)
             driver_fail("the result of task %d was told twice", (int)index);
         }
     }
-    node->closing = node->closing && node->rc != 0;
+    node->closing = node->closing && (node->reach == 0 || node->rc != 0);
 }
 
 static int64_t cancel_group(eddy_coro *co, struct node *node)
 {
     (void)co;
-    eddy_group_cancel(&node->group);
-    node->closing = true;
+    eddy_group_cancel(group_of(node));
+    node->closing |= node->reach != 0;
     return 0;
 }
 

@@ -249,17 +249,32 @@ static size_t pool_taken(void)
 }
 #endif
 
-/* All tasks have ended: nothing is left of them. */
+eddy_frame_of(closing, int64_t rc);
+
+static void closing(eddy_coro *co)
+{
+    eddy_begin(closing);
+    eddy_catch(self->rc, eddy_group_wait(co, &world.group));
+    eddy_end;
+}
+
+/* All tasks have ended, and the group's results are taken: nothing is left of them. */
 static void check_end(void)
 {
     size_t queues;
 
+    world.steps_left = 0;
+    require(eddy_loop_run_until(world.loop, eddy_loop_spawn(world.loop, closing)) == 0);
     for (int i = 0; i < world.task_count; i++) {
         struct tracked *tracked = &world.tasks[i];
         require(eddy_task_done(tracked->task));
         require(tracked->ended || !tracked->began);
         require(tracked->node == NULL && !tracked->must_be_told);
         eddy_detach(tracked->task);
+    }
+    require(world.group.count == 0);
+    for (int i = 0; i < OUTSIDERS; i++) {
+        require(!world.sent[i]);
     }
     box_close(&world.box, true);
     /* What all queues of the loop share stays. */
@@ -281,6 +296,8 @@ static void use_again(void)
     for (int i = 0; i < world.task_count; i++) {
         eddy_done_callback_stop(&world.tasks[i].done);
     }
+    if (getenv("LIFE"))eddy_group_cancel(&world.group);
+    if (getenv("LIFE"))require(eddy_group_count(&world.group) == 0);
     eddy_event_set(&world.box.event);
     eddy_future_set(&world.box.future, 0);
     eddy_barrier_abort(&world.box.barrier);

@@ -141,7 +141,8 @@ struct node {
     int64_t told[KIDS]; /* by kids, at their end */
     int64_t said[KIDS]; /* by eddy_gather_all */
     eddy_group group;
-    bool closing; /* it was cancelled, and not waited for since */
+    eddy_group *siblings; /* the group that it is a task of; it is the home's */
+    bool closing;         /* it was cancelled, and not waited for since */
     struct leaf leaf;
     bool leaf_lives;
     struct {
@@ -289,6 +290,11 @@ EDDY_MUST_USE int64_t step_begin(eddy_coro *co, struct node *node);
 int64_t step_end(struct node *node); /* < 0: the frame is to end with it */
 int64_t outcome(struct node *node);  /* what the frame returns */
 
+/* ---- on_tasks.c */
+
+/* Starts a task of a group that lies in the home; or of the world's: NULL. */
+void spawn_sibling(eddy_coro *co, eddy_group *group, struct node *home);
+
 /* ---- on_outside.c: what anybody may do, at any time */
 
 void act(void);
@@ -322,6 +328,8 @@ void clean(eddy_coro *co);
         struct node node;   \
         struct clean clean; \
         int value;          \
+        int turns;          \
+        bool left;          \
         int64_t rc;         \
         int64_t i;          \
         size_t at;          \

@@ -55,6 +55,22 @@ static void check_error(eddy_coro *co, const struct node *node)
         STEP                       \
     }
 
+/* A block is entered once or twice, */
+#define TIMES for (self->turns = one_in(4) ? 2 : 1; self->turns > 0; self->turns--)
+
+/* and left in every way that there is. */
+#define MAY_LEAVE                          \
+    if (one_in(6)) {                       \
+        self->left = true;                 \
+        break;                             \
+    }                                      \
+    if (one_in(6)) {                       \
+        continue;                          \
+    }                                      \
+    if (one_in(8)) {                       \
+        eddy_return(outcome(&self->node)); \
+    }
+
 /* The same frame does not clean up twice, and needs no memory for it. */
 #define CLEAN eddy_catch(self->rc, eddy_call_in(co, &self->clean, clean, .node = &self->node))
 
@@ -181,25 +197,25 @@ void grouping(eddy_coro *co)
 {
     eddy_begin(grouping);
     node_open(&self->node);
-    self->group.policy = (enum eddy_group_policy)below(3);
-    know_less(&self->node);
-    eddy_with_group(&self->group) {
-        self->node.me->entangled = true; /* a task that fails cancels the block */
-        self->node.in_group = true;
-        for (self->i = below(KIDS + 1); self->i > 0; self->i--) {
-            struct tracked *kid = track();
-            if (kid != NULL) {
-                kid->entangled = kid->by_group = true;
-                tracked_started(kid, eddy_group_spawn(co, &self->group, program,
-                                                      .node = TASK_OF(kid, &self->node, -1,
-                                                                      self->node.depth + 1)));
+    TIMES
+    {
+        self->group.policy = (enum eddy_group_policy)below(3);
+        know_less(&self->node);
+        eddy_with_group(&self->group) {
+            self->node.me->entangled = true; /* a task that fails cancels the block */
+            self->node.in_group = true;
+            for (self->i = below(KIDS + 1); self->i > 0; self->i--) {
+                spawn_sibling(co, &self->group, &self->node);
             }
+            STEPS
+            END_IF_FAILED
+            MAY_LEAVE
         }
-        STEPS
-        END_IF_FAILED
-    }
-    if (self->group.count != 0) {
-        driver_fail("a block with a group is over, and %u tasks run", self->group.count);
+        require(!self->left);
+        self->node.in_group = false;
+        if (self->group.count != 0) {
+            driver_fail("a block with a group is over, and %u tasks run", self->group.count);
+        }
     }
 eddy_finally:
     require(self->group.count == 0);
@@ -214,15 +230,21 @@ void limited(eddy_coro *co)
 {
     eddy_begin(limited);
     node_open(&self->node);
-    know_less(&self->node);
     self->deadline = self->node.me->deadline;
-    eddy_with_timeout(self->i) {
-        self->i = eddy_deadline_after(world.clock.now, self->i);
-        if (self->i < self->node.me->deadline) {
-            self->node.me->deadline = self->i;
+    TIMES
+    {
+        know_less(&self->node);
+        eddy_with_timeout(self->i) {
+            int64_t deadline = eddy_deadline_after(world.clock.now, self->i);
+            if (deadline < self->node.me->deadline) {
+                self->node.me->deadline = deadline;
+            }
+            STEPS
+            END_IF_FAILED
+            MAY_LEAVE
         }
-        STEPS
-        END_IF_FAILED
+        require(!self->left);
+        self->node.me->deadline = self->deadline;
     }
 eddy_finally:
     self->node.me->deadline = self->deadline;
@@ -327,10 +349,15 @@ void managed(eddy_coro *co)
 {
     eddy_begin(managed);
     node_open(&self->node);
-    eddy_with(managing, .node = CALLED_BY(&self->node)) {
-        touch(&self->node);
-        STEPS
-        END_IF_FAILED
+    TIMES
+    {
+        eddy_with(managing, .node = CALLED_BY(&self->node)) {
+            touch(&self->node);
+            STEPS
+            END_IF_FAILED
+            MAY_LEAVE
+        }
+        require(!self->left);
     }
 eddy_finally:
     know_less(&self->node);

@@ -173,24 +173,34 @@ static eddy_group *group_of(struct node *node)
     return node->reach == 0 ? &world.group : &node->group;
 }
 
+void spawn_sibling(eddy_coro *co, eddy_group *group, struct node *home)
+{
+    struct tracked *task = track();
+    struct program frame = {.node = TASK_OF(task, home, -1, home != NULL ? home->depth + 1 : 0)};
+
+    if (task == NULL) {
+        return;
+    }
+    task->entangled = task->by_group = true;
+    frame.node.siblings = home != NULL ? group : NULL;
+    tracked_started(task, eddy_group_spawn(co, group, program, .node = frame.node));
+    if (home != NULL && group == &home->group && home->closing && task->task.record != NULL) {
+        driver_fail("a group that is cancelled takes a task");
+    }
+}
+
 static int64_t spawn_in_group(eddy_coro *co, struct node *node)
 {
     eddy_group *group = group_of(node);
-    struct node *home = group == &node->group ? node : NULL;
-    struct tracked *task = track();
 
-    if (task == NULL) {
+    if (node->siblings != NULL && one_in(2)) {
+        spawn_sibling(co, node->siblings, node->home);
         return 0;
     }
     if (group->count == 0 && group->guard.next == NULL) {
         group->policy = (enum eddy_group_policy)below(3);
     }
-    task->entangled = task->by_group = true;
-    tracked_started(task, eddy_group_spawn(co, group, program,
-                                           .node = TASK_OF(task, home, -1, node->depth + 1)));
-    if (home != NULL && node->closing && task->task.record != NULL) {
-        driver_fail("a group that is cancelled takes a task");
-    }
+    spawn_sibling(co, group, group == &node->group ? node : NULL);
     return 0;
 }
 
@@ -318,9 +328,25 @@ static int64_t wait_for_tasks(eddy_coro *co, struct node *node)
     return eddy_wait(co, node->tasks, (size_t)node->count, (enum eddy_wait_mode)node->mode);
 }
 
+/* A failed spawn counts, and so may a task that is gone. */
+static bool any_failed(const struct node *node)
+{
+    bool failed = false;
+
+    for (int i = 0; i < node->count; i++) {
+        const struct tracked *task = task_of(node->tasks[i]);
+        failed |= task == NULL || task->task.record == NULL ||
+                  (task->ended && task->result < 0 && task->result != -ECANCELED);
+    }
+    return failed;
+}
+
 static void end_wait_for_tasks(struct node *node)
 {
     if (node->rc >= 0 && node->mode == EDDY_WAIT_ALL) {
+        require_ended(node->tasks, node->count);
+    }
+    if (node->rc >= 0 && node->mode == EDDY_WAIT_FIRST_ERROR && !any_failed(node)) {
         require_ended(node->tasks, node->count);
     }
     if (node->rc >= 0 && node->mode == EDDY_WAIT_FIRST) {

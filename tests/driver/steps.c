@@ -120,6 +120,10 @@ static void check_time(const struct node *node)
         !gives_lock_back(node->operation)) {
         driver_fail("a time-out %lld ns late", (long long)(now - deadline));
     }
+    if (node->operation->kind == LEAF && !world.jumps && now > node->outer_deadline &&
+        node->began < node->outer_deadline && !gives_lock_back(node->operation)) {
+        driver_fail("a time-out of a caller %lld ns late", (long long)(now - node->outer_deadline));
+    }
 }
 
 /* The operation delivers the cancel that was pending before it, and none that there is not. */
@@ -140,8 +144,8 @@ static void check_leaf(struct node *node)
     }
     if (node->rc == -ECANCELED && !node->masked) {
         me->cancel = node->operation->kind == ENDS && !pending ? MAYBE : NO;
-    } else if (node->rc == -ETIMEDOUT && me->cancel == SURE) {
-        me->cancel = MAYBE;
+    } else if (node->rc == -ETIMEDOUT && me->cancel == SURE && !node->masked) {
+        driver_fail("%s: a time-out hides a cancel", node->operation->name);
     }
 }
 

@@ -105,6 +105,7 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
     group->error = 0;
     group->unstarted = 0;
     group->closing = false;
+    group->used = false;
     group->cancelled = false;
     group->stopped = false;
     group->over = true;
@@ -200,6 +201,7 @@ static int adopt(eddy_coro *co, eddy_group *group, struct eddy_task_record *chil
     }
     group->child_done = child_done;
     group->count++;
+    group->used = true;
     eddy_list_append(&group->children, &extra->sibling);
     eddy_set(child, EDDY_TASK_OWNED_);
     eddy_owner_set(child, group);
@@ -308,11 +310,10 @@ static const struct eddy_wait next_kind = {
     .blocker = blocker,
 };
 
-/* It has no tasks, and nothing that a task has left. */
+/* It has no tasks, and no outcome of any that it had. */
 static bool is_empty(const eddy_group *group)
 {
-    return group->count == 0 && group->error == 0 && group->unstarted == 0 &&
-           eddy_list_empty(&group->ended);
+    return !group->used && group->error == 0 && group->unstarted == 0;
 }
 
 static int64_t wait_for_none(eddy_coro *co, eddy_group *group)

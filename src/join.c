@@ -7,9 +7,14 @@ static int pass_cancel_on(struct eddy_task_record *task)
     return 0;
 }
 
-static int let_go(struct eddy_task_record *task)
+static void give_up(struct eddy_task_record *task)
 {
     eddy_owner_set(task->in.object, NULL);
+}
+
+static int let_go(struct eddy_task_record *task)
+{
+    give_up(task);
     return 1;
 }
 
@@ -34,6 +39,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 static const struct eddy_wait join_kind = {
     .name = "join",
     .abort = pass_cancel_on,
+    .give_up = give_up,
     .child_done = child_done,
     .describe = describe,
     .blocker = blocker,
@@ -98,26 +104,18 @@ int64_t eddy_shield(eddy_coro *co, eddy_task task)
     return eddy_park(co, &shield_kind, task.record, NULL);
 }
 
-/* ---- tasks that join each other in a circle */
+/* ---- tasks that wait for each other in a circle */
 
-/* Who joins an older task: in every circle of joins there is one. What it spawned, and may have memory
- * of its frames, is younger than itself; so its frames may end before the task that it joins. */
-static bool may_abandon(const struct eddy_task_record *task)
+/* Whether the task may go on although that of which it waits for the end has not ended. What a task has
+ * spawned, and may have memory of its frames, is younger than itself; so it may if the other is older. In
+ * a circle of nothing but such waits there is always one. */
+static bool may_give_up(const struct eddy_task_record *task, const struct eddy_task_record *other)
 {
-    const struct eddy_task_record *joined = task->in.object;
-
-    return task->wait == &join_kind &&
-           (int32_t)(task->timed.ready.generation - joined->timed.ready.generation) > 0;
+    return task->wait->give_up != NULL &&
+           (int32_t)(task->timed.ready.generation - other->timed.ready.generation) > 0;
 }
 
-/* Ends the wait of a task, although the one that it joins has not ended. */
-static void abandon(struct eddy_task_record *task)
-{
-    (void)let_go(task);
-    eddy_wake(task, -ECANCELED);
-}
-
-/* Ends one join of the circle, if there is any. */
+/* Gives up one wait of the circle, if that can be done with any. */
 static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 {
     uint32_t first = eddy_snapshot_circle(snapshot, circle);
@@ -125,8 +123,9 @@ static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 
     do {
         struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (may_abandon(task)) {
-            abandon(task);
+        if (may_give_up(task, snapshot->nodes[snapshot->nodes[i].blocker].task)) {
+            task->wait->give_up(task);
+            eddy_wake(task, -ECANCELED);
             return true;
         }
         i = snapshot->nodes[i].blocker;

@@ -451,18 +451,32 @@ void eddy_server_close(eddy_server *server)
     wake_if_finished(server);
 }
 
+static bool is_handler_of(const eddy_server *server, const struct eddy_task_record *task)
+{
+    const struct eddy_owner *owner = eddy_owner_of(task);
+
+    return eddy_has(task, EDDY_TASK_OWNED_) && owner->child_done == client_done &&
+           ((const struct client *)(const void *)owner)->server == server;
+}
+
+/* A handler of the server would wait for itself. */
 static int abort_wait(struct eddy_task_record *task)
 {
     eddy_server *server = task->in.object;
-    bool alone = server->active == 0;
+    bool over = server->active == 0 || is_handler_of(server, task);
 
-    if (alone) {
+    if (over) {
         /* Out of the line first, so that closing does not wake it with success. */
         eddy_list_remove(&task->timed.ready.link);
     }
     eddy_server_close(server);
     eddy_cancel_relay(server->loop, &server->relay);
-    return alone;
+    return over;
+}
+
+static void give_up_wait(struct eddy_task_record *task)
+{
+    (void)task; /* it is in the server's line, and owns nothing */
 }
 
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
@@ -498,6 +512,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
 static const struct eddy_wait closed_kind = {
     .name = "server",
     .abort = abort_wait,
+    .give_up = give_up_wait,
     .describe = describe,
     .blocker = blocker,
     .blockers = blockers,

@@ -326,8 +326,8 @@ void eddy_cancel_end(eddy_loop *loop, bool first);
 
 /* ---- join.c */
 
-/* At the end of a loop: a cancel that goes round a circle of joins ends none of them. Ends one of
- * each, so that the cleanups run; whether there was any. */
+/* At the end of a loop: a cancel that goes round a circle of waits for tasks ends none of them. Gives
+ * one of each up, so that the cleanups run; whether there was any. */
 bool eddy_join_break_circles(eddy_loop *loop);
 
 /* ---- tell.c */

@@ -391,6 +391,72 @@ test(a_deadline_that_passes_while_the_task_is_ready_to_enter_its_finally_is_held
     testing_assert_log("finally=1@2 finally=0@2 give=ECANCELED@2 w=ETIMEDOUT@2");
 }
 
+/* ---- a deadline and a cancel, before the task has run: one delivery, at a leaf and at a join */
+
+eddy_frame(cleans_up_in_block) {
+    eddy_coro co;
+    bool joins;
+    eddy_task child;
+    int64_t rc;
+};
+
+static void cleans_up_in_block(eddy_coro *co)
+{
+    eddy_begin(cleans_up_in_block);
+    self->child = eddy_spawn(co, sleeps, .seconds = 99);
+    eddy_with_timeout(EDDY_SECOND) {
+        if (self->joins) {
+            eddy_catch(self->rc, eddy_join(co, self->child));
+        } else {
+            eddy_catch(self->rc, eddy_sleep(co, 99 * EDDY_SECOND));
+        }
+        log_end("block", self->rc);
+        eddy_catch(self->rc, eddy_sleep(co, EDDY_SECOND)); /* is not interrupted again */
+        log_end("clean", self->rc);
+        eddy_return(-ECANCELED);
+    }
+eddy_finally:
+    log_end("out", co->outcome);
+    eddy_except(-ESRCH, eddy_shield(co, self->child)) {}
+    eddy_end;
+}
+
+/* The two come in either order, in one turn; the task runs afterwards. */
+static void interrupt_twice(bool joins, bool cancel_first)
+{
+    eddy_task task;
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
+    task = start(cleans_up_in_block, .joins = joins);
+    testing_turns();
+    if (cancel_first) {
+        assert_int_equal(eddy_cancel(task), 0);
+        eddy_clock_advance(&testing.clock, EDDY_SECOND);
+    } else {
+        eddy_clock_advance(&testing.clock, EDDY_SECOND);
+        (void)eddy_detach(start(cancels, .task = task)); /* ready before the task is */
+    }
+    testing_turns();
+    testing_assert_log("block=ECANCELED@1");
+    eddy_clock_advance(&testing.clock, EDDY_SECOND);
+    testing_turns();
+    testing_assert_log("clean=0@2 out=ECANCELED@2");
+    eddy_clock_advance(&testing.clock, 99 * EDDY_SECOND);
+    assert_int_equal(finish(task), -ECANCELED);
+}
+
+test(a_time_out_and_then_a_cancel_are_one_delivery_at_a_leaf_and_at_a_join)
+{
+    interrupt_twice(false, false);
+    interrupt_twice(true, false);
+}
+
+test(a_cancel_and_then_a_time_out_are_one_delivery_at_a_leaf_and_at_a_join)
+{
+    interrupt_twice(false, true);
+    interrupt_twice(true, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +477,8 @@ int main(void)
             a_deadline_that_passes_while_the_task_is_ready_changes_nothing_without_another_await),
         testing_case(
             a_deadline_that_passes_while_the_task_is_ready_to_enter_its_finally_is_held_back),
+        testing_case(a_time_out_and_then_a_cancel_are_one_delivery_at_a_leaf_and_at_a_join),
+        testing_case(a_cancel_and_then_a_time_out_are_one_delivery_at_a_leaf_and_at_a_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,32 @@ test(misuse_is_an_error_and_a_failed_spawn_a_result)
     testing_assert_log("zeroed=ESRCH@0 twice=EBUSY@0 unspawned=1@1 0=5@1 1=ENOMEM@1");
 }
 
+eddy_frame(gathers_without_memory) {
+    eddy_coro co;
+    eddy_task tasks[2];
+    int64_t results[2];
+};
+
+static void gathers_without_memory(eddy_coro *co)
+{
+    eddy_begin(gathers_without_memory);
+    self->tasks[0] = eddy_spawn(co, sleeps, .seconds = 1, .result = 5);
+    self->tasks[1] = eddy_spawn(co, sleeps, .seconds = 2, .result = 6);
+    eddy_await(eddy_sleep(co, EDDY_SECOND / 2)); /* the children have what they need */
+    use_up_memory();
+    eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
+    testing_fail_allocation(0);
+    log_end("0", self->results[0]);
+    log_end("1", self->results[1]);
+    eddy_end;
+}
+
+test(it_needs_no_memory_to_wait)
+{
+    assert_int_equal(run(gathers_without_memory), 0);
+    testing_assert_log("0=5@2 1=6@2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +159,7 @@ int main(void)
         testing_case(a_cancel_that_all_swallow_stays_pending),
         testing_case(a_task_that_was_cancelled_on_its_own_is_a_failure_and_no_cancel),
         testing_case(misuse_is_an_error_and_a_failed_spawn_a_result),
+        testing_case(it_needs_no_memory_to_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

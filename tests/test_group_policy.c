@@ -195,6 +195,51 @@ test(spawns_into_a_group_that_closes_fail_and_next_tells)
     testing_assert_log("policy=1 1:1 1:1 1:1 0 1:8");
 }
 
+eddy_frame(takes_what_comes) {
+    eddy_coro co;
+    eddy_group *group;
+    int64_t rc;
+    int64_t result;
+};
+
+static void takes_what_comes(eddy_coro *co)
+{
+    eddy_begin(takes_what_comes);
+    do {
+        eddy_await(self->rc, eddy_group_next(co, self->group, &self->result));
+        testing_log("%d", (int)self->rc);
+        log_end("next", self->result);
+    } while (self->rc > 0);
+    eddy_end;
+}
+
+eddy_frame(fails_to_start) {
+    eddy_coro co;
+    eddy_group group;
+    eddy_task taker;
+};
+
+static void fails_to_start(eddy_coro *co)
+{
+    eddy_begin(fails_to_start);
+    self->group.policy = EDDY_GROUP_KEEP;
+    eddy_group_spawn(co, &self->group, sleeps, .seconds = 5, .result = 3);
+    self->taker = eddy_spawn(co, takes_what_comes, .group = &self->group);
+    eddy_await(eddy_sleep(co, EDDY_SECOND));
+    testing_fail_allocations_from(1);
+    use_up_memory();
+    assert_null(eddy_group_spawn(co, &self->group, returns).record);
+    testing_fail_allocation(0);
+    eddy_await(eddy_join(co, self->taker));
+    eddy_end;
+}
+
+test(a_spawn_that_fails_wakes_who_waits_for_the_next)
+{
+    assert_int_equal(run(fails_to_start), 0);
+    testing_assert_log("1 next=ENOMEM@1 1 next=3@5 0 next=3@5");
+}
+
 static void run_loop(void *argument)
 {
     (void)argument;
@@ -235,6 +280,7 @@ int main(void)
         testing_case(a_time_out_of_next_takes_nothing),
         testing_case(results_that_nobody_takes_go_to_who_waits),
         testing_case(spawns_into_a_group_that_closes_fail_and_next_tells),
+        testing_case(a_spawn_that_fails_wakes_who_waits_for_the_next),
         testing_case(a_group_whose_results_nobody_has_taken_is_still_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,9 @@ extern "C" {
  *
  * The deadline is on the calling frame: it holds for everything the operation awaits, several
  * may be nested, and only this eddy_wait_for turns the cancel that its own deadline caused into
- * -ETIMEDOUT; a cancel from outside stays -ECANCELED. -ENOMEM: no memory for the deadline; the
- * operation was not begun.
+ * -ETIMEDOUT; a cancel from outside stays -ECANCELED, also if it comes when the deadline has passed
+ * and the task has not run since. -ENOMEM: no memory for the deadline; the operation was not begun,
+ * so that tasks it was to wait for are still the caller's.
  */
 #define eddy_wait_for(co, timeout, operation)                                         \
     eddy_operation_(eddy_limit_begin_(co, timeout) ? eddy_limit_end_(co, (operation)) \

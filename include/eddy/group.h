@@ -56,6 +56,7 @@ typedef struct eddy_group {
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
     bool over;                       /* it was waited for: the next spawn counts errors anew */
+    bool used;                       /* it has got tasks since it was new or waited for */
     bool stopped;                    /* a cancel from outside has ended its block */
 } eddy_group;
 
@@ -80,7 +81,9 @@ typedef struct eddy_group {
  *
  * What came first goes on; errors after it are told to the error hook. What is said of eddy_with
  * holds: `break` leaves the loop around it, `continue` the block. Errors of the enter: -EBUSY: the
- * group is in use by another eddy_with_group or waited for; -ENOMEM; -ECANCELED. The group must
+ * group is in use by another eddy_with_group or waited for; -ENOMEM; -ECANCELED. Tasks that the group
+ * has already are the block's: with -ENOMEM they are cancelled and waited for, and a cancel that
+ * is pending then comes with the first await of the block. The group must
  * not lie on the C stack, and a generator must not yield inside the block (that aborts).
  */
 #define eddy_with_group(group) EDDY_WITH_OBJECT_(group, eddy_group_leave_, eddy_group_enter_(co))
@@ -89,12 +92,13 @@ typedef struct eddy_group {
  * the group is empty and may be used again. -EBUSY: another task waits for it. A cancel or
  * time-out cancels all tasks of the group and returns when they have ended: with -ECANCELED
  * (-ETIMEDOUT) if one has ended in that way and none has failed, else with the group's result, and
- * the cancel stays pending. */
+ * the cancel stays pending. So does one that was pending before, unless the group has got no tasks
+ * since it was new or waited for: that is -ECANCELED at once. */
 EDDY_API EDDY_MUST_USE int64_t eddy_group_wait(eddy_coro *co, eddy_group *group);
 
 /* Policy EDDY_GROUP_KEEP: waits until a task of the group ends, or takes the one that ended first
  * of those that were not taken: returns 1, and its result is in *result. 0: there is no task left.
- * Spawns that failed come first. If the result is an error, eddy_error(co) tells its text and where
+ * Spawns that failed come first, and wake who waits. If the result is an error, eddy_error(co) tells its text and where
  * it began. -EINVAL: another policy; -EBUSY: another task waits for the group. A cancel or time-out
  * only ends the wait and takes nothing. `result` must not lie on the C stack. */
 EDDY_API EDDY_MUST_USE int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result);

@@ -108,8 +108,8 @@ EDDY_API int eddy_server_port(const eddy_server *server);
 EDDY_API void eddy_server_close(eddy_server *server);
 
 /* Waits until the server is closed and all its handlers have ended: for ever, if nobody closes
- * it. A cancel or time-out closes it, cancels the handlers, and returns when those have ended.
- * So
+ * it. A cancel or time-out, also one that was pending before, closes it, cancels the handlers, and
+ * returns when those have ended; in a handler of this server at once, for it is one of them. So
  *
  *     eddy_server_close(&server);
  *     eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &server))

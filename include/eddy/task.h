@@ -62,7 +62,8 @@ EDDY_API int64_t eddy_loop_run_until(eddy_loop *loop, eddy_task task);
  * gone already (joined, detached and ended, or never spawned); -EDEADLK: it is the caller
  * itself; -EBUSY: another joins it, or a group owns it. A cancel or time-out of the join cancels
  * the joined task and returns when that has ended: with -ECANCELED (-ETIMEDOUT) if that is how
- * it ended, else with its result, and the cancel stays pending. */
+ * it ended, else with its result, and the cancel stays pending. So does one that was pending
+ * before: the task is taken over first. After -ESRCH, -EDEADLK and -EBUSY nothing was taken. */
 EDDY_API EDDY_MUST_USE int64_t eddy_join(eddy_coro *co, eddy_task task);
 
 /* As eddy_join, but a cancel or time-out only ends the wait; the task goes on and may be joined
@@ -74,6 +75,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_shield(eddy_coro *co, eddy_task task);
 EDDY_API int eddy_detach(eddy_task task);
 
 /* Asks the task to end: its await returns -ECANCELED, once; one that has not started never does.
+ * Again before the task has seen that, it is the same cancel; afterwards it is another.
  * A wait whose result is there already keeps it, and the cancel comes at the next await. During
  * a cleanup it is held back. Cancelling oneself takes effect at the next await. Never suspends.
  * 0; -ESRCH: the task is gone or has ended. */

@@ -48,6 +48,11 @@ struct eddy_wait {
      * undo. */
     int (*abort)(struct eddy_task_record *task);
 
+    /* Of waits for the end of tasks, where those may wait for this one in turn, so that none ends:
+     * at the end of the loop such a wait is given up, and is -ECANCELED. Undo what parking did, but
+     * for the task's line. Else NULL: then its cleanup is cut off. */
+    void (*give_up)(struct eddy_task_record *task);
+
     /* Of waits that are resumed by eddy_wake_to_try: does the work just before the task runs, and
      * returns its result, or EDDY_PENDING to go on waiting. Else NULL. */
     int64_t (*resume)(struct eddy_task_record *task);

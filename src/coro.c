@@ -68,12 +68,17 @@ unsigned eddy_pool_class_of_(size_t size)
     return eddy_pool_class_of(size);
 }
 
+void eddy_two_operations_(eddy_coro *co)
+{
+    eddy_frame_misuse(co, "an operation was begun here and not awaited");
+}
+
 static void check_may_call(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
 
     if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
-        eddy_frame_misuse(co, "an operation was begun here and not awaited");
+        eddy_two_operations_(co);
     }
 }
 
@@ -100,7 +105,6 @@ void *eddy_call_begin_slow_(eddy_coro *co, size_t size)
     if (result == 0) {
         memory = eddy_pool_take(&eddy_task_loop(task)->pool, size, &pool_class);
         if (memory != NULL) {
-            task->top = memory;
             return memory;
         }
         result = -ENOMEM;
@@ -165,16 +169,17 @@ static void cleanup_over(struct eddy_task_record *task)
     }
 }
 
-void eddy_finish_slow_(eddy_coro *co)
+void eddy_finish_slow_(eddy_coro *co, int line)
 {
     struct eddy_task_record *task = co->task;
     eddy_coro *parent = co->parent;
     int64_t result = result_for_parent(co);
 
-    check_may_finish(co);
-    if (eddy_has(task, EDDY_TASK_GUARDS_)) {
-        eddy_guard_check(co);
+    if (co->state / 8 == 0) {
+        co->state = (uint32_t)line * 8; /* where a mistake is told to be */
     }
+    check_may_finish(co);
+    eddy_guard_check(co);
     if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
         eddy_error_restore(task, co->outcome, co);
     }
@@ -291,6 +296,28 @@ void eddy_at_body_(eddy_coro *co)
     co->flags |= EDDY_FRAME_AT_BODY_;
     task->top = co->parent;
     task->in.result = 1;
+}
+
+/* The frames of managers and generators lie in scopes of the frame that runs them, and may have
+ * scopes themselves. */
+static void cut_off_frame(eddy_coro *co)
+{
+    for (struct eddy_scope *scope = co->scope; scope != NULL; scope = scope->outer) {
+        if ((scope->flags & EDDY_SCOPE_FRAME_) != 0) {
+            cut_off_frame(scope->object);
+        } else {
+            scope->leaving = EDDY_LEAVE_CUT_OFF_;
+            (void)scope->leave(co, scope);
+        }
+    }
+    co->scope = NULL;
+}
+
+void eddy_scopes_cut_off(struct eddy_task_record *task)
+{
+    for (eddy_coro *co = task->top; co != NULL; co = co->parent) {
+        cut_off_frame(co);
+    }
 }
 
 static void resume_scoped(eddy_coro *co, eddy_coro *frame)

@@ -289,8 +289,13 @@ int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout)
 int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope)
 {
     struct eddy_where where;
-    bool told = eddy_limit_has_struck(co) && scope->leaving == EDDY_LEAVE_UNWIND_ &&
-                (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0;
+    bool told;
+
+    if (scope->leaving == EDDY_LEAVE_CUT_OFF_) {
+        return 0;
+    }
+    told = eddy_limit_has_struck(co) && scope->leaving == EDDY_LEAVE_UNWIND_ &&
+           (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0;
 
     if (eddy_limit_close(co, scope, scope->object)) {
         where = eddy_frame_where(co);

@@ -4,10 +4,12 @@
 
 #include "task_internal.h"
 
-/* A link in a list of the group is the first member of the extra record of a task. */
+/* A link in a list of the group is in the extra record of a task. */
 static struct eddy_task_record *child_of(struct eddy_link *link)
 {
-    return ((struct eddy_task_extra *)(void *)link)->task;
+    return ((struct eddy_task_extra *)(void *)((char *)link -
+                                               offsetof(struct eddy_task_extra, sibling)))
+        ->task;
 }
 
 void eddy_group_cancel(eddy_group *group)
@@ -67,10 +69,14 @@ static void fail(eddy_group *group, struct eddy_task_record *child, int64_t erro
 
 /* ---- tasks that end */
 
-static void drop_guard(eddy_group *group)
+/* Nothing is left in it that would have to be waited for. */
+static void settle(eddy_group *group)
 {
     if (eddy_link_used(&group->guard)) {
         eddy_list_remove(&group->guard);
+    }
+    if (group->host == NULL) {
+        eddy_loop_end_leave(&group->end);
     }
 }
 
@@ -109,7 +115,7 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
     group->cancelled = false;
     group->stopped = false;
     group->over = true;
-    drop_guard(group);
+    settle(group);
     return result;
 }
 
@@ -135,7 +141,7 @@ static bool take_next(eddy_group *group, struct eddy_task_record *taker, int64_t
         eddy_task_release(child);
     }
     if (group->count == 0 && group->unstarted == 0 && eddy_list_empty(&group->ended)) {
-        drop_guard(group);
+        settle(group);
     }
     return true;
 }
@@ -162,9 +168,14 @@ static void wake_waiter(eddy_group *group)
     }
 }
 
+static eddy_group *group_of(struct eddy_owner *owner)
+{
+    return (eddy_group *)(void *)((char *)owner - offsetof(eddy_group, owner));
+}
+
 static void child_done(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
-    eddy_group *group = (eddy_group *)(void *)owner;
+    eddy_group *group = group_of(owner);
 
     eddy_list_remove(&eddy_extra(child)->sibling);
     group->count--;
@@ -179,10 +190,34 @@ static void child_done(struct eddy_owner *owner, struct eddy_task_record *child,
         eddy_task_release(child);
     }
     if (group->count == 0 && group->error == 0 && eddy_list_empty(&group->ended)) {
-        drop_guard(group); /* an error or result that nobody has waited for keeps it */
+        settle(group); /* an error or result that nobody has waited for keeps it */
     }
     if (group->waiter != NULL) {
         wake_waiter(group);
+    }
+}
+
+/* ---- the end of the loop */
+
+/* Its tasks have ended, or were cut off; their records, and the text of an error, go with the loop. It
+ * is as new. */
+static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
+{
+    eddy_group *group = (eddy_group *)(void *)((char *)end - offsetof(eddy_group, end));
+    const eddy_task none = {NULL, 0};
+
+    if (group->error != 0 && group->policy != EDDY_GROUP_KEEP) {
+        eddy_loop_report(
+            loop, none, group->error, "a group failed, and nobody has waited for it: %s",
+            group->origin.code != 0 ? group->origin.text : eddy_strerror(group->error));
+    }
+    *group = (eddy_group){.policy = group->policy, .errors = group->errors, .over = true};
+}
+
+static void follow_end(eddy_loop *loop, eddy_group *group)
+{
+    if (!eddy_loop_end_followed(&group->end)) {
+        eddy_loop_end_follow(loop, &group->end, told_of_end);
     }
 }
 
@@ -199,12 +234,12 @@ static int adopt(eddy_coro *co, eddy_group *group, struct eddy_task_record *chil
     if (!eddy_link_used(&group->guard) && eddy_guard_add(co->task, &group->guard) < 0) {
         return -ENOMEM;
     }
-    group->child_done = child_done;
+    group->owner.child_done = child_done;
     group->count++;
     group->used = true;
     eddy_list_append(&group->children, &extra->sibling);
     eddy_set(child, EDDY_TASK_OWNED_);
-    eddy_owner_set(child, group);
+    eddy_owner_set(child, &group->owner);
     return 0;
 }
 
@@ -230,6 +265,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
     eddy_task failed = {NULL, ESHUTDOWN};
     eddy_task task;
 
+    follow_end(eddy_task_loop(co->task), group);
     if (group->over) {
         group->over = false;
         group->errors = 0;
@@ -405,6 +441,7 @@ int64_t eddy_group_enter_(eddy_coro *co)
         return give_up(co, group);
     }
     group->host = co->task;
+    follow_end(eddy_task_loop(co->task), group);
     return eddy_own_done(co, 0);
 }
 
@@ -436,6 +473,9 @@ int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope)
     eddy_group *group = scope->object;
     bool failed = scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome < 0;
 
+    if (scope->leaving == EDDY_LEAVE_CUT_OFF_) {
+        return 0; /* it is told of the loop's end itself */
+    }
     if (eddy_limit_close(co, scope, group->limit)) {
         eddy_scope_turn(co, 0); /* the cancel was the group's own */
     } else if (failed) {

@@ -1,5 +1,24 @@
-/* Guards against things that are left open in a frame that ends: they would be written to later. */
+/*
+ * Guards against things that are left open in a frame that ends: they would be written to later.
+ *
+ * What has an end of its own (a stream, a server, a queue, a group) is linked into a list of the
+ * task that has opened it. A line of tasks has none, and no room for a link: a lock may be used
+ * without being initialized, by any task, and its struct is small. So a mark says near which
+ * addresses somebody may stand in a line, and a frame that ends near one is looked through for a
+ * pointer to a task that points back. Marks are hints: they are set by who comes to stand in a line
+ * and not taken away by who leaves. Once they have misled as often as there are tasks, they are made
+ * anew.
+ */
+#include <stdio.h>
+#include <string.h>
+
 #include "task_internal.h"
+
+#ifdef EDDY_HAVE_MEMCHECK
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
+#endif
 
 int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard)
 {
@@ -57,7 +76,7 @@ static void check_lent(eddy_coro *co, const struct eddy_link *lent)
     }
 }
 
-void eddy_guard_check(eddy_coro *co)
+static void check_opened(eddy_coro *co)
 {
     const struct eddy_task_extra *extra = eddy_extra(co->task);
     bool lends = extra->rare != NULL && !eddy_list_empty(&extra->rare->lent);
@@ -69,5 +88,89 @@ void eddy_guard_check(eddy_coro *co)
     check_guards(co, &extra->guards);
     if (lends) {
         check_lent(co, &extra->rare->lent);
+    }
+}
+
+/* ---- lines */
+
+static bool is_marked(const eddy_coro *co)
+{
+    const uint8_t *marks = eddy_task_loop(co->task)->pool.lines;
+    uintptr_t first = (uintptr_t)co / EDDY_POOL_SMALL;
+    uintptr_t last = ((uintptr_t)co + frame_size(co) - 1) / EDDY_POOL_SMALL;
+
+    for (uintptr_t step = first; step <= last && step - first < EDDY_POOL_MARKS; step++) {
+        if (marks[step % EDDY_POOL_MARKS] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first task in the line that these two words of a frame are, or NULL. They may be anything,
+ * also what was never written: only a record that points back is one. */
+static const struct eddy_task_record *first_in_line(const eddy_loop *loop, const void *words)
+{
+    uintptr_t next;
+    const struct eddy_task_record *task;
+
+    memcpy(&next, words, sizeof next);
+    VALGRIND_MAKE_MEM_DEFINED(&next, sizeof next);
+    if (!eddy_task_record_at(loop, next)) {
+        return NULL;
+    }
+    task = (const struct eddy_task_record *)next;
+    return task->timed.ready.state == EDDY_TASK_WAITING_ && task->timed.ready.link.prev == words
+               ? task
+               : NULL;
+}
+
+static void check_lines(eddy_coro *co)
+{
+    const char *end = (const char *)co + frame_size(co);
+    char text[160];
+
+    for (const char *words = (const char *)(co + 1); words + sizeof(struct eddy_link) <= end;
+         words += sizeof(void *)) {
+        const struct eddy_task_record *task = first_in_line(eddy_task_loop(co->task), words);
+        if (task != NULL) {
+            snprintf(text, sizeof text,
+                     "the coroutine ends although a task still waits for something in its frame "
+                     "(%s): see to it in eddy_finally that none does",
+                     task->wait->name);
+            eddy_frame_misuse(co, text);
+        }
+    }
+}
+
+static void mark_visitor(struct eddy_task_record *task, void *context)
+{
+    eddy_loop *loop = context;
+    struct eddy_link *link = &task->timed.ready.link;
+
+    if (task->timed.ready.state == EDDY_TASK_WAITING_ && eddy_link_used(link) &&
+        !eddy_task_record_at(loop, (uintptr_t)link->prev)) { /* it is the first in a line */
+        eddy_guard_line(loop, (const struct eddy_line *)(void *)link->prev);
+    }
+}
+
+/* A mark has misled. */
+static void was_misled(eddy_loop *loop)
+{
+    if (++loop->misled > EDDY_POOL_MARKS + loop->tasks->live) {
+        loop->misled = 0;
+        memset(loop->pool.lines, 0, sizeof loop->pool.lines);
+        eddy_task_each(loop, mark_visitor, loop);
+    }
+}
+
+void eddy_guard_check(eddy_coro *co)
+{
+    if (eddy_has(co->task, EDDY_TASK_GUARDS_)) {
+        check_opened(co);
+    }
+    if (is_marked(co)) {
+        check_lines(co);
+        was_misled(eddy_task_loop(co->task));
     }
 }

@@ -139,5 +139,8 @@ int64_t eddy_lock_enter_(eddy_coro *co)
 
 int64_t eddy_lock_leave_(eddy_coro *co, struct eddy_scope *scope)
 {
+    if (scope->object == NULL) {
+        return 0; /* not entered; only a task that was cut off comes here */
+    }
     return eddy_lock_release(co, scope->object);
 }

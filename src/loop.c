@@ -188,6 +188,17 @@ static void close_attachments(eddy_loop *loop)
     }
 }
 
+static void tell_of_end(eddy_loop *loop)
+{
+    struct eddy_loop_end *end;
+
+    while (!eddy_list_empty(&loop->ends)) {
+        end = (struct eddy_loop_end *)(void *)loop->ends.prev;
+        eddy_list_remove(&end->link);
+        end->told(end, loop);
+    }
+}
+
 int eddy_loop_free(eddy_loop *loop)
 {
     int result = 0;
@@ -211,6 +222,7 @@ int eddy_loop_free(eddy_loop *loop)
     if ((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0) {
         eddy_report_leaks(loop);
     }
+    tell_of_end(loop);
     if (loop->task_class != NULL) {
         loop->task_class->fini(loop);
     }

@@ -158,6 +158,8 @@ struct eddy_loop {
 
     struct eddy_link hooks[2];
     struct eddy_link attachments;
+    struct eddy_link ends; /* of struct eddy_loop_end: who is told of the loop's */
+    uint32_t misled;       /* marks of lines near which there was none, since they were made */
 
     eddy_error_fn *on_error; /* NULL: standard error */
     void *user;
@@ -187,6 +189,27 @@ struct eddy_loop {
 };
 
 /* ---- loop.c */
+
+/* Lets `end`, which is in no loop's list, be told of the end of this one. */
+static inline void eddy_loop_end_follow(eddy_loop *loop, struct eddy_loop_end *end,
+                                        void (*on_end)(struct eddy_loop_end *end, eddy_loop *loop))
+{
+    end->told = on_end;
+    eddy_list_append(&loop->ends, &end->link);
+}
+
+static inline bool eddy_loop_end_followed(const struct eddy_loop_end *end)
+{
+    return eddy_link_used(&end->link);
+}
+
+/* Nothing of the loop's is left in it. */
+static inline void eddy_loop_end_leave(struct eddy_loop_end *end)
+{
+    if (eddy_loop_end_followed(end)) {
+        eddy_list_remove(&end->link);
+    }
+}
 
 /* Appends to the ready list, whose head is always initialized. */
 static inline void eddy_loop_append(eddy_loop *loop, struct eddy_ready *ready)

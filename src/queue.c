@@ -317,45 +317,10 @@ void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode)
 
 /* ---- its life */
 
-/* The queues of a loop. */
-struct queues {
-    struct eddy_attachment attachment;
-    struct eddy_link list; /* their links of_loop */
-    unsigned pool_class;
-};
-
-static const char attachment_key;
-
-static void close_queues(eddy_loop *loop, struct eddy_attachment *attachment)
+static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
 {
-    struct queues *queues = (struct queues *)(void *)attachment;
-    struct eddy_link *link;
-
-    while ((link = eddy_list_first(&queues->list)) != NULL) {
-        eddy_queue_fini(
-            (eddy_queue *)(void *)((char *)link - offsetof(struct eddy_queue, of_loop)));
-    }
-    eddy_pool_give(&loop->pool, queues, queues->pool_class);
-}
-
-static struct queues *queues_of(eddy_loop *loop)
-{
-    struct queues *queues = (struct queues *)(void *)eddy_loop_attachment(loop, &attachment_key);
-    unsigned pool_class;
-
-    if (queues != NULL) {
-        return queues;
-    }
-    queues = eddy_pool_take(&loop->pool, sizeof *queues, &pool_class);
-    if (queues == NULL) {
-        return NULL;
-    }
-    memset(queues, 0, sizeof *queues);
-    queues->attachment.key = &attachment_key;
-    queues->attachment.close = close_queues;
-    queues->pool_class = pool_class;
-    eddy_list_append(&loop->attachments, &queues->attachment.link);
-    return queues;
+    (void)loop;
+    eddy_queue_fini((eddy_queue *)(void *)((char *)end - offsetof(struct eddy_queue, end)));
 }
 
 /* In a heap the sequence stands behind the item; the items stay aligned. */
@@ -370,12 +335,11 @@ static size_t stride_of(const struct eddy_queue_options *options)
 static int attach(eddy_queue *queue)
 {
     struct eddy_task_record *task = queue->loop->current;
-    struct queues *queues = queues_of(queue->loop);
 
-    if (queues == NULL || (task != NULL && eddy_guard_add(task, &queue->guard) < 0)) {
+    if (task != NULL && eddy_guard_add(task, &queue->guard) < 0) {
         return -ENOMEM;
     }
-    eddy_list_append(&queues->list, &queue->of_loop);
+    eddy_loop_end_follow(queue->loop, &queue->end, told_of_end);
     return 0;
 }
 
@@ -416,7 +380,7 @@ void eddy_queue_fini(eddy_queue *queue)
     queue->unfinished = 0;
     eddy_wake_all(&queue->joining, -ESHUTDOWN);
     release_slots(queue);
-    eddy_list_remove(&queue->of_loop);
+    eddy_loop_end_leave(&queue->end);
     if (eddy_link_used(&queue->guard)) {
         eddy_list_remove(&queue->guard);
     }

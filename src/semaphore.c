@@ -76,5 +76,8 @@ int64_t eddy_semaphore_enter_(eddy_coro *co)
 int64_t eddy_semaphore_leave_(eddy_coro *co, struct eddy_scope *scope)
 {
     (void)co;
+    if (scope->stage == EDDY_STAGE_ENTER_) {
+        return 0; /* not entered; only a task that was cut off comes here */
+    }
     return eddy_semaphore_release(scope->object);
 }

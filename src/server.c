@@ -18,8 +18,8 @@ static const int64_t LAST_RETRY = EDDY_SECOND;
 
 /* A client: owns the task that serves it. */
 struct client {
-    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
-    struct eddy_link link; /* eddy-gdb.py knows these three */
+    struct eddy_owner owner; /* of the task */
+    struct eddy_link link;   /* eddy-gdb.py knows these three */
     eddy_server *server;
     struct eddy_task_record *task;
     eddy_stream stream;
@@ -73,14 +73,20 @@ static void wake_if_finished(eddy_server *server)
     if (eddy_link_used(&server->guard)) {
         eddy_list_remove(&server->guard);
     }
+    eddy_loop_end_leave(&server->end);
     while ((task = eddy_line_first(&server->waiting)) != NULL) {
         eddy_wake(task, eddy_has(task, EDDY_TASK_UNDER_WAY_) ? -ECANCELED : 0);
     }
 }
 
+static struct client *client_owned_by(struct eddy_owner *owner)
+{
+    return (struct client *)(void *)((char *)owner - offsetof(struct client, owner));
+}
+
 static void client_done(struct eddy_owner *owner, struct eddy_task_record *task, int64_t result)
 {
-    struct client *client = (struct client *)(void *)owner;
+    struct client *client = client_owned_by(owner);
     eddy_server *server = client->server;
 
     if (result < 0 && !is_the_clients_doing(result)) {
@@ -124,7 +130,7 @@ static struct client *client_new(eddy_server *server, int fd)
         return NULL;
     }
     memset(client, 0, client_size(server));
-    client->child_done = client_done;
+    client->owner.child_done = client_done;
     client->server = server;
     if (open_client(client, fd) < 0) {
         client_free(client);
@@ -153,7 +159,7 @@ static int client_start(eddy_server *server, int fd)
     client->task = task.record;
     task.record->parent = server->parent;
     eddy_set(task.record, EDDY_TASK_OWNED_);
-    eddy_owner_set(task.record, client);
+    eddy_owner_set(task.record, &client->owner);
     eddy_list_append(&server->clients, &client->link);
     server->accepted++;
     server->active++;
@@ -367,6 +373,26 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
     return 0;
 }
 
+/* The loop ends with a server that was left open, or whose handlers were cut off. */
+static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
+{
+    eddy_server *server = (eddy_server *)(void *)((char *)end - offsetof(eddy_server, end));
+    struct eddy_link *link;
+
+    (void)loop;
+    while ((link = eddy_list_first(&server->clients)) != NULL) {
+        struct client *client = client_of(link);
+        eddy_clear(client->task, EDDY_TASK_OWNED_);
+        eddy_owner_set(client->task, NULL);
+        eddy_stream_close(&client->stream);
+        eddy_list_remove(link);
+        client_free(client);
+    }
+    server->active = 0;
+    eddy_server_close(server);
+    wake_if_finished(server); /* also if it was closed before */
+}
+
 /* Keeps a copy of the handler's frame with its arguments. */
 static int keep_handler(eddy_server *server, const void *handler, size_t size)
 {
@@ -399,6 +425,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
         server->loop = NULL;
         return -ENOMEM;
     }
+    eddy_loop_end_follow(server->loop, &server->end, told_of_end);
     return 0;
 }
 

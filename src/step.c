@@ -258,7 +258,8 @@ static int end_tasks(eddy_loop *loop)
     return result;
 }
 
-/* Tasks that were cut off must not be found by what is still to be closed. */
+/* Tasks that were cut off must not be found by what is still to be closed, and what is the caller's
+ * must not go on counting with them. */
 static void forget_visitor(struct eddy_task_record *task, void *context)
 {
     eddy_loop *loop = context;
@@ -269,12 +270,23 @@ static void forget_visitor(struct eddy_task_record *task, void *context)
     if (eddy_link_used(&task->timed.ready.link)) {
         eddy_list_remove(&task->timed.ready.link);
     }
+    if (task->wait != NULL && task->wait->cut_off != NULL) {
+        task->wait->cut_off(task);
+    }
     eddy_task_forget_links(task);
+}
+
+/* When none stands in a line any more, to whom something could be handed over. */
+static void scopes_visitor(struct eddy_task_record *task, void *context)
+{
+    (void)context;
+    eddy_scopes_cut_off(task);
 }
 
 static void fini(eddy_loop *loop)
 {
     eddy_task_each(loop, forget_visitor, loop);
+    eddy_task_each(loop, scopes_visitor, NULL);
     eddy_task_table_free(loop);
 }
 

@@ -43,11 +43,6 @@ enum eddy_limit_stage {
     EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
 };
 
-/* Who owns tasks and is told of their end, which consumes them. */
-struct eddy_owner {
-    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
-};
-
 /* What only few tasks need, made when they first do. */
 struct eddy_task_extra {
     /* in the list of the group that owns the task; first: see eddy_sibling */
@@ -118,6 +113,9 @@ struct eddy_task_record *eddy_task_record_new(eddy_loop *loop);
 
 /* Frees the record of a task for another; stale handles find that out. */
 void eddy_task_record_free(struct eddy_task_record *task);
+
+/* Whether there is a record of the loop's at that address, in use or not. Never looks at it. */
+bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address);
 
 /* Visits every record in use. */
 void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
@@ -222,10 +220,18 @@ void eddy_owner_set(struct eddy_task_record *task, void *owner);
 
 /* Guards: what must be closed before its memory goes. A task links into its list what it opens
  * in memory of the caller's; a frame that ends with such a link inside is a mistake that is told
- * at once. */
+ * at once. So is a frame with a line in it in which a task stands; see guard.c. */
 int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard);
-/* Aborts if a guard lies in the frame, which is about to go. */
+/* Aborts if a guard, or a line with a task in it, lies in the frame, which is about to go. */
 void eddy_guard_check(eddy_coro *co);
+
+/* A task is about to stand in the line. A frame of a small block begins in the step of the line or
+ * in the one before it. */
+static inline void eddy_guard_line(eddy_loop *loop, const struct eddy_line *line)
+{
+    loop->pool.lines[EDDY_POOL_MARK(line)] = 1;
+    loop->pool.lines[EDDY_POOL_MARK((uintptr_t)line - EDDY_POOL_SMALL)] = 1;
+}
 
 /* The record of a handle, or NULL if the task is gone. */
 struct eddy_task_record *eddy_task_find(eddy_task task);
@@ -508,6 +514,9 @@ static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 #define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
 
 void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
+
+/* Lets the objects go that a task which was cut off holds by its scopes. It waits no longer. */
+void eddy_scopes_cut_off(struct eddy_task_record *task);
 
 /* For a scope's `leave`: its exit waits for something that a cancel is to reach. */
 static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)

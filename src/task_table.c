@@ -29,6 +29,22 @@ static struct eddy_task_record *record_at(struct eddy_task_region *region, uint3
     return &page->records[index % RECORDS_A_PAGE];
 }
 
+bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address)
+{
+    struct eddy_task_region *region = loop->tasks->regions;
+
+    for (; region != NULL; region = region->next) {
+        uintptr_t pages = (uintptr_t)first_page(region);
+        if (address - pages < region->pages * EDDY_TASK_PAGE_) {
+            uintptr_t in_page = (address - pages) % EDDY_TASK_PAGE_;
+            uintptr_t first = offsetof(struct eddy_task_page, records);
+            return in_page >= first && (in_page - first) % sizeof(struct eddy_task_record) == 0 &&
+                   (in_page - first) / sizeof(struct eddy_task_record) < RECORDS_A_PAGE;
+        }
+    }
+    return false;
+}
+
 int eddy_task_table_make(eddy_loop *loop)
 {
     struct eddy_task_table *table;

@@ -80,6 +80,7 @@ int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, str
 {
     if (line != NULL) {
         eddy_check_pointer_inline(co, line);
+        eddy_guard_line(eddy_task_loop(co->task), line);
         eddy_list_append(&line->tasks, &co->task->timed.ready.link);
     }
     return eddy_park_inline(co, wait, object);
@@ -94,6 +95,7 @@ void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, vo
         eddy_list_remove(link);
     }
     if (line != NULL) {
+        eddy_guard_line(eddy_task_loop(task), line);
         eddy_list_append(&line->tasks, link);
     }
     task->wait = wait;

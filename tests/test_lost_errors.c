@@ -98,7 +98,7 @@ test(a_group_whose_tasks_have_all_swallowed_the_cancel_is_no_time_out)
 
 eddy_frame(large) {
     eddy_coro co;
-    char bytes[1 << 20];
+    char bytes[1 << 19];
 };
 
 static void large(eddy_coro *co)

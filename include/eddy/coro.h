@@ -111,7 +111,13 @@ enum {
 };
 
 enum { EDDY_STAGE_ENTER_, EDDY_STAGE_ENTERED_, EDDY_STAGE_BODY_, EDDY_STAGE_DONE_ };
-enum { EDDY_LEAVE_NORMAL_, EDDY_LEAVE_BREAK_, EDDY_LEAVE_UNWIND_ };
+enum {
+    EDDY_LEAVE_NORMAL_,
+    EDDY_LEAVE_BREAK_,
+    EDDY_LEAVE_UNWIND_,
+    /* the task was cut off with its loop: the object is let go, and nothing is begun */
+    EDDY_LEAVE_CUT_OFF_
+};
 
 /* A task's record. Private, but the words look at it; see task.h for what users do with tasks.
  * Records lie in pages, which begin with their loop: see eddy_task_loop. */
@@ -185,8 +191,9 @@ static inline eddy_loop *eddy_task_loop(const struct eddy_task_record *task)
 EDDY_API void *eddy_call_begin_slow_(eddy_coro *co, size_t size);
 EDDY_API int64_t eddy_call_begin_in_(eddy_coro *co, void *memory);
 EDDY_API int64_t eddy_call_refused_(eddy_coro *co);
+EDDY_API void eddy_two_operations_(eddy_coro *co) __attribute__((noreturn, cold));
 EDDY_API unsigned eddy_pool_class_of_(size_t size);
-EDDY_API void eddy_finish_slow_(eddy_coro *co);
+EDDY_API void eddy_finish_slow_(eddy_coro *co, int line);
 EDDY_API void eddy_unwind_slow_(eddy_coro *co, int64_t result);
 EDDY_API int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *file);
 EDDY_API void eddy_enter_finally_(eddy_coro *co);
@@ -210,8 +217,7 @@ EDDY_API void eddy_misuse_(const char *function, const char *file, int line, con
 
 static inline int eddy_strange_state_(eddy_coro *co, const char *function, const char *file)
 {
-    if (co->state == EDDY_STATE_FINALLY_) { /* the coroutine has no eddy_finally */
-        co->state = EDDY_STATE_END_;
+    if (co->state == EDDY_STATE_FINALLY_) { /* the coroutine has no eddy_finally: it ends */
         return 1;
     }
     return eddy_strange_state_slow_(co, function, file);
@@ -229,18 +235,19 @@ static inline void eddy_unwind_(eddy_coro *co, int64_t result)
     co->state = EDDY_STATE_FINALLY_;
 }
 
-/* Ends the frame: its result goes to the parent, its memory back to the pool. */
-static inline void eddy_finish_(eddy_coro *co)
+/* Ends the frame: its result goes to the parent, its memory back to the pool. The line is that of
+ * its eddy_end, for a mistake in a frame that stands nowhere any more. */
+static inline void eddy_finish_(eddy_coro *co, int line)
 {
     struct eddy_task_record *task = co->task;
 #ifndef EDDY_POOL_POISONED
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(task);
     if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ && co->parent != NULL &&
         co->scope == NULL && co->flags == 0 &&
         (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
-        co->outcome >= 0) {
+        co->outcome >= 0 && pool->lines[EDDY_POOL_MARK(co)] == 0) {
         struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
-        struct eddy_pool_block **head =
-            &((struct eddy_pool *)(void *)eddy_task_loop(task))->free[co->pool_class];
+        struct eddy_pool_block **head = &pool->free[co->pool_class];
         task->top = co->parent;
         task->in.result = co->outcome;
         block->next = *head;
@@ -250,27 +257,38 @@ static inline void eddy_finish_(eddy_coro *co)
 #else
     (void)task;
 #endif
-    eddy_finish_slow_(co);
+    eddy_finish_slow_(co, line);
 }
 
-/* Memory for a child's frame, which is made the task's innermost; NULL: refused. */
+/* Memory for a child's frame; NULL: refused. */
 static inline void *eddy_call_begin_(eddy_coro *co, size_t size, unsigned pool_class)
 {
 #ifndef EDDY_POOL_POISONED
-    struct eddy_task_record *task = co->task;
+    const struct eddy_task_record *task = co->task;
     struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(task);
     struct eddy_pool_block *block = pool->free[pool_class];
 
-    if (block != NULL && task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
-        (task->timed.ready.bits & EDDY_TASK_REFUSES_CALLS_) == 0) {
+    if (block != NULL && (task->timed.ready.bits & EDDY_TASK_REFUSES_CALLS_) == 0) {
         pool->free[pool_class] = block->next;
-        task->top = (eddy_coro *)(void *)block;
         return block;
     }
 #else
     (void)pool_class;
 #endif
     return eddy_call_begin_slow_(co, size);
+}
+
+/* Makes the child's frame, which is written now, the task's innermost. Not before: whatever runs
+ * while its arguments are worked out may look at the task, or begin another operation. */
+static inline int64_t eddy_call_go_(eddy_coro *co, eddy_coro *child)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
+        eddy_two_operations_(co);
+    }
+    task->top = child;
+    return EDDY_PENDING;
 }
 
 /* Makes the compiler warn of an operation that nobody awaits, where it is no function call. */
@@ -298,6 +316,18 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
 #endif
 
 /* ---- building frames */
+
+/* What a field of a frame may be aligned to: what is aligned to more (__m256, a cache line) is kept
+ * by a pointer. Checked by eddy_begin, as is the next one. */
+#define EDDY_FRAME_ALIGNMENT 16
+
+/* The most bytes that a frame may have. Until it is copied to where it stays, a new frame lies on
+ * the C stack of who calls or spawns it, several if the compiler does not optimize: a thread with a
+ * small stack has to be spared larger frames than that bears. Who knows its stacks may define
+ * another limit, before including eddy. */
+#ifndef EDDY_FRAME_MOST
+#define EDDY_FRAME_MOST 1048576
+#endif
 
 /* Declares the coroutine `name` and begins its struct. A coroutine that is declared in a header is
  * declared by hand: struct name { eddy_coro co; ... }; void name(eddy_coro *co); */
@@ -384,6 +414,7 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 }
 #define EDDY_ADDRESS_(value) eddy_address_(value)
 #define EDDY_STATIC_ASSERT_(condition, text) static_assert(condition, text)
+#define EDDY_ALIGNMENT_(type) alignof(type)
 #define EDDY_FRAME_IS_PLAIN_(name)                                        \
     static_assert(std::is_trivially_copyable<struct name>::value &&       \
                       std::is_trivially_destructible<struct name>::value, \
@@ -396,6 +427,7 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     }
 #define EDDY_ADDRESS_(value) (&(value))
 #define EDDY_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
+#define EDDY_ALIGNMENT_(type) _Alignof(type)
 #define EDDY_FRAME_IS_PLAIN_(name) EDDY_STATIC_ASSERT_(1, "")
 #endif
 
@@ -407,16 +439,19 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
  */
 #define eddy_call(co, ...) EDDY_CALL_(co, __VA_ARGS__, )
 #define EDDY_CALL_(co, name, ...)                                                                 \
-    eddy_operation_(                                                                              \
-        eddy_call_begin_(co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name))) != NULL   \
-            ? (*(struct name *)(void *)(co)->task->top = EDDY_FRAME_VALUE_(                       \
+    eddy_operation_(__extension__({                                                               \
+        struct name *eddy_child_ = (struct name *)eddy_call_begin_(                               \
+            co, sizeof(struct name), EDDY_POOL_CLASS(sizeof(struct name)));                       \
+        eddy_child_ != NULL                                                                       \
+            ? (*eddy_child_ = EDDY_FRAME_VALUE_(                                                  \
                    name,                                                                          \
                    EDDY_HEAD_(name, (co)->task, co, (co)->mask,                                   \
                               EDDY_CLASS_OF_(sizeof(struct name)),                                \
                               EDDY_POOL_CLASS(sizeof(struct name)) == 0 ? EDDY_FRAME_LARGE_ : 0), \
                    __VA_ARGS__),                                                                  \
-               EDDY_PENDING)                                                                      \
-            : eddy_call_refused_(co))
+               eddy_call_go_(co, &eddy_child_->co))                                               \
+            : eddy_call_refused_(co);                                                             \
+    }))
 
 /*
  * eddy_call_in(co, &self->child, name, .argument = value, ...): likewise, with the frame in
@@ -437,6 +472,10 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 #define eddy_begin(name)                                                                        \
     EDDY_STATIC_ASSERT_(offsetof(struct name, co) == 0, "a frame begins with `eddy_coro co;`"); \
     EDDY_FRAME_IS_PLAIN_(name);                                                                 \
+    EDDY_STATIC_ASSERT_(EDDY_ALIGNMENT_(struct name) <= EDDY_FRAME_ALIGNMENT,                   \
+                        "a field of the frame is aligned to more than EDDY_FRAME_ALIGNMENT");   \
+    EDDY_STATIC_ASSERT_(sizeof(struct name) <= EDDY_FRAME_MOST,                                 \
+                        "the frame is larger than EDDY_FRAME_MOST: keep a pointer in it");      \
     struct name *const self = (struct name *)(void *)co;                                        \
     int64_t eddy_rc_;                                                                           \
     (void)self;                                                                                 \
@@ -444,7 +483,7 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     switch (co->state) {                                                                        \
     default:                                                                                    \
         if (eddy_strange_state_(co, __func__, __FILE__)) {                                      \
-            goto eddy_again_;                                                                   \
+            goto eddy_ending_;                                                                  \
         }                                                                                       \
         return;                                                                                 \
     case EDDY_STATE_START_:                                                                     \
@@ -455,15 +494,17 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
         }
 
 /* The last word of a coroutine. Falling into it returns 0. */
-#define eddy_end                                           \
-    if (0) {                                               \
-    case EDDY_STATE_END_:;                                 \
-    }                                                      \
-    eddy_finish_(co);                                      \
-    return;                                                \
-    }                                                      \
-    eddy_misuse_(__func__, __FILE__, (int)(co->state / 8), \
-                 "a break in eddy_with without a loop around it")
+#define eddy_end                                  \
+    if (0) {                                      \
+    case EDDY_STATE_END_:                         \
+    eddy_ending_:;                                \
+    }                                             \
+    eddy_finish_(co, __LINE__);                   \
+    return;                                       \
+    }                                             \
+    eddy_misuse_(                                 \
+        __func__, __FILE__, (int)(co->state / 8), \
+        "a break without a loop around it, as in the block of an eddy_with or eddy_except")
 
 /* Ends the coroutine with a value or an error, through the exits of all scopes and eddy_finally. */
 #define eddy_return(value)          \
@@ -534,15 +575,16 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
 
 /* eddy_catch(variable, operation): awaits; value or error lands in the variable, nothing goes
  * on. It catches a cancel too: pass that on (eddy_return) unless there is a reason not to. */
-#define eddy_catch(variable, operation)                                              \
-    do {                                                                             \
-        EDDY_STATIC_ASSERT_((__typeof__(variable))-1 < 1, "the variable is signed"); \
-        EDDY_RUN_(operation, 0)                                                      \
-        if (eddy_rc_ < 0)                                                            \
-            eddy_caught_(co, eddy_rc_, __func__, __FILE__, __LINE__);                \
-        variable = (int64_t)(__typeof__(variable))eddy_rc_ == eddy_rc_               \
-                       ? (__typeof__(variable))eddy_rc_                              \
-                       : (__typeof__(variable))-EOVERFLOW;                           \
+#define eddy_catch(variable, operation)                                            \
+    do {                                                                           \
+        EDDY_STATIC_ASSERT_((__typeof__(variable))-1 < 1,                          \
+                            "eddy_catch needs a signed variable, for the errors"); \
+        EDDY_RUN_(operation, 0)                                                    \
+        if (eddy_rc_ < 0)                                                          \
+            eddy_caught_(co, eddy_rc_, __func__, __FILE__, __LINE__);              \
+        variable = (int64_t)(__typeof__(variable))eddy_rc_ == eddy_rc_             \
+                       ? (__typeof__(variable))eddy_rc_                            \
+                       : (__typeof__(variable))-EOVERFLOW;                         \
     } while (0)
 
 /* eddy_except(-ETIMEDOUT, operation) { ... }: awaits; runs the block on that error, passes

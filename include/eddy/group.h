@@ -22,7 +22,6 @@
 extern "C" {
 #endif
 
-struct eddy_owner;
 struct eddy_limit;
 
 enum eddy_group_policy {
@@ -34,8 +33,7 @@ enum eddy_group_policy {
 /* In all policies a task that was cancelled on its own is no failure, and failures after the first
  * are told to the error hook, but for those that eddy_group_next has taken. */
 typedef struct eddy_group {
-    /* Private: told of the end of a task of the group. */
-    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
+    struct eddy_owner owner; /* private: of its tasks */
 
     enum eddy_group_policy policy; /* to be set while it is empty */
     /* To be read: how many of its tasks have failed, or could not be started, since the first
@@ -48,6 +46,7 @@ typedef struct eddy_group {
     int64_t error;                   /* the group's, or that of the spawns that failed */
     struct eddy_error_info origin;   /* where it began, if known */
     struct eddy_link guard;          /* linked while there are tasks, or an error is to be told */
+    struct eddy_loop_end end;        /* followed from its first spawn, or enter, to its new life */
     struct eddy_link children;       /* their extra records */
     struct eddy_link ended;          /* policy KEEP: of those that have ended, in that order */
     struct eddy_task_record *waiter; /* in eddy_group_wait, eddy_group_next or the exit; or NULL */

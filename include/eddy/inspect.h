@@ -3,7 +3,7 @@
  * programs; eddy_loop_dump (dump.h) prints the same for people.
  *
  * Looking changes nothing. It may be done from any step or callback, between polls, and inside
- * the error hook; not while the arguments of an eddy_call are worked out.
+ * the error hook; also while the arguments of an eddy_call are worked out.
  */
 #ifndef EDDY_INSPECT_H
 #define EDDY_INSPECT_H

@@ -35,9 +35,15 @@ struct eddy_pool_block {
     struct eddy_pool_block *next; /* the next free block of the class */
 };
 
+/* Where lines of tasks may lie that somebody stands in: by address, in steps of the largest small
+ * block, so that a small frame looks at one mark. */
+#define EDDY_POOL_MARKS 256u
+#define EDDY_POOL_MARK(address) (((uintptr_t)(address) / EDDY_POOL_SMALL) % EDDY_POOL_MARKS)
+
 struct eddy_pool {
     struct eddy_pool_block *free[EDDY_POOL_CLASSES]; /* by class; [0] stays empty */
-    char *fresh;                                     /* what is left of the newest chunk */
+    uint8_t lines[EDDY_POOL_MARKS]; /* 0: no frame that begins there has a line with a task */
+    char *fresh;                    /* what is left of the newest chunk */
     char *fresh_end;
     struct eddy_pool_chunk *chunks; /* all chunks, to be freed with the loop */
     size_t chunk_size;              /* of the next chunk: they double, up to a limit */

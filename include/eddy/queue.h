@@ -75,7 +75,7 @@ typedef struct eddy_queue {
     eddy_queue_compare_fn *compare;
     eddy_loop *loop; /* NULL: not initialized */
     struct eddy_line joining;
-    struct eddy_link of_loop; /* in the loop's list of queues while it is initialized */
+    struct eddy_loop_end end; /* followed while it is initialized */
     struct eddy_link guard;   /* in the list of the task that has initialized it */
     unsigned pool_class;      /* of the slots */
     uint8_t kind;             /* enum eddy_queue_kind */

@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 typedef struct eddy_loop eddy_loop;
+struct eddy_task_record;
 
 enum eddy_ready_kind {
     EDDY_READY_TASK,
@@ -52,6 +53,19 @@ struct eddy_alarm {
 struct eddy_timed {
     struct eddy_ready ready;
     struct eddy_alarm alarm;
+};
+
+/* What is the caller's and has something of the loop's: links, memory, tasks. It is told of the
+ * loop's end, newest first, when the tasks have ended or were cut off and none runs any more, and
+ * lets go of what goes with the loop, so that its struct may be used again. */
+struct eddy_loop_end {
+    struct eddy_link link; /* in the loop's list; not used: it has nothing of a loop's */
+    void (*told)(struct eddy_loop_end *end, eddy_loop *loop);
+};
+
+/* Who owns tasks and is told of their end, which consumes them. */
+struct eddy_owner {
+    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
 };
 
 /* A task, as its users hold it: it never dangles while its loop lives. Zeroed it is no task;

@@ -39,11 +39,12 @@ typedef struct eddy_server {
     struct eddy_address address;
 
     /* Private. */
-    eddy_io io;             /* the listener; started: the server listens */
-    eddy_loop *loop;        /* NULL: never opened */
-    eddy_timer retry;       /* runs while accepting pauses for want of fds or memory */
-    int64_t retry_delay;    /* of the next pause: they double */
-    struct eddy_link guard; /* linked until it is closed and its handlers have ended */
+    eddy_io io;               /* the listener; started: the server listens */
+    eddy_loop *loop;          /* NULL: never opened */
+    eddy_timer retry;         /* runs while accepting pauses for want of fds or memory */
+    int64_t retry_delay;      /* of the next pause: they double */
+    struct eddy_link guard;   /* linked until it is closed and its handlers have ended */
+    struct eddy_loop_end end; /* followed likewise */
     struct eddy_link clients;
     struct eddy_line waiting; /* in eddy_server_wait_closed */
     struct eddy_relay relay;  /* what a cancel of those goes on to: the clients */

@@ -73,6 +73,10 @@ struct eddy_wait {
      * Who else waits so for one of them waits for all of them. Circles are found by it where
      * `blocker` says NULL. Or NULL. */
     void (*blockers)(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context);
+
+    /* The loop has ended in the middle of the wait: undo what parking did to the object, which may be
+     * used again; the line is undone already. No task may be woken or looked at. Or NULL. */
+    void (*cut_off)(struct eddy_task_record *task);
 };
 
 /* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */

@@ -296,10 +296,9 @@ static void use_again(void)
     for (int i = 0; i < world.task_count; i++) {
         eddy_done_callback_stop(&world.tasks[i].done);
     }
-    if (getenv("LIFE"))
-        eddy_group_cancel(&world.group);
-    if (getenv("LIFE"))
-        require(eddy_group_count(&world.group) == 0);
+    eddy_group_cancel(&world.group);
+
+    require(eddy_group_count(&world.group) == 0);
     eddy_event_set(&world.box.event);
     eddy_future_set(&world.box.future, 0);
     eddy_barrier_abort(&world.box.barrier);

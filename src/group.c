@@ -211,6 +211,8 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
             loop, none, group->error, "a group failed, and nobody has waited for it: %s",
             group->origin.code != 0 ? group->origin.text : eddy_strerror(group->error));
     }
+    group->host = NULL;
+    settle(group);
     *group = (eddy_group){.policy = group->policy, .errors = group->errors, .over = true};
 }
 

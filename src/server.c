@@ -389,6 +389,7 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
         client_free(client);
     }
     server->active = 0;
+    server->path = NULL; /* it was removed with the attachments of the loop */
     eddy_server_close(server);
     wake_if_finished(server); /* also if it was closed before */
 }

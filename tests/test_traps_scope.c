@@ -254,7 +254,7 @@ static void breaks_without_a_loop(eddy_coro *co)
 
 test(a_break_in_with_without_a_loop_around_it)
 {
-    assert_traps_near(breaks_without_a_loop, "a break in eddy_with without a loop around it");
+    assert_traps_near(breaks_without_a_loop, "a break without a loop around it");
 }
 
 /* ---- objects */
@@ -292,7 +292,7 @@ static void breaks_out_of_nothing(eddy_coro *co)
 
 test(a_break_in_with_lock_without_a_loop_around_it)
 {
-    assert_traps_near(breaks_out_of_nothing, "a break in eddy_with without a loop around it");
+    assert_traps_near(breaks_out_of_nothing, "a break without a loop around it");
 }
 
 int main(void)

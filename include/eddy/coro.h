@@ -480,6 +480,7 @@ template <class Frame> static inline const void *eddy_address_(const Frame &fram
     int64_t eddy_rc_;                                                                           \
     (void)self;                                                                                 \
     eddy_again_:                                                                                \
+    __attribute__((unused));                                                                    \
     switch (co->state) {                                                                        \
     default:                                                                                    \
         if (eddy_strange_state_(co, __func__, __FILE__)) {                                      \

@@ -5,6 +5,7 @@
 #include "support/things.h"
 
 #include "eddy/event.h"
+#include "eddy/group.h"
 #include "eddy/io.h"
 #include "eddy/lock.h"
 #include "eddy/server.h"
@@ -364,6 +365,52 @@ test(a_cleanup_that_is_cut_off_is_told_with_the_dump)
                           "sleep: 16 min 30 s left\n      at hangs (");
 }
 
+/* Two groups that the end of the loop finds in use: the later one, of tasks that are cut off, is as new
+ * when the other tells of its error. */
+static eddy_group failing, hanging;
+
+eddy_frame(fails) {
+    eddy_coro co;
+};
+
+static void fails(eddy_coro *co)
+{
+    eddy_begin(fails);
+    eddy_return(-EIO);
+    eddy_end;
+}
+
+eddy_frame(waits_for_the_hanging) {
+    eddy_coro co;
+};
+
+static void waits_for_the_hanging(eddy_coro *co)
+{
+    eddy_begin(waits_for_the_hanging);
+    eddy_group_spawn(co, &failing, fails);
+    eddy_group_spawn(co, &hanging, hangs);
+    eddy_group_spawn(co, &hanging, hangs);
+    eddy_await(eddy_event_wait(co, &never));
+eddy_finally:
+    eddy_await(eddy_group_wait(co, &hanging));
+    eddy_end;
+}
+
+test(a_hook_may_dump_when_the_end_of_the_loop_has_told_some_of_it)
+{
+    memset(&failing, 0, sizeof failing);
+    memset(&hanging, 0, sizeof hanging);
+    testing.options.on_error = dump_on_error;
+    testing_reopen();
+    start(waits_for_the_hanging);
+    testing_turns();
+    testing.log[0] = '\0';
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    assert_non_null(strstr(testing.log, "a group "));
+    testing.log[0] = '\0';
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +425,7 @@ int main(void)
         testing_case(while_a_server_listens_nothing_is_a_deadlock),
         testing_case(while_an_fd_is_watched_nothing_is_a_deadlock),
         testing_case(a_cleanup_that_is_cut_off_is_told_with_the_dump),
+        testing_case(a_hook_may_dump_when_the_end_of_the_loop_has_told_some_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,10 +186,10 @@ def deadline_of(task):
 def holder_of(lock):
     """The task that holds a lock; None: nobody, or one that has ended."""
     holder = lock["holder"]
-    if int(holder["record"]) == 0:
+    if int(holder) == 0:
         return None
-    task = holder["record"].dereference()
-    if number_of(task) != int(holder["generation"]) or state_of(task) in ("free", "ended"):
+    task = holder.dereference()
+    if number_of(task) != int(lock["number"]) or state_of(task) in ("free", "ended"):
         return None
     return task
 
@@ -398,7 +398,7 @@ def lock_text(task):
     holder = holder_of(lock)
     return "0x%x, held by task %d, %s" % (
         int(lock),
-        int(lock["holder"]["generation"]),
+        int(lock["number"]),
         "which has ended" if holder is None else name_of(holder),
     )
 

@@ -206,7 +206,7 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
     eddy_group *group = (eddy_group *)(void *)((char *)end - offsetof(eddy_group, end));
     const eddy_task none = {NULL, 0};
 
-    if (group->error != 0 && group->policy != EDDY_GROUP_KEEP) {
+    if (group->error != 0 && group->error != -ECANCELED && group->policy != EDDY_GROUP_KEEP) {
         eddy_loop_report(
             loop, none, group->error, "a group failed, and nobody has waited for it: %s",
             group->origin.code != 0 ? group->origin.text : eddy_strerror(group->error));

@@ -4,16 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "task_internal.h"
+
 static void make_holder(eddy_lock *lock, struct eddy_task_record *task)
 {
-    lock->holder.record = task;
-    lock->holder.generation = task->timed.ready.generation;
+    lock->holder = task;
+    lock->number = task->timed.ready.generation;
+    lock->epoch = eddy_task_loop(task)->epoch;
 }
 
 /* The number too: the record of a task that has ended may be another's by now. */
 bool eddy_lock_held_by(const eddy_lock *lock, const struct eddy_task_record *task)
 {
-    return lock->holder.record == task && lock->holder.generation == task->timed.ready.generation;
+    return lock->holder == task && lock->number == task->timed.ready.generation &&
+           lock->epoch == eddy_task_loop(task)->epoch;
+}
+
+/* A lock is of one loop: one that is held in another was left held when that ended. */
+static bool is_taken(const eddy_lock *lock, const struct eddy_task_record *task)
+{
+    return eddy_lock_locked(lock) && lock->epoch == eddy_task_loop(task)->epoch;
 }
 
 void eddy_lock_hand_over(eddy_lock *lock)
@@ -21,8 +31,8 @@ void eddy_lock_hand_over(eddy_lock *lock)
     struct eddy_task_record *next = eddy_line_first(&lock->waiters);
 
     if (next == NULL) {
-        lock->holder.record = NULL;
-        lock->holder.generation = 0;
+        lock->holder = NULL;
+        lock->number = 0;
         return;
     }
     make_holder(lock, next);
@@ -34,18 +44,18 @@ void eddy_lock_hand_over(eddy_lock *lock)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_lock *lock = task->in.object;
-    bool ended = eddy_task_done(lock->holder);
+    eddy_task holder = eddy_lock_holder(lock);
+    bool ended = eddy_task_done(holder);
 
     snprintf(text, size, "0x%" PRIxPTR ", held by task %u, %s", (uintptr_t)lock,
-             (unsigned)lock->holder.generation,
-             ended ? "which has ended" : eddy_task_name(lock->holder));
+             (unsigned)holder.generation, ended ? "which has ended" : eddy_task_name(holder));
 }
 
 static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 {
     const eddy_lock *lock = task->in.object;
 
-    return eddy_task_done(lock->holder) ? NULL : lock->holder.record;
+    return eddy_task_done(eddy_lock_holder(lock)) ? NULL : lock->holder;
 }
 
 /* The outcome of a wait on a condition stands already, and its lock is held on every return. */
@@ -70,7 +80,7 @@ static const struct eddy_wait lock_again_kind = {
 
 bool eddy_lock_give_back(eddy_lock *lock, struct eddy_task_record *task, int64_t outcome)
 {
-    if (!eddy_lock_locked(lock)) {
+    if (!is_taken(lock, task)) {
         make_holder(lock, task);
         return true;
     }
@@ -98,7 +108,7 @@ int64_t eddy_lock_acquire(eddy_coro *co, eddy_lock *lock)
     if (result < 0) {
         return result;
     }
-    if (!eddy_lock_locked(lock)) {
+    if (!is_taken(lock, co->task)) {
         make_holder(lock, co->task);
         return eddy_done(co, 0);
     }
@@ -112,7 +122,7 @@ int64_t eddy_lock_acquire(eddy_coro *co, eddy_lock *lock)
 
 int eddy_lock_try_acquire(eddy_coro *co, eddy_lock *lock)
 {
-    if (eddy_lock_locked(lock)) {
+    if (is_taken(lock, co->task)) {
         return -EAGAIN;
     }
     make_holder(lock, co->task);

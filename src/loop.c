@@ -158,6 +158,7 @@ int eddy_loop_new_versioned(eddy_loop **out, const struct eddy_loop_options *opt
     }
     loop->now = eddy_clock_read(loop->clock, loop->sys);
     loop->counts = (struct eddy_counts){.made_at = loop->now};
+    loop->epoch = (uint32_t)loop->sys->clock_now(loop->sys, CLOCK_MONOTONIC);
     *out = loop;
     return 0;
 }

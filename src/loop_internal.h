@@ -159,7 +159,8 @@ struct eddy_loop {
     struct eddy_link hooks[2];
     struct eddy_link attachments;
     struct eddy_link ends; /* of struct eddy_loop_end: who is told of the loop's */
-    uint32_t misled;       /* marks of lines near which there was none, since they were made */
+    uint32_t epoch;  /* no other loop's that had or will have its address: locks know it by that */
+    uint32_t misled; /* marks of lines near which there was none, since they were made */
 
     eddy_error_fn *on_error; /* NULL: standard error */
     void *user;

@@ -274,6 +274,44 @@ test(things_that_tasks_stood_in_line_for_when_cut_off_are_free)
     assert_int_equal(run(goes_on), 0);
 }
 
+eddy_frame(keeps_the_lock) {
+    eddy_coro co;
+};
+
+static void keeps_the_lock(eddy_coro *co)
+{
+    eddy_begin(keeps_the_lock);
+    eddy_await(eddy_lock_acquire(co, &things.lock));
+    eddy_end;
+}
+
+eddy_frame(takes_the_lock) {
+    eddy_coro co;
+};
+
+static void takes_the_lock(eddy_coro *co)
+{
+    eddy_begin(takes_the_lock);
+    assert_int_equal(eddy_lock_release(co, &things.lock), -EPERM);
+    assert_int_equal(eddy_lock_try_acquire(co, &things.lock), 0);
+    assert_int_equal(eddy_lock_try_acquire(co, &things.lock), -EAGAIN);
+    assert_int_equal(eddy_lock_release(co, &things.lock), 0);
+    eddy_await(eddy_lock_acquire(co, &things.lock));
+    eddy_end;
+}
+
+/* The record of the next holder may well lie where that of the last did, under the same number. */
+test(a_lock_that_was_left_held_is_free_in_the_next_loop)
+{
+    memset(&things, 0, sizeof things);
+    assert_int_equal(run(keeps_the_lock), 0);
+    for (int i = 0; i < 3; i++) {
+        next_loop();
+        assert_int_equal(run(takes_the_lock), 0);
+        assert_true(eddy_lock_locked(&things.lock));
+    }
+}
+
 /* ---- servers and their clients */
 
 static eddy_server server;
@@ -345,6 +383,7 @@ int main(void)
         testing_case(an_error_that_nobody_has_waited_for_is_told_and_ends_with_the_loop),
         testing_case(a_group_whose_tasks_were_cut_off_is_as_new),
         testing_case(things_that_tasks_stood_in_line_for_when_cut_off_are_free),
+        testing_case(a_lock_that_was_left_held_is_free_in_the_next_loop),
         testing_case(a_server_and_a_stream_that_were_left_open_may_be_opened_again),
         testing_case(a_server_whose_handlers_were_cut_off_may_be_opened_again),
     };

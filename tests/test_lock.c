@@ -66,7 +66,7 @@ test(a_free_lock_is_taken_without_suspending)
 
 test(a_zeroed_lock_is_free)
 {
-    eddy_lock zeroed = {.holder = {NULL, 0}};
+    eddy_lock zeroed = {.holder = NULL};
 
     assert_int_equal(memcmp(&zeroed, &lock, sizeof lock), 0);
     assert_free();

@@ -32,8 +32,7 @@ static void check_objects(void)
 
     for (int i = 0; i < MODEL_LOCKS; i++) {
         int holder = model->holder[i];
-        check(sim.locks[i].holder.record ==
-              (holder != MODEL_NOBODY ? sim.tasks[holder].record : NULL));
+        check(sim.locks[i].holder == (holder != MODEL_NOBODY ? sim.tasks[holder].record : NULL));
         check_line(&model->lock_line[i], &sim.locks[i].waiters);
     }
     check_line(&model->cond_line, &sim.cond.waiters);

@@ -257,6 +257,23 @@ test(a_break_in_with_without_a_loop_around_it)
     assert_traps_near(breaks_without_a_loop, "a break without a loop around it");
 }
 
+TRAPS(breaks_in_except);
+
+static void breaks_in_except(eddy_coro *co)
+{
+    eddy_begin(breaks_in_except);
+    eddy_except(-ETIMEDOUT, eddy_wait_for(co, 1, eddy_sleep(co, 2))) {
+        TRAP break;
+    }
+    eddy_end;
+}
+
+test(a_break_in_except_without_a_loop_around_it)
+{
+    assert_traps_near(breaks_in_except, "a break without a loop around it, as in the block of an "
+                                        "eddy_with or eddy_except");
+}
+
 /* ---- objects */
 
 static eddy_lock lock;
@@ -311,6 +328,7 @@ int main(void)
         testing_case(a_goto_out_of_the_inner_of_two_withs),
         testing_case(a_goto_out_of_with_into_finally),
         testing_case(a_break_in_with_without_a_loop_around_it),
+        testing_case(a_break_in_except_without_a_loop_around_it),
         testing_case(a_goto_out_of_with_lock),
         testing_case(a_break_in_with_lock_without_a_loop_around_it),
     };

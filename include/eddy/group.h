@@ -30,7 +30,10 @@ enum eddy_group_policy {
     EDDY_GROUP_KEEP     /* likewise, and results are kept until eddy_group_next takes them */
 };
 
-/* In all policies a task that was cancelled on its own is no failure, and failures after the first
+/* A group with tasks, or with results or an error that nobody has waited for, must stay until the
+ * loop ends, which drops these; an error is told to the error hook then.
+ *
+ * In all policies a task that was cancelled on its own is no failure, and failures after the first
  * are told to the error hook, but for those that eddy_group_next has taken. */
 typedef struct eddy_group {
     struct eddy_owner owner; /* private: of its tasks */

@@ -9,8 +9,8 @@
  * Only what waits in the middle needs a lock: between two awaits no other task runs anyway. A lock
  * is handed over: the task that gives it up makes the first in line its holder, and nobody barges
  * in between. It is of one loop, is not recursive, and allocates nothing. A task that ends with a
- * lock leaves it held for ever: those who wait for it then are told of as a deadlock if nothing
- * else goes on, and the wait tells whose it was.
+ * lock leaves it held as long as the loop lives: those who wait for it then are told of as a deadlock
+ * if nothing else goes on, and the wait tells whose it was.
  */
 #ifndef EDDY_LOCK_H
 #define EDDY_LOCK_H
@@ -24,8 +24,10 @@ extern "C" {
 
 /* The caller's, valid when zeroed. All of it is private. */
 typedef struct eddy_lock {
-    struct eddy_line waiters; /* not empty only while the lock is held */
-    eddy_task holder;         /* record NULL: free */
+    struct eddy_line waiters;        /* not empty only while the lock is held */
+    struct eddy_task_record *holder; /* NULL: free */
+    uint32_t number;                 /* the holder's: the record may be another task's by now */
+    uint32_t epoch;                  /* of the holder's loop, which may have ended since */
 } eddy_lock;
 
 /* Makes the lock free, as zeroing it does. */
@@ -50,13 +52,15 @@ EDDY_API int eddy_lock_release(eddy_coro *co, eddy_lock *lock);
 /* Whether anybody holds it. */
 static inline bool eddy_lock_locked(const eddy_lock *lock)
 {
-    return lock->holder.record != NULL;
+    return lock->holder != NULL;
 }
 
-/* The task that holds it, or the zeroed task. What has ended since is found out when used. */
+/* The task that holds it, or the zeroed task. What has ended since is found out when used, while the
+ * loop lives. */
 static inline eddy_task eddy_lock_holder(const eddy_lock *lock)
 {
-    return lock->holder;
+    eddy_task holder = {lock->holder, lock->number};
+    return holder;
 }
 
 /*

@@ -94,7 +94,9 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
 
 /* Ends a loop: cancels all tasks, runs until their cleanups are done or shutdown_limit has
  * passed, stops all watchers, timers and callbacks, closes its own fds and frees all memory. The
- * structs of the caller may be freed or used again afterwards. Returns 0; -ETIMEDOUT if a task
+ * structs of the caller may be freed or used again afterwards, whatever was left in them: a group
+ * has no tasks and no results, a server is closed, nobody stands in a line, a lock is free; only the
+ * permits of a semaphore that were taken without eddy_with_semaphore are as they were. Returns 0; -ETIMEDOUT if a task
  * had to be cut off (told to the error hook); -EBUSY, and does nothing, inside a step or
  * callback of this loop, or while a thread is in eddy_loop_wait; -ECHILD, likewise, in a child of
  * fork(2) before eddy_loop_after_fork. NULL is 0. */

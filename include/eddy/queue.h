@@ -84,7 +84,7 @@ typedef struct eddy_queue {
 
 /*
  * eddy_queue_init(loop, queue, type, .capacity = 8, .kind = EDDY_QUEUE_LIFO): makes an empty
- * queue of items of that type, which is aligned as malloc's memory at most; the options by name,
+ * queue of items of that type, which is aligned to EDDY_FRAME_ALIGNMENT at most; the options by name,
  * in the order of struct eddy_queue_options. With a capacity its memory is taken here and nothing
  * allocates later; without, it grows with its items, and keeps the memory.
  * eddy_queue_init(loop, queue, type, .kind = EDDY_QUEUE_PRIORITY, .compare = by_urgency): likewise.
@@ -180,11 +180,16 @@ static inline eddy_queue *eddy_queue_of_(eddy_queue *queue, size_t item_size, co
 #define EDDY_QUEUE_OF_(queue, item_size) \
     eddy_queue_of_(queue, item_size, __func__, __FILE__, __LINE__)
 
+#define EDDY_ITEM_IS_ALIGNED_(type)                                    \
+    EDDY_STATIC_ASSERT_(EDDY_ALIGNMENT_(type) <= EDDY_FRAME_ALIGNMENT, \
+                        "an item is aligned to more than EDDY_FRAME_ALIGNMENT")
+
 /* The last argument is always empty. */
 #ifdef __cplusplus
 /* clang-format off */
 #define EDDY_QUEUE_OPTIONS_(type, ...)                                           \
     ([&]() -> struct eddy_queue_options {                                        \
+        EDDY_ITEM_IS_ALIGNED_(type);                                             \
         _Pragma("GCC diagnostic push")                                           \
         _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")       \
         return (struct eddy_queue_options){.item_size = sizeof(type), __VA_ARGS__}; \
@@ -193,7 +198,12 @@ static inline eddy_queue *eddy_queue_of_(eddy_queue *queue, size_t item_size, co
 /* clang-format on */
 #else
 #define EDDY_QUEUE_OPTIONS_(type, ...) \
-    ((struct eddy_queue_options){.item_size = sizeof(type), __VA_ARGS__})
+    ((struct eddy_queue_options){.item_size = EDDY_ITEM_SIZE_(type), __VA_ARGS__})
+#define EDDY_ITEM_SIZE_(type)                        \
+    (sizeof(type) + 0 * sizeof(struct {              \
+                        char c;                      \
+                        EDDY_ITEM_IS_ALIGNED_(type); \
+                    }))
 #endif
 
 #ifdef __cplusplus

@@ -79,7 +79,10 @@ struct eddy_wait {
     void (*cut_off)(struct eddy_task_record *task);
 };
 
-/* The line of tasks that wait for an object, first come, first served. Valid when zeroed. */
+/* The line of tasks that wait for an object, first come, first served. Valid when zeroed. A frame
+ * must not end while a task stands in a line that lies in it: that aborts, and names the coroutine.
+ * Nobody finds it out in memory that is given back in another way: ask eddy_event_fini and its like
+ * before. */
 struct eddy_line {
     struct eddy_link tasks;
 };

@@ -360,6 +360,88 @@ test(the_end_of_a_loop_is_one_cancel_of_all_its_tasks)
     close_clients();
 }
 
+/* ---- operations of a user's own */
+
+static struct eddy_line line;
+static eddy_task other; /* that an abort cancels */
+
+static int cancel_other(struct eddy_task_record *task)
+{
+    (void)task;
+    testing_log("abort");
+    (void)eddy_cancel(other);
+    return 1;
+}
+
+static const struct eddy_wait own_kind = {.name = "own", .abort = cancel_other};
+static const struct eddy_wait leaf_kind = {.name = "leaf"};
+
+eddy_frame(waits) {
+    eddy_coro co;
+    const struct eddy_wait *kind;
+    bool in_line;
+    const char *name;
+};
+
+static int64_t wait_for_it(eddy_coro *co, const struct eddy_wait *kind, bool in_line)
+{
+    int64_t result = eddy_check(co);
+
+    return result < 0 ? result : eddy_park(co, kind, NULL, in_line ? &line : NULL);
+}
+
+static void waits(eddy_coro *co)
+{
+    eddy_begin(waits);
+    eddy_await(wait_for_it(co, self->kind, self->in_line));
+eddy_finally:
+    log_end(self->name, co->outcome);
+    eddy_end;
+}
+
+test(the_abort_of_an_own_wait_may_cancel_any_task_if_it_stands_in_no_line)
+{
+    for (int in_line = 0; in_line <= 1; in_line++) {
+        eddy_task task = start(waits, .kind = &own_kind, .name = "one");
+        other = start(waits, .kind = &leaf_kind, .in_line = in_line != 0, .name = "other");
+        testing_turns();
+        assert_int_equal(eddy_cancel(task), 0);
+        assert_int_equal(finish(task), -ECANCELED);
+        assert_int_equal(finish(other), -ECANCELED);
+        testing_assert_log(in_line != 0 ? "abort other=ECANCELED@0 one=ECANCELED@0"
+                                        : "abort one=ECANCELED@0 other=ECANCELED@0");
+    }
+}
+
+test(that_of_one_in_a_line_may_cancel_tasks_that_stand_in_none)
+{
+    eddy_task task = start(waits, .kind = &own_kind, .in_line = true, .name = "one");
+
+    other = start(waits, .kind = &own_kind, .name = "other");
+    testing_turns();
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+    assert_int_equal(finish(other), -ECANCELED);
+    testing_assert_log("abort abort one=ECANCELED@0 other=ECANCELED@0");
+}
+
+static void cancel_in_line(void *argument)
+{
+    eddy_task task = start(waits, .kind = &own_kind, .in_line = true, .name = "one");
+
+    (void)argument;
+    other = start(waits, .kind = &leaf_kind, .in_line = true, .name = "other");
+    testing_turns();
+    (void)eddy_cancel(task);
+}
+
+test(that_of_one_in_a_line_that_cancels_one_in_a_line_aborts_by_name)
+{
+    testing_expect_abort(cancel_in_line, NULL,
+                         "waits: the abort of a wait that stands in a line has cancelled this "
+                         "task, which stands in one, too");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +454,9 @@ int main(void)
         testing_case(a_group_that_is_cancelled_by_hand_is_one_cancel_too),
         testing_case(a_chain_of_all_ways_to_wait_for_tasks_is_gone_down_without_the_stack),
         testing_case(the_end_of_a_loop_is_one_cancel_of_all_its_tasks),
+        testing_case(the_abort_of_an_own_wait_may_cancel_any_task_if_it_stands_in_no_line),
+        testing_case(that_of_one_in_a_line_may_cancel_tasks_that_stand_in_none),
+        testing_case(that_of_one_in_a_line_that_cancels_one_in_a_line_aborts_by_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,7 +196,8 @@ struct world {
     bool faults;          /* memory may be short */
     bool supervised;      /* who waits for too long is cancelled */
     bool slow_cleanups;   /* they may be cut off */
-    bool ending;          /* the loop is being freed */
+    bool runs;            /* the loop has begun to */
+    bool ending;          /* it is being freed */
     bool circles;         /* anybody may wait for anybody, also for the tasks that others own */
     bool stopped;         /* eddy_loop_stop was called */
     int rounds;           /* of the supervisor, without a step */
@@ -298,18 +299,20 @@ void spawn_sibling(eddy_coro *co, eddy_group *group, struct node *home);
 /* ---- on_outside.c: what anybody may do, at any time */
 
 void act(void);
+int in_arguments(void); /* now and then likewise, while a frame is being made; returns 0 */
 
 /* ---- frames.c */
 
 /* Of a frame that another one calls; of a new task's first frame. */
-#define CALLED_BY(caller)                                                                      \
-    {                                                                                          \
-        .home = (caller), .outer = (caller), .me = (caller)->me, .depth = (caller)->depth + 1, \
-        .masked = (caller)->masked, .in_group = (caller)->in_group                             \
+#define CALLED_BY(caller)                                                                        \
+    {                                                                                            \
+        .steps = in_arguments(), .home = (caller), .outer = (caller), .me = (caller)->me,        \
+        .depth = (caller)->depth + 1, .masked = (caller)->masked, .in_group = (caller)->in_group \
     }
-#define TASK_OF(tracked, its_home, its_slot, its_depth)                                \
-    {                                                                                  \
-        .home = (its_home), .me = (tracked), .slot = (its_slot), .depth = (its_depth), \
+#define TASK_OF(tracked, its_home, its_slot, its_depth)                                   \
+    {                                                                                     \
+        .steps = in_arguments(), .home = (its_home), .me = (tracked), .slot = (its_slot), \
+        .depth = (its_depth),                                                             \
     }
 
 struct clean {

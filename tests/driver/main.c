@@ -1,5 +1,5 @@
 /*
- *     test_driver                          some hundred worlds, always the same
+ *     test_driver                          fifteen hundred worlds, always the same
  *     test_driver --seconds 600            new ones, for ten minutes
  *     test_driver --seed 17 --steps 40     that one again, with so many steps
  *     test_driver --seed 17 --verbose      and all that happens in it
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-    SEEDS = 600,
+    SEEDS = 1500,
     BATCH = 100,
     STEPS_OF_A_WORLD = 300,
     CPU_SECONDS = 60 /* of a batch: more is a hang */

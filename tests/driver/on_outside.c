@@ -237,10 +237,18 @@ void act(void)
         send_some_message,   use_the_group, try_the_forbidden,
     };
 
-    if (world.steps_left > 0 && !world.ending) {
+    if (world.steps_left > 0 && world.runs && !world.ending) {
         world.steps_left--;
         acts[below(sizeof acts / sizeof *acts)]();
     }
+}
+
+int in_arguments(void)
+{
+    if (one_in(8)) {
+        act();
+    }
+    return 0;
 }
 
 /* ---- as steps of a task */

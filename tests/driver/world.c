@@ -72,7 +72,7 @@ static void give_up(void)
     bool circle = false;
 
     require(eddy_loop_inspect(world.loop, look_for_circle, &circle) == 0);
-    if (!circle) {
+    if (!circle && !world.circles) { /* there cleanups may have to look again and again */
         driver_fail("it does not end");
     }
     world.stuck = true;
@@ -158,10 +158,9 @@ static void begin(void)
     eddy_hook_start(world.loop, &world.hook, EDDY_HOOK_CHECK, after_a_turn);
     box_open(&world.box);
     for (unsigned i = 1 + below(4); i > 0; i--) {
-        struct tracked *tracked = track();
-        tracked_started(
-            tracked, eddy_loop_spawn(world.loop, program, .node = TASK_OF(tracked, NULL, -1, 0)));
+        spawn_first();
     }
+    world.runs = true;
 }
 
 /* ---- it runs */

@@ -94,10 +94,16 @@ struct tracked *some_task(void)
     return &world.tasks[below((unsigned)world.task_count)];
 }
 
+/* Waits for younger ones make no circle. (Not by index: one may be spawned while another is.) */
+bool is_younger(const struct tracked *tracked, const struct tracked *me)
+{
+    return tracked->task.record != NULL && tracked->task.generation > me->task.generation;
+}
+
 eddy_task some_stranger(const struct tracked *me)
 {
     struct tracked *tracked = some_task();
-    bool allowed = world.circles || (!tracked->owned && tracked->index > me->index);
+    bool allowed = world.circles || (!tracked->owned && is_younger(tracked, me));
 
     return allowed ? tracked->task : (eddy_task){NULL, 0};
 }

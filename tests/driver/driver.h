@@ -244,6 +244,7 @@ struct tracked *track(void); /* NULL: there are enough */
 void tracked_started(struct tracked *tracked, eddy_task task);
 void tracked_ended(struct tracked *tracked, int64_t result);
 struct tracked *some_task(void);
+bool is_younger(const struct tracked *tracked, const struct tracked *me);
 eddy_task some_stranger(const struct tracked *me); /* zeroed: none that it may wait for */
 struct tracked *task_of(eddy_task task);
 void cancel(struct tracked *tracked);

@@ -259,7 +259,7 @@ static struct tracked *some_other(const struct node *node, bool to_join)
     if (world.circles && !to_join) {
         return task;
     }
-    return task->index > node->me->index && !task->owned ? task : NULL;
+    return is_younger(task, node->me) && !task->owned ? task : NULL;
 }
 
 static void choose_tasks(struct node *node, bool to_join)

@@ -133,7 +133,7 @@ static void unmark_all(eddy_loop *loop)
 
 bool eddy_cancel_begin(eddy_loop *loop)
 {
-    bool first = !loop->cancelling && !loop->one_cancel;
+    bool first = !loop->one_cancel;
 
     loop->one_cancel = true;
     return first;

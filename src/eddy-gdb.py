@@ -197,7 +197,8 @@ def holder_of(lock):
 def array_of(task):
     """The array of tasks that it waits for."""
     if kind_of(task) == "gather all":  # its address is the first of the results
-        return cast(object_of(task, "int64_t").dereference(), "eddy_task")
+        results = task["in"]["object"].cast(gdb.lookup_type("int64_t").pointer())
+        return cast(results.dereference(), "eddy_task")
     return object_of(task, "eddy_task")
 
 

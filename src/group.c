@@ -411,19 +411,6 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
 
 /* ---- the scope */
 
-/* There is no memory for the block. The tasks that the group has already are not left behind: they
- * are cancelled and waited for. */
-static int64_t give_up(eddy_coro *co, eddy_group *group)
-{
-    collect_error(group, NULL, -ENOMEM);
-    eddy_group_cancel(group);
-    if (group->count == 0) {
-        return eddy_own_done(co, finish(group, co->task));
-    }
-    group->waiter = co->task;
-    return eddy_own_park(co, &group_kind, group, NULL);
-}
-
 /* A group that has tasks already is the block's from here on, also if a cancel is pending, which
  * comes with the block's first await. */
 int64_t eddy_group_enter_(eddy_coro *co)
@@ -444,7 +431,7 @@ int64_t eddy_group_enter_(eddy_coro *co)
     eddy_check_pointer(co, group);
     group->limit = eddy_limit_open(co, EDDY_FOREVER);
     if (group->limit == NULL) {
-        return give_up(co, group);
+        return eddy_own_none(co, -ENOMEM);
     }
     group->host = co->task;
     follow_end(eddy_task_loop(co->task), group);

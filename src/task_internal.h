@@ -40,7 +40,8 @@ enum eddy_limit_stage {
     /* it strikes, but its cancel is under way, and not delivered yet */
     EDDY_LIMIT_PASSED,
     EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
-    EDDY_LIMIT_SPENT   /* it struck, but the cancel that is under way now is another's */
+    /* it struck or has passed, but the cancel that was delivered is one from outside */
+    EDDY_LIMIT_SPENT
 };
 
 /* What only few tasks need, made when they first do. */

@@ -75,7 +75,7 @@ static void takes(eddy_coro *co)
     eddy_end;
 }
 
-enum how { BY_GROUP, BY_GATHER, BY_WAIT, BY_FIRST };
+enum how { BY_GROUP, BY_GATHER, BY_GATHER_ALL, BY_WAIT, BY_FIRST };
 
 eddy_frame(guards) {
     eddy_coro co;
@@ -83,6 +83,7 @@ eddy_frame(guards) {
     eddy_lock lock; /* held while it waits for two that want it */
     eddy_group group;
     eddy_task tasks[2];
+    int64_t results[2];
 };
 
 static void guards(eddy_coro *co)
@@ -99,6 +100,8 @@ static void guards(eddy_coro *co)
     self->tasks[1] = eddy_spawn(co, naps, .duration = 400 * EDDY_SECOND);
     if (self->how == BY_GATHER) {
         eddy_await(eddy_gather(co, self->tasks, 2));
+    } else if (self->how == BY_GATHER_ALL) {
+        eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
     } else {
         eddy_await(eddy_wait(co, self->tasks, 2,
                              self->how == BY_WAIT ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));
@@ -305,7 +308,7 @@ tasks() {
 
 DUMP=1 "$scratch/program" | normalise >"$scratch/expected"
 [ "$(wc -l <"$scratch/expected")" -gt 100 ] || fail "the program dumps nothing"
-[ "$(grep -c '^circle' "$scratch/expected")" -eq 6 ] || fail "the program dumps other circles"
+[ "$(grep -c '^circle' "$scratch/expected")" -eq 7 ] || fail "the program dumps other circles"
 
 tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
     -ex eddy-tasks -ex "gcore $scratch/core" >"$scratch/running"

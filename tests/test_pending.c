@@ -233,6 +233,67 @@ test(a_pending_deadline_leaves_no_task_behind)
     interrupt_in_each_way(true);
 }
 
+/* ---- an operation of a user's own that owns what it waits for */
+
+static struct eddy_task_record *owner; /* who waits for the work */
+
+static int ask_to_end(struct eddy_task_record *task)
+{
+    (void)task;
+    testing_log("asked");
+    return 0;
+}
+
+static const struct eddy_wait work_kind = {.name = "work", .abort = ask_to_end};
+
+static int64_t wait_for_work(eddy_coro *co, bool any, bool ended)
+{
+    eddy_own_begin(co);
+    if (!any) {
+        return eddy_own_none(co, -EBUSY);
+    }
+    if (ended) {
+        return eddy_own_done(co, 5);
+    }
+    owner = co->task;
+    return eddy_own_park(co, &work_kind, NULL, NULL);
+}
+
+eddy_frame(waits_for_work) {
+    eddy_coro co;
+    bool any, ended;
+    int64_t rc;
+};
+
+static void waits_for_work(eddy_coro *co)
+{
+    eddy_begin(waits_for_work);
+    (void)eddy_cancel(eddy_task_self(co));
+    eddy_catch(self->rc, wait_for_work(co, self->any, self->ended));
+    log_end("it", self->rc);
+    eddy_catch(self->rc, give(co, 0));
+    log_end("next", self->rc);
+    eddy_end;
+}
+
+test(an_own_operation_that_owns_is_interrupted_when_its_wait_has_begun)
+{
+    eddy_task task;
+
+    assert_int_equal(run(waits_for_work, .any = false), 0);
+    testing_assert_log("it=ECANCELED@0 next=0@0");
+    assert_int_equal(run(waits_for_work, .any = true, .ended = true), 0);
+    testing_assert_log("it=5@0 next=ECANCELED@0");
+    for (int obeys = 0; obeys <= 1; obeys++) {
+        task = start(waits_for_work, .any = true);
+        testing_turns();
+        testing_assert_log("asked");
+        eddy_wake(owner, obeys != 0 ? -ECANCELED : 6);
+        assert_int_equal(finish(task), 0);
+        testing_assert_log(obeys != 0 ? "it=ECANCELED@0 next=0@0" : "it=6@0 next=ECANCELED@0");
+    }
+}
+
 /* ---- trees of tasks, interrupted at random */
 
 enum { MOST_KIDS = 3, MOST_KNOWN = 64, ROUNDS = 3000, DEPTH = 3 };
@@ -412,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_pending_cancel_leaves_no_task_behind),
         testing_case(a_pending_deadline_leaves_no_task_behind),
+        testing_case(an_own_operation_that_owns_is_interrupted_when_its_wait_has_begun),
         testing_case(random_trees_leave_no_task_behind),
     };
 

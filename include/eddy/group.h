@@ -84,8 +84,8 @@ typedef struct eddy_group {
  * What came first goes on; errors after it are told to the error hook. What is said of eddy_with
  * holds: `break` leaves the loop around it, `continue` the block. Errors of the enter: -EBUSY: the
  * group is in use by another eddy_with_group or waited for; -ENOMEM; -ECANCELED. Tasks that the group
- * has already are the block's: with -ENOMEM they are cancelled and waited for, and a cancel that
- * is pending then comes with the first await of the block. The group must
+ * has already are the block's: then a cancel that is pending comes with the first await of the
+ * block. After an error of the enter they are still to be waited for. The group must
  * not lie on the C stack, and a generator must not yield inside the block (that aborts).
  */
 #define eddy_with_group(group) EDDY_WITH_OBJECT_(group, eddy_group_leave_, eddy_group_enter_(co))

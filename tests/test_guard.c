@@ -2,6 +2,7 @@
 #include "support/children.h"
 #include "support/net.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ static void leaves_a_group(eddy_coro *co)
     eddy_return(self->result);
     eddy_end;
 }
+enum { A_GROUP_WAS_LEFT = __LINE__ - 2 };
 
 eddy_frame(leaves_a_stream) {
     eddy_coro co;
@@ -252,6 +254,15 @@ test(a_group_with_tasks_in_a_frame_that_ends_aborts)
     assert_aborts(leave_a_group, "leaves_a_group: ");
 }
 
+test(a_frame_that_has_ended_is_told_with_the_line_of_its_end)
+{
+    int64_t result = 0;
+    char place[64];
+
+    snprintf(place, sizeof place, "test_guard.c:%d: leaves_a_group: ", A_GROUP_WAS_LEFT);
+    testing_expect_abort(leave_a_group, &result, place);
+}
+
 test(an_open_stream_in_a_frame_that_ends_aborts)
 {
     assert_aborts(leave_a_stream, "leaves_a_stream: ");
@@ -431,6 +442,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         guard_case(a_group_with_tasks_in_a_frame_that_ends_aborts),
+        guard_case(a_frame_that_has_ended_is_told_with_the_line_of_its_end),
         guard_case(an_open_stream_in_a_frame_that_ends_aborts),
         guard_case(a_listening_server_in_a_frame_that_ends_aborts),
         guard_case(frames_of_any_size_are_guarded),

@@ -39,6 +39,11 @@ void box_close(struct box *box, bool clean)
     if (clean && box->put != box->taken && !box->dropped) {
         driver_fail("%d items were put, and %d came out", box->put, box->taken);
     }
+    if (clean && box->queue.loop != NULL && !box->dropped &&
+        box->queue.unfinished != (uint64_t)(box->put - box->done)) {
+        driver_fail("%d items of %d are done, and not yet %llu", box->done, box->put,
+                    (unsigned long long)box->queue.unfinished);
+    }
     eddy_queue_fini(&box->queue);
     if (!clean) {
         return;

@@ -80,8 +80,8 @@ struct box {
     eddy_future future;
     eddy_barrier barrier;
     eddy_queue queue;
-    int put, taken; /* items that are accepted, and taken */
-    bool dropped;   /* some were given up */
+    int put, taken, done; /* items that are accepted, and taken, and said to be done */
+    bool dropped;         /* some were given up */
 };
 
 /* ---- tasks */

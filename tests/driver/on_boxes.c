@@ -240,6 +240,7 @@ static void end_get(struct node *node)
         item_taken(box(node), &node->item);
         if (!one_in(4)) {
             require(eddy_queue_task_done(&box(node)->queue) == 0 || box(node)->dropped);
+            box(node)->done++;
         }
     }
 }

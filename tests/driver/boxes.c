@@ -20,7 +20,7 @@ void box_open(struct box *box)
     eddy_cond_init(&box->cond, &box->lock);
     eddy_semaphore_init_bounded(&box->semaphore, PERMITS);
     eddy_barrier_init(&box->barrier, PARTIES);
-    /* Without memory there is none; see box_has_queue. */
+    /* Without memory there is none; see has_queue in on_boxes.c. */
     if (eddy_queue_init(world.loop, &box->queue, struct item, .capacity = one_in(3) ? 0 : CAPACITY,
                         .kind = (enum eddy_queue_kind)kind,
                         .compare = kind == EDDY_QUEUE_PRIORITY ? by_number : NULL) < 0) {

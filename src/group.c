@@ -327,6 +327,10 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
 {
     eddy_group *group = task->in.object;
 
+    /* At the end of the loop one that was cut off may wait for a group that is as new again. */
+    if (eddy_list_empty(&group->children)) {
+        return;
+    }
     for (struct eddy_link *link = eddy_list_front(&group->children); link != &group->children;
          link = link->next) {
         found(child_of(link), context);

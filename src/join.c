@@ -106,6 +106,15 @@ int64_t eddy_shield(eddy_coro *co, eddy_task task)
 
 /* ---- tasks that wait for each other in a circle */
 
+/* Whether the task may go on although that of which it waits for the end has not ended. What a task has
+ * spawned, and may have memory of its frames, is younger than itself; so it may if the other is older. In
+ * a circle of nothing but such waits there is always one. */
+static bool may_give_up(const struct eddy_task_record *task, const struct eddy_task_record *other)
+{
+    return task->wait->give_up != NULL &&
+           (int32_t)(task->timed.ready.generation - other->timed.ready.generation) > 0;
+}
+
 /* Gives up one wait of the circle, if that can be done with any. */
 static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 {
@@ -114,7 +123,7 @@ static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
 
     do {
         struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (task->wait->give_up != NULL) {
+        if (may_give_up(task, snapshot->nodes[snapshot->nodes[i].blocker].task)) {
             task->wait->give_up(task);
             eddy_wake(task, -ECANCELED);
             return true;

@@ -5,6 +5,7 @@
 #include "support/things.h"
 
 #include "eddy/event.h"
+#include "eddy/group.h"
 #include "eddy/io.h"
 #include "eddy/lock.h"
 #include "eddy/server.h"
@@ -90,7 +91,57 @@ test(a_circle_of_joins_ends_after_all_finallys)
     testing_assert_error(-EDEADLK,
                          "deadlock: 4 tasks wait, and nothing could wake any: #2 joins_next -> "
                          "#3 joins_next -> #4 joins_next -> #2 joins_next");
-    testing_assert_log("0 0:end 2 2:end 1 1:end");
+    testing_assert_log("2 2:end 1 1:end 0 0:end"); /* who joins an older one gives up */
+}
+
+/* Has a lock in its frame, and a task that wants it, which it joins in the end. */
+struct owner {
+    eddy_coro co;
+    eddy_lock lock;
+    eddy_task child;
+    int touched;
+};
+static void owner(eddy_coro *co);
+
+eddy_frame(wants_lock) {
+    eddy_coro co;
+    struct owner *owner;
+    int64_t rc;
+};
+
+static void wants_lock(eddy_coro *co)
+{
+    eddy_begin(wants_lock);
+    eddy_catch(self->rc, eddy_event_wait(co, &never)); /* the cancel is lost here */
+    eddy_catch(self->rc, eddy_lock_acquire(co, &self->owner->lock));
+    self->owner->touched++;
+    testing_log("child:%s", self->rc == 0 ? "lock" : "none");
+    eddy_end;
+}
+
+static void owner(eddy_coro *co)
+{
+    eddy_begin(owner);
+    eddy_await(eddy_lock_acquire(co, &self->lock));
+    self->child = eddy_spawn(co, wants_lock, .owner = self);
+    eddy_await(eddy_event_wait(co, &never));
+eddy_finally:
+    testing_log("finally");
+    eddy_await(eddy_join(co, self->child));
+    testing_log("end");
+    eddy_end;
+}
+
+test(a_join_of_a_younger_task_never_ends_before_that_not_even_in_a_circle)
+{
+    start(owner);
+    eddy_loop_poll_once(testing.loop, 0, 0);
+    eddy_loop_poll_once(testing.loop, 0, 0);
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    testing_assert_log("finally");
+    assert_int_equal(testing.errors.count, 2); /* both were cut off */
+    testing.errors.count = 0;
 }
 
 test(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys)
@@ -314,10 +365,57 @@ test(a_cleanup_that_is_cut_off_is_told_with_the_dump)
                           "sleep: 16 min 30 s left\n      at hangs (");
 }
 
+/* Two groups that the end of the loop finds in use: the later one, of tasks that are cut off, is as new
+ * when the other tells of its error. */
+static eddy_group failing, hanging;
+
+eddy_frame(fails) {
+    eddy_coro co;
+};
+
+static void fails(eddy_coro *co)
+{
+    eddy_begin(fails);
+    eddy_return(-EIO);
+    eddy_end;
+}
+
+eddy_frame(waits_for_the_hanging) {
+    eddy_coro co;
+};
+
+static void waits_for_the_hanging(eddy_coro *co)
+{
+    eddy_begin(waits_for_the_hanging);
+    eddy_group_spawn(co, &failing, fails);
+    eddy_group_spawn(co, &hanging, hangs);
+    eddy_group_spawn(co, &hanging, hangs);
+    eddy_await(eddy_event_wait(co, &never));
+eddy_finally:
+    eddy_await(eddy_group_wait(co, &hanging));
+    eddy_end;
+}
+
+test(a_hook_may_dump_when_the_end_of_the_loop_has_told_some_of_it)
+{
+    memset(&failing, 0, sizeof failing);
+    memset(&hanging, 0, sizeof hanging);
+    testing.options.on_error = dump_on_error;
+    testing_reopen();
+    start(waits_for_the_hanging);
+    testing_turns();
+    testing.log[0] = '\0';
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    assert_non_null(strstr(testing.log, "a group "));
+    testing.log[0] = '\0';
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_circle_of_joins_ends_after_all_finallys),
+        testing_case(a_join_of_a_younger_task_never_ends_before_that_not_even_in_a_circle),
         testing_case(run_tells_a_deadlock_with_its_circle_and_ends_it_after_all_finallys),
         testing_case(by_default_the_dump_follows_on_standard_error),
         testing_case(a_circle_of_locks_is_told),
@@ -327,6 +425,7 @@ int main(void)
         testing_case(while_a_server_listens_nothing_is_a_deadlock),
         testing_case(while_an_fd_is_watched_nothing_is_a_deadlock),
         testing_case(a_cleanup_that_is_cut_off_is_told_with_the_dump),
+        testing_case(a_hook_may_dump_when_the_end_of_the_loop_has_told_some_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

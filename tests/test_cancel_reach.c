@@ -89,6 +89,7 @@ static void serves(eddy_coro *co)
 {
     eddy_begin(serves);
     for (; self->i < self->count; self->i++) {
+        servers[self->i].backlog = MOST_CLIENTS; /* SOMAXCONN is 128 in some libcs */
         eddy_await(eddy_serve(co, &servers[self->i], "127.0.0.1", 0, waits_for_server));
     }
     eddy_end;

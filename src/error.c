@@ -253,3 +253,11 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                      info->function, text, text[0] != '\0' ? ": " : "", eddy_strerror(error), name,
                      place, what);
 }
+
+void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
+                              const char *what)
+{
+    if (!eddy_is_a_peers_doing(error) || !eddy_is_a_peers_doing(first)) {
+        eddy_error_report(task, error, what);
+    }
+}

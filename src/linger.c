@@ -1,0 +1,212 @@
+/*
+ * Lingering: how a server closes.
+ *
+ * Closing a socket whose input is unread, or for which input comes afterwards, resets the
+ * connection, and a reset takes with it what the peer has not read of the answer. So the sending
+ * side is shut, and what comes is read and dropped, until the peer has sent its end. A peer is not
+ * trusted with that: time, silence and amount are bounded.
+ *
+ *     shut  -- the peer's end, an error ---------------------------------> closed
+ *           -- MOST_SILENCE without a byte read, or taken by the peer ---> closed
+ *           -- the server's linger_time, or MOST_DROPPED bytes ----------> closed
+ *
+ * Handler, frame and stream are gone by then: there is one small block for a connection that
+ * lingers, and none for one that is served. Its watcher is no stream's, since it is told again of
+ * what it has not read: a fast sender gets a bounded share of every turn.
+ */
+#include "linger.h"
+
+#include <string.h>
+
+#include "address.h"
+#include "stream_internal.h"
+
+enum {
+    PIECE = 16384,
+    PIECES_A_TURN = 4,
+    MOST_DROPPED = 64 * 1024 * 1024,
+};
+
+static const int64_t MOST_SILENCE = 5 * EDDY_SECOND;
+
+struct lingerer {
+    struct eddy_attachment attachment; /* first: the end of the loop is its own; it has no key */
+    eddy_io io;
+    eddy_timer timer;      /* for the end of the silence, or of all */
+    struct eddy_link link; /* in server->lingers */
+    eddy_server *server;
+    int64_t deadline; /* of all */
+    size_t left;      /* so much may still be dropped */
+    int unsent;       /* what the kernel had not delivered at the last look */
+    unsigned pool_class;
+};
+
+static void on_timer(eddy_timer *timer);
+
+static struct lingerer *linger_of(struct eddy_link *link)
+{
+    return (struct lingerer *)(void *)((char *)link - offsetof(struct lingerer, link));
+}
+
+static void end(struct lingerer *linger)
+{
+    eddy_server *server = linger->server;
+    eddy_loop *loop = server->loop;
+    int fd = linger->io.fd;
+
+    eddy_timer_stop(&linger->timer);
+    eddy_io_stop(&linger->io);
+    (void)loop->sys->close(loop->sys, fd);
+    eddy_list_remove(&linger->link);
+    if (eddy_link_used(&linger->attachment.link)) { /* not if the loop is being freed */
+        eddy_list_remove(&linger->attachment.link);
+    }
+    eddy_pool_give(&loop->pool, linger, linger->pool_class);
+    loop->references--;
+    server->lingering--;
+    eddy_server_linger_over(server);
+}
+
+static void close_with_loop(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    (void)loop;
+    end((struct lingerer *)(void *)attachment);
+}
+
+static int wait_on(struct lingerer *linger)
+{
+    eddy_loop *loop = linger->server->loop;
+    int64_t left = linger->deadline - eddy_loop_now(loop);
+
+    left = left < MOST_SILENCE ? left : MOST_SILENCE;
+    return eddy_timer_start_own(loop, &linger->timer, left > 0 ? left : 0, on_timer);
+}
+
+/* The peer is silent, but it may be taking what is on its way to it. */
+static void on_timer(eddy_timer *timer)
+{
+    struct lingerer *linger = timer->user;
+    eddy_loop *loop = linger->server->loop;
+    int unsent = eddy_socket_unsent(loop, linger->io.fd);
+    bool takes = unsent < linger->unsent;
+
+    linger->unsent = unsent;
+    if (!takes || linger->deadline <= eddy_loop_now(loop) || wait_on(linger) < 0) {
+        end(linger);
+    }
+}
+
+/* Reads and drops a bounded share: 0 at the end of the file, -EAGAIN if no more is there, 1 if more
+ * may be, or an error. */
+static int64_t drop_some(const struct eddy_sys *sys, int fd, size_t *left)
+{
+    char bytes[PIECE]; /* their content is nobody's */
+    int64_t count = 1;
+
+    for (int i = 0; i < PIECES_A_TURN && count > 0; i++) {
+        count = sys->read(sys, fd, bytes, sizeof bytes);
+        if (count > 0) {
+            *left -= (size_t)count < *left ? (size_t)count : *left;
+        }
+    }
+    return count > 0 || count == -EINTR ? 1 : count;
+}
+
+static void on_input(eddy_io *io, unsigned events)
+{
+    struct lingerer *linger = io->user;
+    const struct eddy_sys *sys = io->loop->sys;
+    int64_t result;
+
+    (void)events;
+    result = drop_some(sys, io->fd, &linger->left);
+    if ((result <= 0 && result != -EAGAIN) || linger->left == 0 || wait_on(linger) < 0) {
+        end(linger);
+    }
+}
+
+/* Watches the fd, which is no stream's any more. */
+static int watch(struct lingerer *linger, eddy_loop *loop, int fd)
+{
+    int result;
+
+    linger->io.user = linger;
+    linger->timer.user = linger;
+    result = wait_on(linger);
+    if (result == 0) {
+        result = eddy_io_watch(loop, &linger->io, fd, EDDY_READ, EDDY_IO_NOTIFY, on_input);
+        if (result < 0) {
+            eddy_timer_stop(&linger->timer);
+        }
+    }
+    return result;
+}
+
+/* Shuts the sending side; whether the peer may still send, or take what was sent. */
+static bool shut(eddy_server *server, const eddy_stream *stream, size_t *left)
+{
+    const struct eddy_sys *sys = server->loop->sys;
+    int64_t result = -EAGAIN;
+
+    if (sys->shutdown(sys, stream->io.fd, SHUT_WR) < 0) {
+        return false;
+    }
+    if ((stream->state & EDDY_READ) != 0) {
+        result = drop_some(sys, stream->io.fd, left);
+    }
+    return result == 1 || result == -EAGAIN;
+}
+
+static struct lingerer *linger_new(eddy_server *server, size_t left)
+{
+    unsigned pool_class;
+    struct lingerer *linger = eddy_pool_take(&server->loop->pool, sizeof *linger, &pool_class);
+
+    if (linger != NULL) {
+        memset(linger, 0, sizeof *linger);
+        linger->attachment.close = close_with_loop;
+        linger->server = server;
+        linger->pool_class = pool_class;
+        linger->left = left;
+        linger->deadline = eddy_deadline_after(eddy_loop_now(server->loop), server->lingers_for);
+    }
+    return linger;
+}
+
+bool eddy_linger_begin(eddy_server *server, eddy_stream *stream)
+{
+    eddy_loop *loop = server->loop;
+    int fd = stream->io.fd;
+    size_t left = MOST_DROPPED;
+    struct lingerer *linger;
+
+    if (server->lingers_for <= 0 || (stream->state & EDDY_STREAM_ENDED) != 0 || loop->closing ||
+        eddy_loop_forked(loop) || !shut(server, stream, &left)) {
+        return false;
+    }
+    linger = linger_new(server, left);
+    if (linger == NULL) {
+        return false;
+    }
+    eddy_stream_disown(stream);
+    if (watch(linger, loop, fd) < 0) { /* the best that can be done now */
+        eddy_pool_give(&loop->pool, linger, linger->pool_class);
+        (void)loop->sys->close(loop->sys, fd);
+        return true;
+    }
+    linger->unsent = eddy_socket_unsent(loop, fd);
+    eddy_list_append(&server->lingers, &linger->link);
+    eddy_list_append(&loop->attachments, &linger->attachment.link);
+    loop->references++;
+    server->lingering++;
+    return true;
+}
+
+void eddy_linger_cut(eddy_server *server)
+{
+    struct eddy_link *link;
+
+    while ((link = eddy_list_first(&server->lingers)) != NULL) {
+        end(linger_of(link));
+    }
+}

@@ -257,7 +257,7 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
                               const char *what)
 {
-    if (!eddy_is_a_peers_doing(error) || !eddy_is_a_peers_doing(first)) {
+    if (!eddy_is_a_lost_peer(error) || !eddy_is_a_lost_peer(first)) {
         eddy_error_report(task, error, what);
     }
 }

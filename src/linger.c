@@ -8,6 +8,7 @@
  *
  *     shut  -- the peer's end, an error ---------------------------------> closed
  *           -- MOST_SILENCE without a byte read, or taken by the peer ---> closed
+ *           -- the server is closed, and all is delivered ---------------> closed
  *           -- the server's linger_time, or MOST_DROPPED bytes ----------> closed
  *
  * Handler, frame and stream are gone by then: there is one small block for a connection that
@@ -24,10 +25,12 @@
 enum {
     PIECE = 16384,
     PIECES_A_TURN = 4,
+    THE_END = 1, /* counts as a byte of TCP, and is acknowledged at leisure */
     MOST_DROPPED = 64 * 1024 * 1024,
 };
 
 static const int64_t MOST_SILENCE = 5 * EDDY_SECOND;
+static const int64_t LOOK = 50 * EDDY_MILLISECOND; /* while the server waits for its end */
 
 struct lingerer {
     struct eddy_attachment attachment; /* first: the end of the loop is its own; it has no key */
@@ -35,9 +38,10 @@ struct lingerer {
     eddy_timer timer;      /* for the end of the silence, or of all */
     struct eddy_link link; /* in server->lingers */
     eddy_server *server;
-    int64_t deadline; /* of all */
-    size_t left;      /* so much may still be dropped */
-    int unsent;       /* what the kernel had not delivered at the last look */
+    int64_t deadline;  /* of all */
+    int64_t silent_at; /* the peer is silent for too long then */
+    size_t left;       /* so much may still be dropped */
+    int unsent;        /* what the kernel had not delivered at the last look */
     unsigned pool_class;
 };
 
@@ -73,37 +77,62 @@ static void close_with_loop(eddy_loop *loop, struct eddy_attachment *attachment)
     end((struct lingerer *)(void *)attachment);
 }
 
-static int wait_on(struct lingerer *linger)
+static bool is_closed(const eddy_server *server)
 {
-    eddy_loop *loop = linger->server->loop;
-    int64_t left = linger->deadline - eddy_loop_now(loop);
-
-    left = left < MOST_SILENCE ? left : MOST_SILENCE;
-    return eddy_timer_start_own(loop, &linger->timer, left > 0 ? left : 0, on_timer);
+    return !eddy_io_started(&server->io);
 }
 
-/* The peer is silent, but it may be taking what is on its way to it. */
-static void on_timer(eddy_timer *timer)
+static int set_timer(struct lingerer *linger)
 {
-    struct lingerer *linger = timer->user;
-    eddy_loop *loop = linger->server->loop;
-    int unsent = eddy_socket_unsent(loop, linger->io.fd);
-    bool takes = unsent < linger->unsent;
+    const eddy_server *server = linger->server;
+    int64_t at = linger->deadline < linger->silent_at ? linger->deadline : linger->silent_at;
+    int64_t left = at - eddy_loop_now(server->loop);
 
+    if (is_closed(server) && left > LOOK) {
+        left = LOOK;
+    }
+    return eddy_timer_start_own(server->loop, &linger->timer, left > 0 ? left : 0, on_timer);
+}
+
+static void is_not_silent(struct lingerer *linger)
+{
+    linger->silent_at = eddy_deadline_after(eddy_loop_now(linger->server->loop), MOST_SILENCE);
+}
+
+/* A silent peer may be taking what is on its way to it. When it has all, and the server is closed, it
+ * has had its chance: whoever waits for the server's end waits for no peer that just keeps its
+ * connection. */
+static void look(struct lingerer *linger)
+{
+    eddy_loop *loop = linger->server->loop;
+    int64_t now = eddy_loop_now(loop);
+    int unsent = eddy_socket_unsent(loop, linger->io.fd);
+
+    if (unsent < linger->unsent) {
+        is_not_silent(linger);
+    }
     linger->unsent = unsent;
-    if (!takes || linger->deadline <= eddy_loop_now(loop) || wait_on(linger) < 0) {
+    if (linger->deadline <= now || linger->silent_at <= now ||
+        (is_closed(linger->server) && unsent <= THE_END) || set_timer(linger) < 0) {
         end(linger);
     }
 }
 
+static void on_timer(eddy_timer *timer)
+{
+    look(timer->user);
+}
+
 /* Reads and drops a bounded share: 0 at the end of the file, -EAGAIN if no more is there, 1 if more
  * may be, or an error. */
-static int64_t drop_some(const struct eddy_sys *sys, int fd, size_t *left)
+static int64_t drop_some(eddy_loop *loop, int fd, size_t *left)
 {
+    const struct eddy_sys *sys = loop->sys;
     char bytes[PIECE]; /* their content is nobody's */
     int64_t count = 1;
 
     for (int i = 0; i < PIECES_A_TURN && count > 0; i++) {
+        loop->counts.reads++;
         count = sys->read(sys, fd, bytes, sizeof bytes);
         if (count > 0) {
             *left -= (size_t)count < *left ? (size_t)count : *left;
@@ -115,12 +144,12 @@ static int64_t drop_some(const struct eddy_sys *sys, int fd, size_t *left)
 static void on_input(eddy_io *io, unsigned events)
 {
     struct lingerer *linger = io->user;
-    const struct eddy_sys *sys = io->loop->sys;
     int64_t result;
 
     (void)events;
-    result = drop_some(sys, io->fd, &linger->left);
-    if ((result <= 0 && result != -EAGAIN) || linger->left == 0 || wait_on(linger) < 0) {
+    result = drop_some(io->loop, io->fd, &linger->left);
+    is_not_silent(linger);
+    if ((result <= 0 && result != -EAGAIN) || linger->left == 0 || set_timer(linger) < 0) {
         end(linger);
     }
 }
@@ -132,7 +161,8 @@ static int watch(struct lingerer *linger, eddy_loop *loop, int fd)
 
     linger->io.user = linger;
     linger->timer.user = linger;
-    result = wait_on(linger);
+    is_not_silent(linger);
+    result = set_timer(linger);
     if (result == 0) {
         result = eddy_io_watch(loop, &linger->io, fd, EDDY_READ, EDDY_IO_NOTIFY, on_input);
         if (result < 0) {
@@ -152,7 +182,7 @@ static bool shut(eddy_server *server, const eddy_stream *stream, size_t *left)
         return false;
     }
     if ((stream->state & EDDY_READ) != 0) {
-        result = drop_some(sys, stream->io.fd, left);
+        result = drop_some(server->loop, stream->io.fd, left);
     }
     return result == 1 || result == -EAGAIN;
 }
@@ -194,12 +224,28 @@ bool eddy_linger_begin(eddy_server *server, eddy_stream *stream)
         (void)loop->sys->close(loop->sys, fd);
         return true;
     }
-    linger->unsent = eddy_socket_unsent(loop, fd);
     eddy_list_append(&server->lingers, &linger->link);
     eddy_list_append(&loop->attachments, &linger->attachment.link);
     loop->references++;
     server->lingering++;
+    linger->unsent = eddy_socket_unsent(loop, fd);
+    if (is_closed(server)) {
+        look(linger);
+    }
     return true;
+}
+
+void eddy_linger_hurry(eddy_server *server)
+{
+    struct eddy_link *next;
+
+    if (eddy_list_empty(&server->lingers)) {
+        return;
+    }
+    for (struct eddy_link *link = server->lingers.next; link != &server->lingers; link = next) {
+        next = link->next;
+        look(linger_of(link));
+    }
 }
 
 void eddy_linger_cut(eddy_server *server)

@@ -9,6 +9,9 @@
  * then the stream is still open. */
 bool eddy_linger_begin(eddy_server *server, eddy_stream *stream);
 
+/* The server listens no more: those to whom all is delivered need not be waited for. */
+void eddy_linger_hurry(eddy_server *server);
+
 /* Closes all that linger of a server at once. */
 void eddy_linger_cut(eddy_server *server);
 

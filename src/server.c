@@ -475,6 +475,7 @@ void eddy_server_close(eddy_server *server)
     remove_path(server);
     (void)sys->close(sys, fd);
     server->loop->references--;
+    eddy_linger_hurry(server);
     wake_if_finished(server);
 }
 

@@ -437,8 +437,9 @@ static void on_idle(eddy_timer *timer)
     struct eddy_idle *idle = timer->user;
     eddy_stream *stream = idle->stream;
     int64_t left = timer->deadline - eddy_loop_update(stream->io.loop);
+    bool takes = peer_takes(stream, idle);
 
-    if (left <= 0 && peer_takes(stream, idle)) {
+    if (left <= 0 && takes) {
         left = idle->timeout;
     }
     if (left > 0 && eddy_timer_start_own(stream->io.loop, timer, left, on_idle) == 0) {

@@ -1,5 +1,4 @@
 /* The system calls of streams, where something else happens than that bytes move. */
-#include "address.h"
 #include "stream_internal.h"
 
 static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
@@ -43,11 +42,8 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
         count = sys->send(sys, stream->io.fd, data, size);
     }
     if (count == -EAGAIN) {
-        stream->state &= ~(uint32_t)EDDY_WRITE;
-        if (stream->idle != NULL) {
-            stream->idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
-        }
-    } else {
+        eddy_stream_is_full(stream);
+    } else if (count > 0) {
         eddy_stream_moved(stream);
     }
     return count;

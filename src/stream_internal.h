@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "address.h"
 #include "eddy/stream.h"
 #include "task_internal.h"
 
@@ -132,6 +133,15 @@ static inline void eddy_stream_moved(eddy_stream *stream)
         stream->idle->unsent = -1;
         stream->idle->timer.deadline =
             eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
+    }
+}
+
+/* The kernel takes no more: what the peer takes from now on is seen by what is left. */
+static inline void eddy_stream_is_full(eddy_stream *stream)
+{
+    stream->state &= ~(uint32_t)EDDY_WRITE;
+    if (stream->idle != NULL) {
+        stream->idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
     }
 }
 

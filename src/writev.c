@@ -36,7 +36,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
         int64_t wrote = sys->sendv(sys, stream->io.fd, left, (int)n);
         stream->io.loop->counts.writes++;
         if (wrote == -EAGAIN) {
-            stream->state &= ~(uint32_t)EDDY_WRITE;
+            eddy_stream_is_full(stream);
             return EDDY_PENDING;
         }
         if (wrote < 0 && wrote != -EINTR) {

@@ -80,6 +80,7 @@ typedef struct eddy_server {
  * ended, and drops what comes until the client has sent its end; at most for linger_time, 64 MiB, and
  * 5 s in which the client neither sends nor takes a byte. A stream of which the handler has read the
  * end or an error is closed at once, and so is what a handler closes itself (eddy_stream_close), and
+ * a client that has all of its answer when the server is closed, and
  * what is left when the server is cut off by a cancel or the end of the loop.
  *
  * The server is bound when this returns 0. -EINVAL: neither an address nor a name, no such port,

@@ -1,13 +1,52 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 
 #include "loop_internal.h"
+
+/* "eth0", or "2": the scope of an address that is link-local (the interface's name or number, as
+ * getaddrinfo(3) reads it), and of others a number only. 0: there is no such. */
+static uint32_t parse_scope(const struct in6_addr *address, const char *text)
+{
+    bool is_local = IN6_IS_ADDR_LINKLOCAL(address) || IN6_IS_ADDR_MC_LINKLOCAL(address);
+    uint32_t scope = is_local ? if_nametoindex(text) : 0;
+    uint64_t number = 0;
+
+    for (size_t i = 0; scope == 0 && text[i] != '\0'; i++) {
+        number = number * 10 + (uint64_t)(text[i] - '0');
+        if (text[i] < '0' || text[i] > '9' || number > UINT32_MAX) {
+            return 0;
+        }
+    }
+    return scope != 0 ? scope : (uint32_t)number;
+}
+
+/* "::1", or "fe80::1%eth0". */
+static bool parse_ipv6(struct sockaddr_in6 *in6, const char *host)
+{
+    const char *scope = strchr(host, '%');
+    size_t length = scope != NULL ? (size_t)(scope - host) : strlen(host);
+    char address[INET6_ADDRSTRLEN];
+
+    if (length >= sizeof address) {
+        return false;
+    }
+    memcpy(address, host, length);
+    address[length] = '\0';
+    if (inet_pton(AF_INET6, address, &in6->sin6_addr) != 1) {
+        return false;
+    }
+    in6->sin6_scope_id = scope != NULL ? parse_scope(&in6->sin6_addr, scope + 1) : 0;
+    return scope == NULL || in6->sin6_scope_id != 0;
+}
 
 int eddy_address_parse(struct eddy_address *address, const char *host, int port)
 {
@@ -24,7 +63,7 @@ int eddy_address_parse(struct eddy_address *address, const char *host, int port)
         address->size = sizeof *in;
         return 0;
     }
-    if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+    if (parse_ipv6(in6, host)) {
         in6->sin6_family = AF_INET6;
         in6->sin6_port = htons((uint16_t)port);
         address->size = sizeof *in6;
@@ -82,11 +121,22 @@ static void format_unix(const struct eddy_address *address, char *text, size_t s
     eddy_make_printable(text);
 }
 
+/* The interface of an address that has one, "%eth0", by its number if it is gone. */
+static void format_scope(uint32_t scope, char text[IF_NAMESIZE + 1])
+{
+    text[0] = scope != 0 ? '%' : '\0';
+    if (scope != 0 && if_indextoname(scope, text + 1) == NULL) {
+        snprintf(text + 1, IF_NAMESIZE, "%u", (unsigned)scope);
+    }
+    eddy_make_printable(text);
+}
+
 bool eddy_address_format(const struct eddy_address *address, char *text, size_t size)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address->storage;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
     char host[INET6_ADDRSTRLEN] = "";
+    char scope[IF_NAMESIZE + 1];
 
     switch (address->storage.ss_family) {
     case AF_INET:
@@ -95,7 +145,8 @@ bool eddy_address_format(const struct eddy_address *address, char *text, size_t 
         return true;
     case AF_INET6:
         (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        snprintf(text, size, "[%s]:%d", host, eddy_address_port(address));
+        format_scope(in6->sin6_scope_id, scope);
+        snprintf(text, size, "[%s%s]:%d", host, scope, eddy_address_port(address));
         return true;
     case AF_UNIX:
         format_unix(address, text, size);
@@ -132,6 +183,13 @@ int eddy_socket_new(eddy_loop *loop, const struct eddy_address *address)
     }
     return eddy_above_stdio(
         loop, sys->socket(sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+int eddy_socket_unsent(eddy_loop *loop, int fd)
+{
+    int unsent = 0;
+
+    return loop->sys->ioctl(loop->sys, fd, TIOCOUTQ, &unsent) == 0 ? unsent : 0;
 }
 
 void eddy_socket_no_delay(eddy_loop *loop, int fd)

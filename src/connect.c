@@ -1,5 +1,8 @@
 #include "eddy/connect.h"
 
+#include <netinet/in.h>
+#include <string.h>
+
 #include "address.h"
 #include "eddy/sleep.h"
 #include "stream_internal.h"
@@ -44,6 +47,42 @@ static const struct eddy_wait connect_kind = {
     .describe = eddy_stream_describe,
 };
 
+/* Whether an address is "any" one, by which connect(2) means the host itself. */
+static bool is_any(const struct eddy_address *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address->storage;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
+
+    return address->storage.ss_family == AF_INET ? in->sin_addr.s_addr == INADDR_ANY
+                                                 : IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+}
+
+static bool is_same(const struct eddy_address *one, const struct eddy_address *other)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&one->storage;
+    const struct sockaddr_in *in2 = (const struct sockaddr_in *)(const void *)&other->storage;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&one->storage;
+    const struct sockaddr_in6 *in62 = (const struct sockaddr_in6 *)(const void *)&other->storage;
+
+    return one->storage.ss_family == AF_INET
+               ? in->sin_addr.s_addr == in2->sin_addr.s_addr
+               : memcmp(&in6->sin6_addr, &in62->sin6_addr, sizeof in6->sin6_addr) == 0;
+}
+
+/* Whether the system has picked as the socket's own port the very one that it is to connect to, of
+ * this host: then nobody listens there, and TCP connects the socket to itself (simultaneous open). */
+static bool is_to_itself(eddy_loop *loop, int fd, const struct eddy_address *address)
+{
+    const struct eddy_sys *sys = loop->sys;
+    struct eddy_address own = {.size = sizeof own.storage};
+
+    if (sys->getsockname(sys, fd, (struct sockaddr *)&own.storage, &own.size) < 0 ||
+        eddy_address_port(&own) != eddy_address_port(address)) {
+        return false;
+    }
+    return is_any(address) || is_same(&own, address);
+}
+
 /* A socket that has connected, or has begun to (*connecting), or an error. It is registered only
  * afterwards: epoll would report one that was never connected as hung up. */
 static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bool *connecting)
@@ -62,6 +101,10 @@ static int begin_connect(eddy_loop *loop, const struct eddy_address *address, bo
     result = sys->connect(sys, fd, (const struct sockaddr *)&address->storage, address->size);
     /* interrupted, it goes on by itself; a Unix-domain socket connects at once or not at all */
     *connecting = tcp && (result == -EINPROGRESS || result == -EINTR);
+    if (tcp && (result == 0 || *connecting) && is_to_itself(loop, fd, address)) {
+        result = -ECONNREFUSED;
+        *connecting = false;
+    }
     if (result < 0 && !*connecting) {
         (void)sys->close(sys, fd);
         return result;

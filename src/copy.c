@@ -160,6 +160,25 @@ static int64_t copy_pieces(struct copy *copy, struct eddy_task_record *task, int
     return result;
 }
 
+/* A copy that has nothing to write need not learn from a write that nobody takes it: EDDY_PENDING if
+ * somebody does. The pending error is left to who reads the target. A copy back to the source ends
+ * with what the source has to say. */
+static int64_t target_state(const struct copy *copy)
+{
+    const struct eddy_sys *sys = copy->to->io.loop->sys;
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if ((copy->to->state & EDDY_STREAM_GONE) == 0 || copy->to == copy->from) {
+        return EDDY_PENDING;
+    }
+    if ((copy->to->state & EDDY_STREAM_READING) != 0 ||
+        sys->getsockopt(sys, copy->to->io.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
+        error = 0;
+    }
+    return error != 0 ? -error : -EPIPE;
+}
+
 /* ---- waiting */
 
 /* Lets go of the streams. */
@@ -193,6 +212,9 @@ static int64_t resume_copy(struct eddy_task_record *task)
     struct copy *copy = task->in.object;
     int64_t result = copy_pieces(copy, task, PIECES_A_TURN);
 
+    if (result == EDDY_PENDING) {
+        result = target_state(copy);
+    }
     if (result == 1) { /* it has had its share */
         return eddy_resume_later(task);
     }
@@ -273,6 +295,16 @@ void eddy_copy_at_event(eddy_stream *from)
     eddy_wake_to_try_inline(from->reader);
 }
 
+void eddy_copy_target_gone(eddy_stream *to)
+{
+    const struct copy *copy = to->writer->in.object;
+
+    if (copy->from != to && (copy->from->state & EDDY_STREAM_TO_COPY) != 0) {
+        copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+        eddy_wake_to_try_inline(to->writer);
+    }
+}
+
 /* ---- the operation */
 
 static struct copy *copy_new(eddy_loop *loop, eddy_stream *from, eddy_stream *to, uint64_t *count)
@@ -319,6 +351,9 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
     to->writer = co->task;
     to->state |= EDDY_STREAM_COPIED_TO;
     result = copy_pieces(copy, co->task, PIECES_A_TURN);
+    if (result == EDDY_PENDING) {
+        result = target_state(copy);
+    }
     if (result != 1 && result != EDDY_PENDING) {
         finish(copy);
         return eddy_done(co, result);

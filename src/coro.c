@@ -208,7 +208,7 @@ static void set_outcome_of_cleanup(eddy_coro *co, int64_t result)
     if (co->outcome >= 0) {
         co->outcome = result;
     } else if (result < 0 && !(result == -ECANCELED && eddy_limit_has_struck(co))) {
-        eddy_error_report(co->task, result, "was failing already");
+        eddy_error_report_second(co->task, result, co->outcome, "was failing already");
     }
 }
 

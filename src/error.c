@@ -261,3 +261,11 @@ void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, c
     eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
                      eddy_site_place(site), what, eddy_strerror(error));
 }
+
+void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
+                              const char *what)
+{
+    if (!eddy_is_a_lost_peer(error) || !eddy_is_a_lost_peer(first)) {
+        eddy_error_report(task, error, what);
+    }
+}

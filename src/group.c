@@ -42,7 +42,8 @@ static void collect_error(eddy_group *group, struct eddy_task_record *child, int
             eddy_error_take(child, error, &group->origin);
         }
     } else if (child != NULL) {
-        eddy_error_report(child, error, "failed when its group was failing already");
+        eddy_error_report_second(child, error, group->error,
+                                 "failed when its group was failing already");
     }
 }
 
@@ -452,10 +453,11 @@ static void body_failed(eddy_coro *co, const struct eddy_scope *scope, eddy_grou
         group->error = error;
     } else if (error == -ECANCELED || (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0) {
         eddy_error_give(co->task, &group->origin);
-        eddy_error_report(co->task, group->error, "was failing already");
+        eddy_error_report_second(co->task, group->error, error, "was failing already");
         group->error = error;
     } else {
-        eddy_error_report(co->task, error, "failed when its group was failing already");
+        eddy_error_report_second(co->task, error, group->error,
+                                 "failed when its group was failing already");
         eddy_scope_turn(co, 0);
     }
     eddy_group_cancel(group);

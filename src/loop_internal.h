@@ -215,6 +215,7 @@ struct eddy_loop {
     const char *who_file;
 
     /* Who watches; see trace.c. */
+    uintptr_t openings; /* of streams so far (eddy_stream_opening) */
     struct eddy_counts counts;
     void (*trace)(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace_kind kind);
     void (*run_callback)(eddy_loop *loop, void (*function)(struct eddy_ready *ready),

@@ -121,6 +121,20 @@ static bool is_busy(const eddy_reader *reader)
     return (reader->stream->state & EDDY_STREAM_READING) != 0;
 }
 
+/* What is left of an older connection does not belong in front of what a new one brings. */
+static void __attribute__((noinline)) begin_anew(eddy_reader *reader)
+{
+    reader->opening = eddy_stream_opening(reader->stream);
+    reader->begin = 0;
+    reader->end = 0;
+}
+
+static inline bool is_of_another(const eddy_reader *reader)
+{
+    return eddy_stream_is_open(reader->stream) &&
+           eddy_stream_opening(reader->stream) != reader->opening;
+}
+
 static int64_t begin(eddy_coro *co, eddy_reader *reader, const struct operation *operation,
                      void *data, size_t wanted)
 {
@@ -128,6 +142,9 @@ static int64_t begin(eddy_coro *co, eddy_reader *reader, const struct operation 
     int64_t result;
 
     if (!busy) {
+        if (is_of_another(reader)) {
+            begin_anew(reader);
+        }
         reader->data = data;
         reader->wanted = wanted;
         reader->delivered = 0;

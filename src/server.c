@@ -5,16 +5,18 @@
 
 #include "address.h"
 #include "describe.h"
+#include "linger.h"
 #include "socket_path.h"
 #include "stream_internal.h"
 
-static void pause_accepting(eddy_server *server);
+static void pause_accepting(eddy_server *server, int error);
 static void set_retry(eddy_server *server, int64_t delay);
 
 enum { MOST_ACCEPTS = 64 }; /* in one turn: the clients that are there get their share too */
 
 static const int64_t FIRST_RETRY = 10 * EDDY_MILLISECOND;
 static const int64_t LAST_RETRY = EDDY_SECOND;
+static const int64_t LINGER_TIME = 30 * EDDY_SECOND;
 
 /* A client: owns the task that serves it. */
 struct client {
@@ -40,22 +42,20 @@ static void client_free(struct client *client)
 
 /* ---- clients */
 
-static bool is_the_clients_doing(int64_t error)
-{
-    return error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT || error == -ECANCELED;
-}
-
 static bool is_full(const eddy_server *server)
 {
-    return server->max_clients > 0 && server->active >= server->max_clients;
+    return server->max_clients > 0 && server->active + server->lingering >= server->max_clients;
 }
 
 /* A full server listens again when a client has gone, unless it pauses for another reason. */
 static void accept_if_room(eddy_server *server)
 {
     if (eddy_io_started(&server->io) && server->io.interest == 0 && !is_full(server) &&
-        server->retry.deadline == EDDY_FOREVER && eddy_io_change(&server->io, EDDY_READ) < 0) {
-        pause_accepting(server);
+        server->retry.deadline == EDDY_FOREVER) {
+        int result = eddy_io_change(&server->io, EDDY_READ);
+        if (result < 0) {
+            pause_accepting(server, result);
+        }
     }
 }
 
@@ -63,7 +63,7 @@ static void wake_if_finished(eddy_server *server)
 {
     struct eddy_task_record *task;
 
-    if (server->active > 0 || eddy_io_started(&server->io)) {
+    if (server->active > 0 || server->lingering > 0 || eddy_io_started(&server->io)) {
         return;
     }
     if (server->handler != NULL) {
@@ -84,25 +84,38 @@ static struct client *client_owned_by(struct eddy_owner *owner)
     return (struct client *)(void *)((char *)owner - offsetof(struct client, owner));
 }
 
-static void client_done(struct eddy_owner *owner, struct eddy_task_record *task, int64_t result)
+/* A client has gone, or its handler: somebody may wait for that, or for its place. */
+static void one_less(eddy_server *server)
 {
-    struct client *client = client_owned_by(owner);
-    eddy_server *server = client->server;
-
-    if (result < 0 && !is_the_clients_doing(result)) {
-        eddy_error_report(task, result, "served a client");
-    }
-    eddy_task_release(task);
-    eddy_stream_close(&client->stream);
-    eddy_list_remove(&client->link);
-    client_free(client);
-    server->active--;
     wake_if_finished(server);
     if (eddy_io_started(&server->io) && server->retry.deadline != EDDY_FOREVER) {
         set_retry(server, 0); /* its fd or memory may be what is missing */
     } else {
         accept_if_room(server);
     }
+}
+
+void eddy_server_linger_over(eddy_server *server)
+{
+    one_less(server);
+}
+
+static void client_done(struct eddy_owner *owner, struct eddy_task_record *task, int64_t result)
+{
+    struct client *client = client_owned_by(owner);
+    eddy_server *server = client->server;
+
+    if (result < 0 && !eddy_is_a_peers_doing(result)) {
+        eddy_error_report(task, result, "served a client");
+    }
+    eddy_task_release(task);
+    if (!eddy_stream_is_open(&client->stream) || !eddy_linger_begin(server, &client->stream)) {
+        eddy_stream_close(&client->stream);
+    }
+    eddy_list_remove(&client->link);
+    client_free(client);
+    server->active--;
+    one_less(server);
 }
 
 static int open_client(struct client *client, int fd)
@@ -234,13 +247,31 @@ static void set_retry(eddy_server *server, int64_t delay)
     (void)eddy_timer_start_own(server->loop, &server->retry, delay, on_retry);
 }
 
+/* Told once, until no client waits any more. */
+static void tell_pause(eddy_server *server, int error)
+{
+    const eddy_task none = {NULL, 0};
+    char name[EDDY_ADDRESS_TEXT];
+
+    if (!server->pause_told) {
+        server->pause_told = true;
+        if (!eddy_address_format(&server->address, name, sizeof name)) {
+            name[0] = '\0';
+        }
+        eddy_loop_report(server->loop, none, error,
+                         "server: %s (%s) accepts no clients for now: %s", name,
+                         eddy_site_place(server->site), eddy_strerror(error));
+    }
+}
+
 /* Out of fds or memory: accepting again at once would spin, for the client still waits. */
-static void pause_accepting(eddy_server *server)
+static void pause_accepting(eddy_server *server, int error)
 {
     set_retry(server, server->retry_delay);
     (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
     server->retry_delay =
         server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
+    tell_pause(server, error); /* last: the hook may close it */
 }
 
 /* Accepts one client: 0, or the error. */
@@ -282,12 +313,13 @@ static void on_listener(eddy_io *io, unsigned events)
         }
         result = accept_one(server);
         if (result == -EAGAIN) {
+            server->pause_told = false;
             return;
         }
         if (result == 0) {
             server->retry_delay = FIRST_RETRY;
         } else if (!is_about_one_connection(result) || ++failed == MOST_ACCEPTS) {
-            pause_accepting(server);
+            pause_accepting(server, result);
             return;
         }
     }
@@ -379,6 +411,7 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
     struct eddy_link *link;
 
     (void)loop;
+    eddy_linger_cut(server);
     while ((link = eddy_list_first(&server->clients)) != NULL) {
         struct client *client = client_of(link);
         eddy_clear(client->task, EDDY_TASK_OWNED_);
@@ -407,7 +440,8 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
 int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
                       size_t handler_size, size_t stream_offset)
 {
-    if (eddy_io_started(&server->io) || server->active > 0 || server->handler != NULL) {
+    if (eddy_io_started(&server->io) || server->active > 0 || server->lingering > 0 ||
+        server->handler != NULL) {
         return -EINVAL;
     }
     server->loop = eddy_task_loop(co->task);
@@ -416,6 +450,8 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
     server->retry.user = server;
     server->io.user = server;
     server->client_timeout = server->idle_timeout;
+    server->lingers_for = server->linger_time != 0 ? server->linger_time : LINGER_TIME;
+    server->pause_told = false;
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->site = site;
@@ -479,6 +515,7 @@ void eddy_server_close(eddy_server *server)
         (void)sys->close(sys, fd);
     }
     server->loop->references--;
+    eddy_linger_hurry(server);
     wake_if_finished(server);
 }
 
@@ -496,11 +533,13 @@ static int abort_wait(struct eddy_task_record *task)
     eddy_server *server = task->in.object;
     bool over = server->active == 0 || is_handler_of(server, task);
 
+    server->lingers_for = 0; /* also of those whose handlers end now */
     if (over) {
         /* Out of the line first, so that closing does not wake it with success. */
         eddy_list_remove(&task->timed.ready.link);
     }
     eddy_server_close(server);
+    eddy_linger_cut(server);
     eddy_cancel_relay(server->loop, &server->relay);
     return over;
 }
@@ -514,15 +553,19 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 {
     const eddy_server *server = task->in.object;
     char name[EDDY_ADDRESS_TEXT];
+    char lingering[32] = "";
 
     if (eddy_address_is_tcp(&server->address)) {
         snprintf(name, sizeof name, "port %d", eddy_address_port(&server->address));
     } else {
         (void)eddy_address_format(&server->address, name, sizeof name);
     }
-    snprintf(text, size, "%s%s, %u client%s", name,
+    if (server->lingering > 0) {
+        snprintf(lingering, sizeof lingering, ", %u lingering", (unsigned)server->lingering);
+    }
+    snprintf(text, size, "%s%s, %u client%s%s", name,
              eddy_io_started(&server->io) ? "" : " is closed", (unsigned)server->active,
-             server->active == 1 ? "" : "s");
+             server->active == 1 ? "" : "s", lingering);
 }
 
 /* A server that listens waits for more than its last client. */
@@ -530,7 +573,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 {
     const eddy_server *server = task->in.object;
 
-    return server->active == 1 && !eddy_io_started(&server->io)
+    return server->active == 1 && server->lingering == 0 && !eddy_io_started(&server->io)
                ? client_of(eddy_list_front(&server->clients))->task
                : NULL;
 }
@@ -552,7 +595,7 @@ static const struct eddy_wait closed_kind = {
 int64_t eddy_server_wait_closed(eddy_coro *co, eddy_server *server)
 {
     eddy_own_begin(co);
-    if (server->active == 0 && !eddy_io_started(&server->io)) {
+    if (server->active == 0 && server->lingering == 0 && !eddy_io_started(&server->io)) {
         return eddy_own_none(co, 0);
     }
     return eddy_own_park(co, &closed_kind, server, &server->waiting);

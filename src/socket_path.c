@@ -27,13 +27,20 @@ static int remove_file(const struct eddy_socket_path *path)
     return result == 0 ? sys->unlink(sys, path->name) : result;
 }
 
+/* Somebody else has removed the file. Of a relative path that is not known: it may rather be the
+ * current directory that is another. */
+static bool is_gone(const struct eddy_socket_path *path, int error)
+{
+    return error == -ENOENT && path->name[0] == '/';
+}
+
 static void path_close(eddy_loop *loop, struct eddy_attachment *attachment)
 {
     struct eddy_socket_path *path = (struct eddy_socket_path *)(void *)attachment;
     const eddy_task none = {NULL, 0};
     int result = loop->sys->getpid(loop->sys) == path->owner ? remove_file(path) : 0;
 
-    if (result < 0 && result != -ENOENT) {
+    if (result < 0 && !is_gone(path, result)) {
         eddy_loop_report(loop, none, result, "server: removing %s: %s", path->name,
                          eddy_strerror(result));
     }
@@ -64,6 +71,7 @@ int eddy_socket_path_keep(eddy_loop *loop, const struct eddy_address *address,
     const struct eddy_sys *sys = loop->sys;
     const char *name = eddy_address_path(address);
     struct eddy_socket_path *made = name != NULL ? path_new(loop, name) : NULL;
+    const eddy_task none = {NULL, 0};
     int result;
 
     *path = NULL;
@@ -72,7 +80,11 @@ int eddy_socket_path_keep(eddy_loop *loop, const struct eddy_address *address,
     }
     result = made != NULL ? sys->lstat(sys, name, &made->device, &made->inode) : -ENOMEM;
     if (result < 0) {
-        (void)sys->unlink(sys, name); /* bound just now: it is its own */
+        int removed = sys->unlink(sys, name); /* bound just now: it is its own */
+        if (removed < 0) {
+            eddy_loop_report(loop, none, removed, "server: removing %s: %s", name,
+                             eddy_strerror(removed));
+        }
         if (made != NULL) {
             eddy_pool_give(&loop->pool, made, made->pool_class);
         }

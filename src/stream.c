@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "address.h"
 #include "describe.h"
 #include "stream_internal.h"
 
@@ -149,6 +150,12 @@ static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigne
     if ((events & EDDY_IO_GONE) != 0) {
         close_with(stream, -EBADF);
         return;
+    }
+    if ((events & EDDY_HANGUP) != 0) {
+        stream->state |= EDDY_STREAM_GONE;
+        if ((stream->state & EDDY_STREAM_COPIED_TO) != 0) {
+            eddy_copy_target_gone(stream);
+        }
     }
     if ((events & ~(unsigned)(EDDY_READ | EDDY_WRITE)) != 0) {
         stream->state &=
@@ -363,6 +370,7 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     stream->closed_with = 0;
     result = eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
     if (result == 0) {
+        stream->io.user = (void *)++loop->openings;
         /* the registration tells at once if it is readable */
         stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
                         (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
@@ -417,13 +425,27 @@ bool eddy_stream_disown(eddy_stream *stream)
     return eddy_io_release(&stream->io);
 }
 
+/* Whether the peer has taken bytes since the last look, or may have, as nobody has looked yet. The
+ * kernel tells of room only when a third of its buffer is free. */
+static bool peer_takes(eddy_stream *stream, struct eddy_idle *idle)
+{
+    int before = idle->unsent;
+
+    idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
+    return before < 0 ? idle->unsent > 0 : idle->unsent < before;
+}
+
 /* It was due when its turn came, but a byte may have moved since. */
 static void on_idle(eddy_timer *timer)
 {
     struct eddy_idle *idle = timer->user;
     eddy_stream *stream = idle->stream;
     int64_t left = timer->deadline - eddy_loop_update(stream->io.loop);
+    bool takes = peer_takes(stream, idle);
 
+    if (left <= 0 && takes) {
+        left = idle->timeout;
+    }
     if (left > 0 && eddy_timer_start_own(stream->io.loop, timer, left, on_idle) == 0) {
         return;
     }
@@ -446,6 +468,7 @@ int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_
         idle->timer.user = idle;
         idle->stream = stream;
         idle->timeout = timeout;
+        idle->unsent = -1;
         if (stream->idle != NULL && stream->idle != idle) {
             eddy_timer_stop(&stream->idle->timer);
         }

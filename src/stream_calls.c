@@ -15,6 +15,8 @@ static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_
     }
     if (count > 0) {
         eddy_stream_moved(stream);
+    } else if (count != -EAGAIN && size > 0) {
+        stream->state |= EDDY_STREAM_ENDED;
     }
     eddy_stream_count(stream, count);
     return count;
@@ -41,8 +43,8 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
         count = sys->send(sys, stream->io.fd, data, size);
     }
     if (count == -EAGAIN) {
-        stream->state &= ~(uint32_t)EDDY_WRITE;
-    } else {
+        eddy_stream_is_full(stream);
+    } else if (count > 0) {
         eddy_stream_moved(stream);
     }
     eddy_stream_count(stream, count);

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "address.h"
 #include "eddy/stream.h"
 #include "task_internal.h"
 
@@ -20,6 +21,8 @@ enum {
     /* `reader` copies it, waits for bytes to copy, and has none that are still to be written */
     EDDY_STREAM_TO_COPY = 0x2000,
     EDDY_STREAM_COPIED_TO = 0x4000, /* `writer` copies another to it, and need not wait for it */
+    EDDY_STREAM_ENDED = 0x8000, /* a read has found the peer's end, or an error: no more comes */
+    EDDY_STREAM_GONE = 0x10000, /* both sides are shut: what is written is -EPIPE */
     EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
 };
 
@@ -48,6 +51,13 @@ static inline void eddy_stream_write_over(eddy_stream *stream)
 {
     stream->state &= ~(uint32_t)EDDY_STREAM_WRITING;
     stream->io.loop->references--;
+}
+
+/* Which of the loop's openings the stream's is, to tell one connection from the next of the same
+ * struct; valid while it is open. A stream's watcher needs no pointer to its user. */
+static inline uintptr_t eddy_stream_opening(const eddy_stream *stream)
+{
+    return (uintptr_t)stream->io.user;
 }
 
 /* Why a stream is not open: its idle time-out has closed it, or -EBADF. */
@@ -136,6 +146,7 @@ static inline int64_t eddy_stream_write_some(eddy_stream *stream, const void *da
 static inline void eddy_stream_moved(eddy_stream *stream)
 {
     if (stream->idle != NULL) {
+        stream->idle->unsent = -1;
         stream->idle->timer.deadline =
             eddy_deadline_after(eddy_loop_now(stream->io.loop), stream->idle->timeout);
     }
@@ -179,6 +190,15 @@ int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream, const struct
 /* What the `resume` of such a task returns. */
 int64_t eddy_stream_resumed_write(struct eddy_task_record *task, int64_t result);
 
+/* The kernel takes no more: what the peer takes from now on is seen by what is left. */
+static inline void eddy_stream_is_full(eddy_stream *stream)
+{
+    stream->state &= ~(uint32_t)EDDY_WRITE;
+    if (stream->idle != NULL) {
+        stream->idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
+    }
+}
+
 /* ---- stream.c */
 
 int eddy_stream_abort_write(struct eddy_task_record *task);
@@ -198,5 +218,8 @@ bool eddy_stream_disown(eddy_stream *stream);
 
 /* There are bytes in a stream that is EDDY_STREAM_TO_COPY. */
 void eddy_copy_at_event(eddy_stream *from);
+
+/* A stream that is EDDY_STREAM_COPIED_TO takes nothing any more. */
+void eddy_copy_target_gone(eddy_stream *to);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -234,6 +235,12 @@ static ssize_t sys_sendv(const struct eddy_sys *sys, int fd, struct iovec *piece
     return checked_size(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
+static int sys_ioctl(const struct eddy_sys *sys, int fd, unsigned long request, int *value)
+{
+    (void)sys;
+    return checked(ioctl(fd, request, value));
+}
+
 static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argument)
 {
     (void)sys;
@@ -376,6 +383,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .write = sys_write,
         .send = sys_send,
         .sendv = sys_sendv,
+        .ioctl = sys_ioctl,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,
         .mmap = sys_mmap,

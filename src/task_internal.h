@@ -292,6 +292,24 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
 /* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
 void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what);
 
+/* Likewise of an error that comes when `first` has failed already; not told of two that both say
+ * that a peer is gone: whoever goes away fails all that is in the air between the two. */
+void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
+                              const char *what);
+
+/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the
+ * program's. */
+static inline bool eddy_is_a_lost_peer(int64_t error)
+{
+    return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
+}
+
+/* Likewise, or it was given up: what a server does not tell of its clients. */
+static inline bool eddy_is_a_peers_doing(int64_t error)
+{
+    return eddy_is_a_lost_peer(error) || error == -ETIMEDOUT || error == -ECANCELED;
+}
+
 /* ---- task_array.c: tasks as the handles of an array */
 
 /* A handle whose spawn has failed; it counts as a task that has ended. */

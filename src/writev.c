@@ -44,7 +44,7 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
         stream->io.loop->counts.writes++;
         eddy_write_share_use(&share, wrote);
         if (wrote == -EAGAIN) {
-            stream->state &= ~(uint32_t)EDDY_WRITE;
+            eddy_stream_is_full(stream);
             return EDDY_PENDING;
         }
         if (wrote < 0 && wrote != -EINTR) {

@@ -139,21 +139,25 @@ test(a_client_and_a_server_on_a_unix_socket)
 
 /* ---- a tunnel */
 
-/* Copies one way until its end, and passes the end on. */
+/* Copies one way until its end, and passes the end on; also if the way has failed, for then nothing
+ * more comes. */
 eddy_frame(copy_one_way) {
     eddy_coro co;
     eddy_stream *from, *to;
+    int64_t rc;
 };
 
 static void copy_one_way(eddy_coro *co)
 {
     eddy_begin(copy_one_way);
-    eddy_await(eddy_copy(co, self->from, self->to, NULL));
-    eddy_await(eddy_stream_shutdown_write(self->to));
+    eddy_catch(self->rc, eddy_copy(co, self->from, self->to, NULL));
+    (void)eddy_stream_shutdown_write(self->to); /* it may be gone: then it knows */
+    eddy_return(self->rc);
     eddy_end;
 }
 
-/* Copies both ways, until both have ended or one has failed. */
+/* Copies both ways, until both have ended: what one side had sent before it went away still reaches
+ * the other. */
 eddy_frame(tunnel) {
     eddy_coro co;
     eddy_stream *a, *b;
@@ -163,6 +167,7 @@ eddy_frame(tunnel) {
 static void tunnel(eddy_coro *co)
 {
     eddy_begin(tunnel);
+    self->group.policy = EDDY_GROUP_COLLECT; /* one that fails does not cancel the other */
     eddy_with_group(&self->group) {
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->a, .to = self->b);
         eddy_group_spawn(co, &self->group, copy_one_way, .from = self->b, .to = self->a);

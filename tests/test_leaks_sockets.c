@@ -178,6 +178,8 @@ test(a_server_that_listens_is_told_with_the_call_that_opened_it)
     client = net_connect(eddy_server_port(&server));
     testing_fail(accept4, 1, -EMFILE);
     testing_turns();
+    assert_non_null(strstr(told, "accepts no clients for now"));
+    told[0] = '\0';
     assert_leaks("leak: a server still listens on fd %d (127.0.0.1:%d) (opened at %s:%d)\n",
                  server.io.fd, eddy_server_port(&server), __FILE__, line_of_serve);
     close(client);

@@ -10,6 +10,15 @@
 static eddy_server server;
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
+/* The pause was told, once. */
+static void assert_pause_told(int64_t error)
+{
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, error);
+    assert_non_null(strstr(testing.errors.text, "accepts no clients for now: "));
+    testing.errors.count = 0;
+}
+
 static int setup(void **state)
 {
     int result = testing_setup(state);
@@ -446,6 +455,7 @@ test(a_server_without_fds_pauses_and_goes_on)
     fd = unix_connect(&address);
     testing_turns();
     assert_int_equal(server.accepted, 0);
+    assert_pause_told(-EMFILE);
     assert_int_equal(testing_run_task(sleeps, .duration = 10 * MS), 0);
     net_expect(fd, "hello");
     close(fd);

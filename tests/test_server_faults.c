@@ -13,6 +13,15 @@
 static eddy_server server;
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
+/* The pause was told, once. */
+static void assert_pause_told(int64_t error)
+{
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, error);
+    assert_non_null(strstr(testing.errors.text, "accepts no clients for now: "));
+    testing.errors.count = 0;
+}
+
 static int setup(void **state)
 {
     int result = testing_setup(state);
@@ -161,6 +170,7 @@ static int serve_without_fds(int error)
     let_pass(5 * EDDY_SECOND);
     testing_assert_log("0 10 30 70 150 310 630 1270 2270 3270 4270");
     assert_int_equal(server.accepted, 0);
+    assert_pause_told(error);
     return fd;
 }
 
@@ -190,6 +200,7 @@ test(a_system_that_refuses_every_connection_is_asked_ever_more_seldom)
     testing_fail_from(accept4, 1, -EPERM);
     fd = waiting_client();
     let_pass(EDDY_SECOND);
+    assert_pause_told(-EPERM);
     assert_int_equal(testing_calls(accept4), 64 * 7); /* at 0, 10, 30, 70, 150, 310, 630 ms */
     close(fd);
     eddy_server_close(&server);
@@ -207,6 +218,7 @@ test(a_client_that_goes_ends_the_pause_for_the_next)
     testing_fail_from(accept4, 1, -EMFILE);
     second = waiting_client();
     let_pass(2 * EDDY_SECOND);
+    assert_pause_told(-EMFILE);
     testing_assert_log("0 0 0 10 30 70 150 310 630 1270");
     testing_fail(accept4, 0, 0);
     close(first);
@@ -233,6 +245,7 @@ test(a_server_that_has_fds_again_accepts_who_waited_and_forgets_the_delay)
     second = waiting_client();
     let_pass(EDDY_SECOND);
     testing_assert_log("6000 6010 6010");
+    assert_pause_told(-EMFILE);
     assert_int_equal(server.accepted, 2);
     close(first);
     close(second);
@@ -271,6 +284,7 @@ test(a_client_that_cannot_be_registered_is_dropped_and_the_server_goes_on)
     testing_turns();
     assert_int_equal(server.accepted, 0);
     net_expect_end(first);
+    assert_pause_told(-ENOMEM);
     second = waiting_client();
     let_pass(EDDY_SECOND);
     assert_int_equal(server.accepted, 1);

@@ -14,6 +14,15 @@
 static eddy_server server;
 static eddy_server second;
 
+/* The pause was told, once. */
+static void assert_pause_told(int64_t error)
+{
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, error);
+    assert_non_null(strstr(testing.errors.text, "accepts no clients for now: "));
+    testing.errors.count = 0;
+}
+
 static int setup(void **state)
 {
     int result = testing_setup(state);
@@ -312,6 +321,7 @@ test(a_full_server_that_cannot_listen_again_tries_later)
     testing_turns();
     assert_int_equal(server.active, 0);
     assert_int_equal(server.accepted, 1);
+    assert_pause_told(-ENOMEM);
     wait_until(testing.clock.now + 10 * MS);
     net_expect(fds[1], "hello");
     close(fds[1]);
@@ -466,6 +476,7 @@ test(a_client_for_whom_there_is_no_memory_is_closed_and_the_next_is_served)
         }
         testing_fail_allocation(0);
         failures++;
+        assert_pause_told(-ENOMEM);
         wait_until(testing.clock.now + 10 * MS); /* the pause */
         close(first);
         testing_turns();

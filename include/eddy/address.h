@@ -17,8 +17,10 @@ struct eddy_address {
     socklen_t size; /* of what is used of it */
 };
 
-/* Reads a numeric address, "127.0.0.1" or "::1". 0; -EINVAL if it is none, or the port is not
- * 0..65535. */
+/* Reads a numeric address, "127.0.0.1", "::1" or "fe80::1%eth0": a link-local one is of an
+ * interface, whose name or number stands behind the % (ipv6(7), sin6_scope_id; of other addresses a
+ * number only). 0; -EINVAL if it is none, there is no such interface, or the port is not 0..65535.
+ * Wherever a host is given it may be such an address. */
 EDDY_API int eddy_address_parse(struct eddy_address *address, const char *host, int port);
 
 /* A Unix-domain address (unix(7)): a path; or, if it begins with '@', an abstract name, which is

@@ -17,7 +17,8 @@ extern "C" {
  * -EINVAL (neither an address nor a name, no such port, or the stream is open); that of
  * eddy_resolve (-ENOENT: no such host); of a name that of its first address: -ECONNREFUSED and
  * the like of connect(2), -EMFILE and the like of socket(2); -ENOMEM; -ECANCELED; -EBADF: the
- * stream was closed meanwhile. TCP_NODELAY is set. */
+ * stream was closed meanwhile. TCP_NODELAY is set. A port of this host on which nobody listens is
+ * -ECONNREFUSED also when the system picks that very port for the new socket. */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host,
                                             int port);
 #define eddy_connect(...) eddy_connect_(__VA_ARGS__, EDDY_PLACE_)

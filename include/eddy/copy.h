@@ -18,7 +18,8 @@ extern "C" {
 #endif
 
 /* Copies what `from` brings to `to` (which may be the same stream: an echo), until the end of the
- * file; `to` is left open, also for writing. It reads no more before `to` has taken all it has
+ * file; `to` is left open, also for writing. When `to` hangs up (a reset; both its sides are shut), it
+ * ends with the error of `to`, also while `from` is silent. It reads no more before `to` has taken all it has
  * read, so a slow reader slows the sender down. Returns 0 at the end of the file; the error of
  * read(2) or send(2); -EBADF: one of the streams is not open, or was closed meanwhile; -EBUSY:
  * another task reads `from` or writes `to`; -ENOMEM; -ECANCELED.

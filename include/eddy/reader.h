@@ -17,7 +17,9 @@
  *
  * The caller owns the struct and the buffer, which lie in a frame or where they stay as long; the
  * stream is not the reader's, and may be written meanwhile. A reader allocates nothing. What is
- * buffered is given at once, without a system call, also after the stream was closed.
+ * buffered is given at once, without a system call, also after the stream was closed. When the
+ * stream has been opened anew, the next operation begins with what that brings: what is buffered of
+ * the old connection is dropped, and to want it is to read it before.
  *
  * Nothing that has arrived is ever lost. An operation that is cancelled, times out or fails has
  * taken nothing, and the next one begins at the same byte. The one exception is an
@@ -30,6 +32,7 @@
 #define EDDY_READER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "eddy/stream.h"
 
@@ -53,7 +56,8 @@ typedef struct eddy_reader {
     size_t delivered;      /* how many of them are in `data` */
     const char *delimiter; /* what ends a line */
     size_t delimiter_size;
-    size_t searched; /* so many unread bytes are known to begin no delimiter */
+    size_t searched;   /* so many unread bytes are known to begin no delimiter */
+    uintptr_t opening; /* the stream's, of which the unread bytes are; 0: it was not open yet */
 } eddy_reader;
 
 /* Sets up a reader of a stream, which may be opened later, over a buffer of `size` bytes. */

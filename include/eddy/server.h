@@ -24,17 +24,22 @@ extern "C" {
  * it in eddy_finally. */
 typedef struct eddy_server {
     /* Set before eddy_serve; zero is the default. */
-    int backlog;          /* of listen(2); 0: SOMAXCONN */
-    uint32_t max_clients; /* at once; 0: any number. Further ones wait in the backlog. */
+    int backlog; /* of listen(2); 0: SOMAXCONN */
+    /* At once, those that linger among them; 0: any number. Further ones wait in the backlog. */
+    uint32_t max_clients;
     /* A client that neither sends nor takes a byte for so long is closed, and what its handler
      * waits for on the stream is -ETIMEDOUT; 0: never. */
     int64_t idle_timeout;
+    /* How long at most a client whose handler has ended is given to take the rest of the answer and
+     * to send its own end, before it is closed (see below); 0: 30 s; negative: not at all. */
+    int64_t linger_time;
     /* SO_REUSEPORT: several processes listen on one port and share its clients. Of TCP only. */
     bool reuse_port;
 
     /* Kept up to date, to be read. */
-    uint64_t accepted; /* clients so far */
-    uint32_t active;   /* clients whose handlers have not ended */
+    uint64_t accepted;  /* clients so far */
+    uint32_t active;    /* clients whose handlers have not ended */
+    uint32_t lingering; /* clients whose handlers have ended, and who have not */
     /* Where it listens, or did, with the port that the system has picked; valid once opened. */
     struct eddy_address address;
 
@@ -46,14 +51,17 @@ typedef struct eddy_server {
     struct eddy_link guard;   /* linked until it is closed and its handlers have ended */
     struct eddy_loop_end end; /* followed likewise */
     struct eddy_link clients;
+    struct eddy_link lingers;
     struct eddy_line waiting; /* in eddy_server_wait_closed */
     struct eddy_relay relay;  /* what a cancel of those goes on to: the clients */
     void *handler;            /* the frame of every handler, to be copied */
     int64_t client_timeout;   /* idle_timeout at the time of eddy_serve */
+    int64_t lingers_for;      /* linger_time, likewise; 0: no client lingers (any more) */
     size_t handler_size;
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;
     unsigned handler_class;
+    bool pause_told; /* since no client waited */
     uint32_t parent; /* the number of the task that serves: its clients' tasks stand below it */
     struct eddy_socket_path *path; /* that is to be removed; NULL: there is none */
 } eddy_server;
@@ -65,9 +73,17 @@ typedef struct eddy_server {
  * is numeric ("127.0.0.1", "::1"; "0.0.0.0": all), or a name, which is copied: then it listens on
  * the first of its addresses that can be bound. The stream belongs to the server, which
  * closes it when the handler has ended. An error of a handler goes to the error hook, unless it
- * is the client's doing (-ECONNRESET, -EPIPE, -ETIMEDOUT) or -ECANCELED. Out of fds or memory
- * the server pauses, longer each time up to a second, and goes on; clients wait in the backlog
- * meanwhile.
+ * is the client's doing (-ECONNRESET, -EPIPE, -ENOTCONN, -ETIMEDOUT) or -ECANCELED. Out of fds or
+ * memory the server pauses, longer each time up to a second, and goes on; clients wait in the
+ * backlog meanwhile. The error hook is told of it once, until no client waits any more.
+ *
+ * An answer that is written arrives, although its client still sends: to close a socket whose input
+ * is unread would reset the connection. So the server shuts its sending side when a handler has
+ * ended, and drops what comes until the client has sent its end; at most for linger_time, 64 MiB, and
+ * 5 s in which the client neither sends nor takes a byte. A stream of which the handler has read the
+ * end or an error is closed at once, and so is what a handler closes itself (eddy_stream_close), and
+ * a client that has all of its answer when the server is closed, and
+ * what is left when the server is cut off by a cancel or the end of the loop.
  *
  * The server is bound when this returns 0. -EINVAL: neither an address nor a name, no such port,
  * or the server is open; that of eddy_resolve (-ENOENT: no such host); of a name that of its first
@@ -108,9 +124,10 @@ EDDY_API int eddy_server_port(const eddy_server *server);
  * listen. */
 EDDY_API void eddy_server_close(eddy_server *server);
 
-/* Waits until the server is closed and all its handlers have ended: for ever, if nobody closes
- * it. A cancel or time-out, also one that was pending before, closes it, cancels the handlers, and
- * returns when those have ended; in a handler of this server at once, for it is one of them. So
+/* Waits until the server is closed, all its handlers have ended and none of its clients lingers: for
+ * ever, if nobody closes it. A cancel or time-out, also one that was pending before, closes it,
+ * cancels the handlers, and returns when those have ended; in a handler of this server at once, for
+ * it is one of them. So
  *
  *     eddy_server_close(&server);
  *     eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &server))

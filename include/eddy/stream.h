@@ -83,7 +83,9 @@ EDDY_API int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t si
 
 /* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that
  * waits then, and any operation afterwards, returns -ETIMEDOUT. As long as bytes move it costs
- * nothing but noting the time. The caller owns `idle`, zeroed, until the stream is closed: for a
+ * nothing but noting the time. A peer that takes what the kernel holds for it (TIOCOUTQ) moves bytes
+ * too, however slowly: as that is only looked at when the time is over, a peer that has stopped in the
+ * midst of it is closed after at most twice the time. The caller owns `idle`, zeroed, until the stream is closed: for a
  * server's client that is after its handler has ended, so it must not lie in the handler's frame
  * (rather set the server's idle_timeout). A second call replaces the first. 0; -EBADF; -EINVAL:
  * timeout <= 0; -ENOMEM. */
@@ -91,6 +93,7 @@ struct eddy_idle {
     eddy_timer timer; /* private, like the rest */
     eddy_stream *stream;
     int64_t timeout;
+    int unsent; /* what the peer had not taken when it was looked at; -1: not since a byte moved */
 };
 EDDY_API int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout);
 

@@ -1,0 +1,21 @@
+/* Connections that a server has done with, and that are closed without a reset. */
+#ifndef EDDY_SRC_LINGER_H
+#define EDDY_SRC_LINGER_H
+
+#include "eddy/server.h"
+
+/* Takes over the open stream of a client that has been served: its fd is closed when the peer has
+ * sent its end, or after the server's time. False if it is to be closed at once, for want of memory,
+ * too; then the stream is still open. */
+bool eddy_linger_begin(eddy_server *server, eddy_stream *stream);
+
+/* The server listens no more: those to whom all is delivered need not be waited for. */
+void eddy_linger_hurry(eddy_server *server);
+
+/* Closes all that linger of a server at once. */
+void eddy_linger_cut(eddy_server *server);
+
+/* server.c: a connection that lingered is closed. */
+void eddy_server_linger_over(eddy_server *server);
+
+#endif

@@ -100,30 +100,6 @@ static void is_not_silent(struct lingerer *linger)
     linger->silent_at = eddy_deadline_after(eddy_loop_now(linger->server->loop), MOST_SILENCE);
 }
 
-/* A silent peer may be taking what is on its way to it. When it has all, and the server is closed, it
- * has had its chance: whoever waits for the server's end waits for no peer that just keeps its
- * connection. */
-static void look(struct lingerer *linger)
-{
-    eddy_loop *loop = linger->server->loop;
-    int64_t now = eddy_loop_now(loop);
-    int unsent = eddy_socket_unsent(loop, linger->io.fd);
-
-    if (unsent < linger->unsent) {
-        is_not_silent(linger);
-    }
-    linger->unsent = unsent;
-    if (linger->deadline <= now || linger->silent_at <= now ||
-        (is_closed(linger->server) && unsent <= THE_END) || set_timer(linger) < 0) {
-        end(linger);
-    }
-}
-
-static void on_timer(eddy_timer *timer)
-{
-    look(timer->user);
-}
-
 /* Reads and drops a bounded share: 0 at the end of the file, -EAGAIN if no more is there, 1 if more
  * may be, or an error. */
 static int64_t drop_some(eddy_loop *loop, int fd, size_t *left)
@@ -140,6 +116,33 @@ static int64_t drop_some(eddy_loop *loop, int fd, size_t *left)
         }
     }
     return count > 0 || count == -EINTR ? 1 : count;
+}
+
+/* A silent peer may be taking what is on its way to it. When it has all, and the server is closed, it
+ * has had its chance: whoever waits for the server's end waits for no peer that just keeps its
+ * connection. */
+static void look(struct lingerer *linger)
+{
+    eddy_loop *loop = linger->server->loop;
+    int64_t now = eddy_loop_now(loop);
+    int unsent = eddy_socket_unsent(loop, linger->io.fd);
+
+    if (unsent < linger->unsent) {
+        is_not_silent(linger);
+    }
+    linger->unsent = unsent;
+    if (is_closed(linger->server)) {
+        (void)drop_some(loop, linger->io.fd, &linger->left); /* what is unread would reset it */
+    }
+    if (linger->deadline <= now || linger->silent_at <= now ||
+        (is_closed(linger->server) && unsent <= THE_END) || set_timer(linger) < 0) {
+        end(linger);
+    }
+}
+
+static void on_timer(eddy_timer *timer)
+{
+    look(timer->user);
 }
 
 static void on_input(eddy_io *io, unsigned events)

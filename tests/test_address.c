@@ -1,6 +1,7 @@
 /* address.h: reading addresses, and what they have. */
 #include "support/testing.h"
 
+#include <net/if.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -94,11 +95,33 @@ test(a_socket_without_a_name_has_no_path_and_an_address_of_nothing_no_port)
     assert_formatted("unix");
 }
 
+test(a_link_local_address_has_the_scope_of_its_interface)
+{
+    struct eddy_address address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address.storage;
+    char text[64];
+
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%lo", 80), 0);
+    assert_int_equal(in6->sin6_scope_id, if_nametoindex("lo"));
+    assert_true(eddy_address_format(&address, text, sizeof text));
+    assert_string_equal(text, "[fe80::1%lo]:80");
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%4294967295", 80), 0);
+    assert_true(eddy_address_format(&address, text, sizeof text));
+    assert_string_equal(text, "[fe80::1%4294967295]:80");
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%", 80), -EINVAL);
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%0", 80), -EINVAL);
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%nosuch", 80), -EINVAL);
+    assert_int_equal(eddy_address_parse(&address, "fe80::1%4294967296", 80), -EINVAL);
+    assert_int_equal(eddy_address_parse(&address, "::1%lo", 80), -EINVAL);
+    assert_int_equal(eddy_address_parse(&address, "127.0.0.1%lo", 80), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(numbers_are_addresses_with_their_ports),
         testing_case(what_is_no_number_or_no_port_is_none),
+        testing_case(a_link_local_address_has_the_scope_of_its_interface),
         testing_case(a_path_is_a_unix_address_without_a_port),
         testing_case(a_name_behind_an_at_sign_is_abstract_and_no_path),
         testing_case(a_path_or_name_has_1_to_107_bytes),

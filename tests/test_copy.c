@@ -309,10 +309,30 @@ test(memory_that_fails_is_enomem_and_frees_both)
     }
 }
 
+test(a_target_that_hangs_up_ends_a_copy_whose_source_is_silent)
+{
+    eddy_task task = start_copy();
+
+    testing_turns();
+    close(to_peer);
+    assert_int_equal(finish(task), -EPIPE);
+    to_peer = dup(from_peer);
+}
+
+test(a_target_that_has_hung_up_before_ends_a_copy_at_once)
+{
+    close(to_peer);
+    testing_turns();
+    assert_int_equal(finish(start_copy()), -EPIPE);
+    to_peer = dup(from_peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         copy_case(what_one_brings_goes_to_the_other_until_its_end),
+        copy_case(a_target_that_hangs_up_ends_a_copy_whose_source_is_silent),
+        copy_case(a_target_that_has_hung_up_before_ends_a_copy_at_once),
         copy_case(an_end_that_is_there_already_is_the_end),
         copy_case(
             bytes_are_copied_when_the_loop_hears_of_them_but_in_a_poll_with_a_budget_in_their_turn),

@@ -384,9 +384,40 @@ test(an_end_in_the_middle_of_a_large_record_tells_what_was_delivered)
     testing_assert_log("-ENODATA");
 }
 
+eddy_frame(reconnects) {
+    eddy_coro co;
+    int fds[2];
+    int64_t rc;
+};
+
+/* Half a line of the old connection stays in the buffer, and its stream is opened anew. */
+static void reconnects(eddy_coro *co)
+{
+    eddy_begin(reconnects);
+    net_send(peer, "half");
+    eddy_await(eddy_reader_peek(co, &reader, 4));
+    eddy_stream_close(&stream);
+    assert_int_equal(eddy_reader_buffered(&reader), 4);
+    testing_socketpair(self->fds);
+    eddy_await(eddy_stream_open(testing.loop, &stream, self->fds[0]));
+    assert_int_equal(close(peer), 0);
+    peer = self->fds[1];
+    net_send(peer, "+OK\n");
+    eddy_await(self->rc, eddy_read_line(co, &reader, sizeof buffer));
+    testing_log("%.*s", (int)self->rc - 1, reader.line);
+    eddy_end;
+}
+
+test(what_is_left_of_an_older_connection_is_not_glued_to_the_new)
+{
+    assert_int_equal(testing_run_task(reconnects), 0);
+    testing_assert_log("+OK");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        reader_case(what_is_left_of_an_older_connection_is_not_glued_to_the_new),
         reader_case(lines_come_one_at_a_time_with_their_ends),
         reader_case(a_line_is_in_the_buffer_and_not_copied),
         reader_case(the_end_of_a_line_can_be_stripped),

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "loop_internal.h"
+#include "look.h"
 
 enum {
     ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
@@ -191,7 +191,7 @@ int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_i
     int result = eddy_io_watch(loop, io, fd, events, EDDY_IO_CALLBACK, callback);
 
     if (result == 0) {
-        eddy_place_note(loop, io, place);
+        eddy_look_note_place(loop, io, place);
     }
     return result;
 }

@@ -1,5 +1,6 @@
 /* Waiting for one task. */
-#include "snapshot.h"
+#include "look.h"
+#include "task_internal.h"
 
 static int pass_cancel_on(struct eddy_task_record *task)
 {
@@ -91,34 +92,25 @@ static void abandon(struct eddy_task_record *task)
     eddy_wake(task, -ECANCELED);
 }
 
-/* Ends one join of the circle, if there is any. */
-static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
-{
-    uint32_t first = eddy_snapshot_circle(snapshot, circle);
-    uint32_t i = first;
+struct breaking {
+    uint32_t circle; /* the last in which a join was ended; 0: none */
+};
 
-    do {
-        struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (task->wait == &join_kind) {
-            abandon(task);
-            return true;
-        }
-        i = snapshot->nodes[i].blocker;
-    } while (i != first);
-    return false;
+/* Ends the first join of each circle, if there is any. */
+static void break_circle(struct eddy_task_record *task, uint32_t circle, void *context)
+{
+    struct breaking *breaking = context;
+
+    if (breaking->circle != circle && task->wait == &join_kind) {
+        abandon(task);
+        breaking->circle = circle;
+    }
 }
 
 bool eddy_join_break_circles(eddy_loop *loop)
 {
-    struct eddy_snapshot snapshot;
-    bool any = false;
+    struct breaking breaking = {0};
 
-    if (eddy_snapshot_take(loop, &snapshot) < 0) {
-        return false; /* then their cleanups are cut off */
-    }
-    for (uint32_t circle = 1; circle <= snapshot.circles; circle++) {
-        any = break_circle(&snapshot, circle) || any;
-    }
-    eddy_snapshot_free(loop, &snapshot);
-    return any;
+    eddy_look_each_in_circles(loop, break_circle, &breaking);
+    return breaking.circle > 0;
 }

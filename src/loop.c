@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop_internal.h"
+#include "look.h"
 
 static const int64_t DEFAULT_SHUTDOWN_LIMIT = 10 * EDDY_SECOND;
 
@@ -109,7 +109,7 @@ static void fini(eddy_loop *loop)
     close_fd(loop, loop->epoll);
     eddy_fork_close(loop);
     eddy_timers_fini(loop);
-    eddy_places_fini(loop);
+    eddy_look_forget_places(loop);
     eddy_pool_fini(&loop->pool);
     pool = loop->pool;
     eddy_pool_resize(&pool, loop, sizeof *loop, 0);
@@ -208,9 +208,7 @@ int eddy_loop_free(eddy_loop *loop)
         result = loop->task_class->shutdown(loop);
     }
     close_attachments(loop);
-    if ((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0) {
-        eddy_report_leaks(loop);
-    }
+    eddy_look_tell_leaks(loop);
     if (loop->task_class != NULL) {
         loop->task_class->fini(loop);
     }

@@ -59,7 +59,7 @@ struct eddy_io_slot {
     uint32_t generation; /* counts the watchers of this fd; events of an older one are stale */
 };
 
-/* Where what is started was started: a hash table of what it is of (leaks.c). */
+/* Where what is started was started: a hash table of what it is of, kept by what looks at the loop. */
 struct eddy_places {
     struct eddy_place *entries; /* NULL: none; `place` NULL: nothing is known */
     uint32_t size;              /* a power of two */
@@ -319,6 +319,12 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
 
 int64_t eddy_clock_read(const eddy_clock *clock, const struct eddy_sys *sys);
 
+/* The time on the loop's clock, which is not noted: a look changes nothing. */
+static inline int64_t eddy_loop_peek(const eddy_loop *loop)
+{
+    return eddy_clock_read(loop->clock, loop->sys);
+}
+
 /* ---- io.c */
 
 /* How a watcher is told of events. */
@@ -340,28 +346,6 @@ void eddy_io_run(struct eddy_ready *ready);
 int eddy_io_rebuild(eddy_loop *loop);
 void eddy_io_fini(eddy_loop *loop);
 int eddy_io_check(eddy_loop *loop);
-
-/* ---- leaks.c */
-
-/* Tells the error hook of watchers, streams, servers and timers that nobody has stopped. */
-void eddy_report_leaks(eddy_loop *loop);
-
-void eddy_places_keep(eddy_loop *loop, const void *object, const char *place);
-void eddy_places_fini(eddy_loop *loop);
-
-static inline bool eddy_loop_reports_leaks(const eddy_loop *loop)
-{
-    return __builtin_expect((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0, 0);
-}
-
-/* Notes where a watcher or timer was started that just was. Without memory, or with `place` NULL,
- * it is told without one. */
-static inline void eddy_place_note(eddy_loop *loop, const void *object, const char *place)
-{
-    if (eddy_loop_reports_leaks(loop)) {
-        eddy_places_keep(loop, object, place);
-    }
-}
 
 /* ---- timer.c */
 

@@ -18,7 +18,7 @@ static void count(const struct eddy_link *list, struct ready *ready)
 void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
 {
     const struct eddy_counts *counts = &loop->counts;
-    int64_t now = eddy_clock_read(loop->clock, loop->sys);
+    int64_t now = eddy_loop_peek(loop);
     uint64_t live = loop->tasks != NULL ? loop->tasks->live : 0;
     bool running = loop->current != NULL && loop->current->timed.ready.state == EDDY_TASK_RUNNING_;
     struct ready ready = {0, 0};

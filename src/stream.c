@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#include "describe.h"
+#include "look.h"
 #include "stream_internal.h"
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
@@ -63,15 +63,15 @@ void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_
 {
     const eddy_stream *stream = task->in.object;
 
-    eddy_describe_fd(stream->io.loop, stream->io.fd, text, size);
+    eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
 }
 
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_stream *stream = task->in.object;
-    char fd[EDDY_ADDRESS_TEXT];
+    char fd[EDDY_FD_TEXT];
 
-    eddy_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
+    eddy_look_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
     snprintf(text, size, "%s, %zu of %zu bytes written", fd, stream->written,
              stream->written + stream->write_left);
 }
@@ -357,7 +357,7 @@ int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *
         eddy_stream_disown(stream);
         return result;
     }
-    eddy_place_note(loop, &stream->io, place);
+    eddy_look_note_place(loop, &stream->io, place);
     return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "eddy/io.h"
 #include "eddy/list.h"
 #include "eddy/lock.h"
+#include "eddy/look.h"
 #include "eddy/loop.h"
 #include "eddy/metrics.h"
 #include "eddy/offload.h"

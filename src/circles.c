@@ -122,7 +122,26 @@ void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot)
     }
 }
 
-uint32_t eddy_snapshot_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
+void eddy_snapshot_each_in_circles(const struct eddy_snapshot *snapshot, eddy_circle_fn *found,
+                                   void *context)
 {
-    return snapshot->nodes[circle - 1].begin;
+    for (uint32_t circle = 1; circle <= snapshot->circles; circle++) {
+        uint32_t first = snapshot->nodes[circle - 1].begin;
+        uint32_t i = first;
+        do {
+            found(snapshot->nodes[i].task, circle, context);
+            i = snapshot->nodes[i].blocker;
+        } while (i != first);
+        found(snapshot->nodes[first].task, circle, context);
+    }
+}
+
+void eddy_each_in_circles(eddy_loop *loop, eddy_circle_fn *found, void *context)
+{
+    struct eddy_snapshot snapshot;
+
+    if (eddy_snapshot_take(loop, &snapshot) == 0) {
+        eddy_snapshot_each_in_circles(&snapshot, found, context);
+        eddy_snapshot_free(loop, &snapshot);
+    }
 }

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "eddy/sleep.h"
+#include "look.h"
 #include "stream_internal.h"
 
 static const int64_t FIRST_RETRY = EDDY_MILLISECOND;
@@ -146,7 +147,7 @@ static int64_t try_to_connect(eddy_coro *co, eddy_stream *stream,
     if (result < 0) {
         return result;
     }
-    eddy_place_note(stream->io.loop, &stream->io, place);
+    eddy_look_note_place(stream->io.loop, &stream->io, place);
     if (!connecting) {
         return eddy_done(co, 0);
     }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "describe.h"
+#include "look.h"
 #include "stream_internal.h"
 
 enum { PIECES_A_TURN = 16 }; /* of a buffer's size, before others get their turn */
@@ -231,12 +231,12 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 {
     const struct copy *copy = task->in.object;
     eddy_loop *loop = copy->from->io.loop;
-    char from[EDDY_ADDRESS_TEXT];
-    char to[EDDY_ADDRESS_TEXT];
+    char from[EDDY_FD_TEXT];
+    char to[EDDY_FD_TEXT];
 
-    eddy_describe_fd(loop, copy->from->io.fd, from, sizeof from);
+    eddy_look_describe_fd(loop, copy->from->io.fd, from, sizeof from);
     if (copy->to != copy->from) {
-        eddy_describe_fd(loop, copy->to->io.fd, to, sizeof to);
+        eddy_look_describe_fd(loop, copy->to->io.fd, to, sizeof to);
     }
     snprintf(text, size, "%s to %s%s", from, copy->to != copy->from ? to : "itself",
              copy->rest != NULL ? ", which takes no more" : "");

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "describe.h"
+#include "duration.h"
 #include "snapshot.h"
 
 enum {
@@ -136,7 +136,7 @@ static void print_wait(struct dump *dump, const struct eddy_task_info *info)
 {
     char age[EDDY_DURATION_TEXT];
 
-    eddy_describe_duration(age, info->age);
+    eddy_duration_format(age, info->age);
     put(dump, " waits %s for %s", age, info->waits_for);
     if (info->detail[0] != '\0') {
         put(dump, ": %s", info->detail);
@@ -182,7 +182,8 @@ static void print_limits(struct dump *dump, const struct eddy_task_info *info)
     char left[EDDY_DURATION_TEXT + 8];
 
     if (info->deadline != EDDY_FOREVER) {
-        eddy_describe_left(eddy_task_loop(info->task.record), info->deadline, left, sizeof left);
+        eddy_duration_format_left(left, sizeof left, info->deadline,
+                                  eddy_loop_peek_clock(eddy_task_loop(info->task.record)));
         put(dump, "; time-out: %s", left);
     }
     if (info->cancelled) {
@@ -258,26 +259,31 @@ static void print_head(struct dump *dump, eddy_loop *loop)
     put(dump, "\n");
 }
 
-static void print_member(struct dump *dump, const struct eddy_snapshot *snapshot, uint32_t i)
-{
-    const struct eddy_task_record *task = snapshot->nodes[i].task;
+struct circles {
+    struct dump *dump;
+    uint32_t circle; /* that is being printed; 0: none yet */
+};
 
-    put(dump, "#%u ", (unsigned)task->timed.ready.generation);
-    put_name(dump, eddy_task_display_name(task));
+static void print_member(struct eddy_task_record *task, uint32_t circle, void *context)
+{
+    struct circles *circles = context;
+
+    if (circle != circles->circle) {
+        put(circles->dump, circles->circle > 0 ? "\ncircle %u: " : "circle %u: ", (unsigned)circle);
+        circles->circle = circle;
+    } else {
+        put(circles->dump, " -> ");
+    }
+    put(circles->dump, "#%u ", (unsigned)task->timed.ready.generation);
+    put_name(circles->dump, eddy_task_display_name(task));
 }
 
 static void print_circles(struct dump *dump, const struct eddy_snapshot *snapshot)
 {
-    for (uint32_t circle = 1; circle <= snapshot->circles; circle++) {
-        uint32_t first = eddy_snapshot_circle(snapshot, circle);
-        uint32_t i = first;
-        put(dump, "circle %u: ", (unsigned)circle);
-        do {
-            print_member(dump, snapshot, i);
-            put(dump, " -> ");
-            i = snapshot->nodes[i].blocker;
-        } while (i != first);
-        print_member(dump, snapshot, first);
+    struct circles circles = {dump, 0};
+
+    eddy_snapshot_each_in_circles(snapshot, print_member, &circles);
+    if (circles.circle > 0) {
         put(dump, "\n");
     }
 }

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "describe.h"
+#include "look.h"
 #include "task_internal.h"
 
 /* The watcher of one wait; from the pool, for the task's own record has no room for it. */
@@ -40,9 +40,9 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 {
     const struct fd_wait *wait = task->in.object;
     unsigned events = wait->io.interest;
-    char fd[EDDY_ADDRESS_TEXT];
+    char fd[EDDY_FD_TEXT];
 
-    eddy_describe_fd(eddy_task_loop(task), wait->io.fd, fd, sizeof fd);
+    eddy_look_describe_fd(eddy_task_loop(task), wait->io.fd, fd, sizeof fd);
     snprintf(text, size, "%s%s%s%s", fd, (events & EDDY_READ) != 0 ? " read" : "",
              (events & EDDY_WRITE) != 0 ? " write" : "",
              (events & EDDY_PRIORITY) != 0 ? " priority" : "");

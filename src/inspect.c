@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "describe.h"
 #include "snapshot.h"
 
 enum { DETAIL_TEXT = 192 };
@@ -45,7 +44,7 @@ static enum eddy_task_doing doing_of(const struct eddy_task_record *task)
 /* How long a task has waited. Its record keeps the lower bits of when that began. */
 static int64_t age_of(const struct eddy_task_record *task)
 {
-    int64_t now = eddy_describe_now(eddy_task_loop(task));
+    int64_t now = eddy_loop_peek_clock(eddy_task_loop(task));
     uint32_t ticks = (uint32_t)(now >> EDDY_TASK_TICK_SHIFT_) - task->since;
     int64_t begun =
         ((now >> EDDY_TASK_TICK_SHIFT_) - ticks) * (INT64_C(1) << EDDY_TASK_TICK_SHIFT_);

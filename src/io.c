@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "loop_internal.h"
+#include "look.h"
 
 enum {
     ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
@@ -195,7 +195,7 @@ static void tell_lost(eddy_loop *loop, const eddy_io *io, const char *end)
         [EDDY_IO_OWN] = "the loop",       [EDDY_IO_LISTENER] = "a server",
         [EDDY_IO_EDGE] = "a stream",
     };
-    const char *place = eddy_place_of(loop, io);
+    const char *place = eddy_look_place_of(loop, io);
 
     eddy_loop_report(loop, (eddy_task){0}, -EBADF, "fd %d was closed while %s%s%s%s had it: %s",
                      io->fd, who[io->mode], place != NULL ? " (" : "", place != NULL ? place : "",
@@ -314,7 +314,7 @@ int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned events, eddy_i
     int result = eddy_io_watch(loop, io, fd, events, EDDY_IO_CALLBACK, callback);
 
     if (result == 0) {
-        eddy_place_note(loop, io, place);
+        eddy_look_note_place(loop, io, place);
     }
     return result;
 }

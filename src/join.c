@@ -1,5 +1,6 @@
 /* Waiting for one task. */
-#include "snapshot.h"
+#include "look.h"
+#include "task_internal.h"
 
 static int pass_cancel_on(struct eddy_task_record *task)
 {
@@ -115,35 +116,32 @@ static bool may_give_up(const struct eddy_task_record *task, const struct eddy_t
            (int32_t)(task->timed.ready.generation - other->timed.ready.generation) > 0;
 }
 
-/* Gives up one wait of the circle, if that can be done with any. */
-static bool break_circle(const struct eddy_snapshot *snapshot, uint32_t circle)
-{
-    uint32_t first = eddy_snapshot_circle(snapshot, circle);
-    uint32_t i = first;
+struct breaking {
+    uint32_t circle;                /* that is gone round */
+    struct eddy_task_record *waits; /* for the next of it; NULL: that was given up */
+    bool any;                       /* wait was given up, in this circle or before */
+};
 
-    do {
-        struct eddy_task_record *task = snapshot->nodes[i].task;
-        if (may_give_up(task, snapshot->nodes[snapshot->nodes[i].blocker].task)) {
-            task->wait->give_up(task);
-            eddy_wake(task, -ECANCELED);
-            return true;
-        }
-        i = snapshot->nodes[i].blocker;
-    } while (i != first);
-    return false;
+/* Gives up one wait of each circle, if that can be done with any. */
+static void break_circle(struct eddy_task_record *task, uint32_t circle, void *context)
+{
+    struct breaking *breaking = context;
+    struct eddy_task_record *waits = breaking->circle == circle ? breaking->waits : task;
+
+    if (breaking->circle == circle && waits != NULL && may_give_up(waits, task)) {
+        waits->wait->give_up(waits);
+        eddy_wake(waits, -ECANCELED);
+        waits = NULL;
+        breaking->any = true;
+    }
+    breaking->waits = waits != NULL ? task : NULL;
+    breaking->circle = circle;
 }
 
 bool eddy_join_break_circles(eddy_loop *loop)
 {
-    struct eddy_snapshot snapshot;
-    bool any = false;
+    struct breaking breaking = {0};
 
-    if (eddy_snapshot_take(loop, &snapshot) < 0) {
-        return false; /* then their cleanups are cut off */
-    }
-    for (uint32_t circle = 1; circle <= snapshot.circles; circle++) {
-        any = break_circle(&snapshot, circle) || any;
-    }
-    eddy_snapshot_free(loop, &snapshot);
-    return any;
+    eddy_look_each_in_circles(loop, break_circle, &breaking);
+    return breaking.any;
 }

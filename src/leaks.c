@@ -1,9 +1,11 @@
 /* What of the user's is still active when its loop is freed, and where it was started
  * (EDDY_LOOP_REPORT_LEAKS). Tasks are told of by floor 3. */
+#include "leaks.h"
+
 #include <string.h>
 
 #include "describe.h"
-#include "loop_internal.h"
+#include "duration.h"
 
 enum { FIRST_PLACES = 64 };
 
@@ -29,7 +31,7 @@ static const char *place_of(const struct eddy_places *places, const void *object
     return places->entries != NULL ? find(places, object)->place : NULL;
 }
 
-const char *eddy_place_of(const eddy_loop *loop, const void *object)
+const char *eddy_places_find(const eddy_loop *loop, const void *object)
 {
     return place_of(&loop->places, object);
 }
@@ -87,7 +89,7 @@ static bool renew(eddy_loop *loop)
     return has_room(&loop->places);
 }
 
-void eddy_places_keep(eddy_loop *loop, const void *object, const char *place)
+void eddy_places_note(eddy_loop *loop, const void *object, const char *place)
 {
     struct eddy_places *places = &loop->places;
     bool known = places->entries != NULL && find(places, object)->object != NULL;
@@ -133,7 +135,7 @@ static void report_io(eddy_loop *loop, const eddy_io *io)
         [EDDY_IO_LISTENER] = {"a server still listens on", "opened"},
         [EDDY_IO_EDGE] = {"a stream is still open on", "opened"},
     };
-    char fd[EDDY_ADDRESS_TEXT];
+    char fd[EDDY_FD_TEXT];
 
     if (io->mode != EDDY_IO_NOTIFY &&
         io->mode != EDDY_IO_OWN) { /* the library's own, part of something else */
@@ -147,7 +149,7 @@ static void report_timer(eddy_loop *loop, const eddy_timer *timer)
     char left[EDDY_DURATION_TEXT + 8];
 
     if ((timer->timed.ready.bits & EDDY_TIMER_OWN) == 0) {
-        eddy_describe_left(loop, timer->deadline, left, sizeof left);
+        eddy_duration_format_left(left, sizeof left, timer->deadline, eddy_loop_peek_clock(loop));
         report(loop, timer,
                timer->period > 0 ? "a periodic timer is still started:"
                                  : "a timer is still started:",
@@ -155,7 +157,7 @@ static void report_timer(eddy_loop *loop, const eddy_timer *timer)
     }
 }
 
-void eddy_report_leaks(eddy_loop *loop)
+void eddy_tell_leaks(eddy_loop *loop)
 {
     for (int fd = 0; fd < loop->slot_count; fd++) {
         if (loop->slots[fd].io != NULL) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop_internal.h"
+#include "look.h"
 
 static const int64_t DEFAULT_SHUTDOWN_LIMIT = 10 * EDDY_SECOND;
 
@@ -119,7 +119,7 @@ static void fini(eddy_loop *loop)
     eddy_stdio_release(loop);
     eddy_fork_close(loop);
     eddy_timers_fini(loop);
-    eddy_places_fini(loop);
+    eddy_look_forget_places(loop);
     eddy_pool_fini(&loop->pool);
     pool = loop->pool;
     eddy_pool_resize(&pool, loop, sizeof *loop, 0);
@@ -231,9 +231,7 @@ int eddy_loop_free(eddy_loop *loop)
     result = eddy_loop_end(loop);
     close_attachments(loop);
     eddy_messages_tell_left(loop);
-    if ((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0) {
-        eddy_report_leaks(loop);
-    }
+    eddy_look_tell_leaks(loop);
     tell_of_end(loop);
     if (loop->task_class != NULL) {
         loop->task_class->fini(loop);

@@ -75,7 +75,7 @@ struct eddy_io_slot {
     uint16_t first_ended; /* the generation of the first that was stopped since then, cut off */
 };
 
-/* Where what is started was started: a hash table of what it is of (leaks.c). */
+/* Where what is started was started: a hash table of what it is of, kept by what looks at the loop. */
 struct eddy_places {
     struct eddy_place *entries; /* NULL: none; `place` NULL: nothing is known */
     uint32_t size;              /* a power of two */
@@ -500,31 +500,6 @@ int eddy_epoll_control(eddy_loop *loop, const eddy_io *io, int operation);
 bool eddy_epoll_has(eddy_loop *loop, const eddy_io *io);
 /* Makes the set anew, with all watchers. 0; or an error, and then the old one stays. */
 int eddy_epoll_renew(eddy_loop *loop);
-
-/* ---- leaks.c */
-
-/* Where it was started, or NULL. */
-const char *eddy_place_of(const eddy_loop *loop, const void *object);
-
-/* Tells the error hook of watchers, streams, servers and timers that nobody has stopped. */
-void eddy_report_leaks(eddy_loop *loop);
-
-void eddy_places_keep(eddy_loop *loop, const void *object, const char *place);
-void eddy_places_fini(eddy_loop *loop);
-
-static inline bool eddy_loop_reports_leaks(const eddy_loop *loop)
-{
-    return __builtin_expect((loop->flags & EDDY_LOOP_REPORT_LEAKS) != 0, 0);
-}
-
-/* Notes where a watcher or timer was started that just was. Without memory, or with `place` NULL,
- * it is told without one. */
-static inline void eddy_place_note(eddy_loop *loop, const void *object, const char *place)
-{
-    if (eddy_loop_reports_leaks(loop)) {
-        eddy_places_keep(loop, object, place);
-    }
-}
 
 /* ---- timer.c */
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "address.h"
-#include "describe.h"
 #include "linger.h"
+#include "look.h"
 #include "socket_path.h"
 #include "stream_internal.h"
 
@@ -149,7 +149,7 @@ static struct client *client_new(eddy_server *server, int fd)
         client_free(client);
         return NULL;
     }
-    eddy_place_note(server->loop, &client->stream.io, eddy_site_place(server->site));
+    eddy_look_note_place(server->loop, &client->stream.io, eddy_site_place(server->site));
     return client;
 }
 
@@ -251,7 +251,7 @@ static void set_retry(eddy_server *server, int64_t delay)
 static void tell_pause(eddy_server *server, int error)
 {
     const eddy_task none = {NULL, 0};
-    char name[EDDY_ADDRESS_TEXT];
+    char name[EDDY_FD_TEXT];
 
     if (!server->pause_told) {
         server->pause_told = true;
@@ -399,7 +399,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
-    eddy_place_note(loop, &server->io, eddy_site_place(server->site));
+    eddy_look_note_place(loop, &server->io, eddy_site_place(server->site));
     loop->references++; /* a client may come */
     return 0;
 }
@@ -552,7 +552,7 @@ static void give_up_wait(struct eddy_task_record *task)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_server *server = task->in.object;
-    char name[EDDY_ADDRESS_TEXT];
+    char name[EDDY_FD_TEXT];
     char lingering[32] = "";
 
     if (eddy_address_is_tcp(&server->address)) {

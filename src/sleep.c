@@ -1,11 +1,12 @@
 #include "eddy/sleep.h"
 
-#include "describe.h"
+#include "duration.h"
 #include "task_internal.h"
 
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    eddy_describe_left(eddy_task_loop(task), task->with.until, text, size);
+    eddy_duration_format_left(text, size, task->with.until,
+                              eddy_loop_peek_clock(eddy_task_loop(task)));
 }
 
 const struct eddy_wait eddy_sleep_kind = {.name = "sleep", .describe = describe};

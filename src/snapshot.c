@@ -235,3 +235,14 @@ void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot)
                          (size_t)snapshot->count * sizeof *snapshot->nodes, 0);
     }
 }
+
+void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop))
+{
+    struct eddy_snapshot snapshot;
+    bool taken = eddy_snapshot_take(loop, &snapshot) == 0;
+
+    function(loop);
+    if (taken) {
+        eddy_snapshot_free(loop, &snapshot);
+    }
+}

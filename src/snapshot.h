@@ -3,6 +3,7 @@
 #define EDDY_SRC_SNAPSHOT_H
 
 #include "eddy/inspect.h"
+#include "look.h"
 #include "task_internal.h"
 
 #define EDDY_NO_NODE UINT32_MAX
@@ -43,6 +44,9 @@ struct eddy_snapshot {
 int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot);
 void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot);
 
+/* Calls the function while there is one, if there is memory for it. */
+void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop));
+
 /* The place of a task in its line, from 1 on, by walking that line once for all who stand in it; 0: the
  * snapshot does not know the task. */
 size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
@@ -51,9 +55,13 @@ size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_lin
 /* circles.c: finds the circles, and chooses the blocker of a task in one for whom several must act. */
 void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot);
 
-/* Where a circle begins; by `blocker` one comes back there. (Tasks for which others wait in more than
- * one way may be in the circle beside that.) */
-uint32_t eddy_snapshot_circle(const struct eddy_snapshot *snapshot, uint32_t circle);
+/* Tells the members of each circle, see eddy_circle_fn. (Tasks for which others wait in more than one way
+ * may be in a circle beside that.) */
+void eddy_snapshot_each_in_circles(const struct eddy_snapshot *snapshot, eddy_circle_fn *found,
+                                   void *context);
+
+/* The same of the loop as it is; nothing is told without memory. */
+void eddy_each_in_circles(eddy_loop *loop, eddy_circle_fn *found, void *context);
 
 /* Visits the nodes of the tree. */
 void eddy_snapshot_visit(const struct eddy_snapshot *snapshot, eddy_inspect_fn *visit, void *user);

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "describe.h"
+#include "duration.h"
 #include "loop_internal.h"
 
 static const int64_t TOLD_AFTER = 2 * EDDY_SECOND; /* of real time */
@@ -43,8 +43,8 @@ static void tell(eddy_loop *loop, struct eddy_ready *ready, int64_t deadline)
         task.generation = ready->generation;
     }
     describe_ready(ready, who, sizeof who);
-    eddy_describe_duration(at, loop->now);
-    eddy_describe_duration(due, deadline);
+    eddy_duration_format(at, loop->now);
+    eddy_duration_format(due, deadline);
     eddy_loop_report(loop, task, -EDEADLK,
                      "virtual time stands still at %s, and the deadline at %s never comes: "
                      "something is always ready, now %s",

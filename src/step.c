@@ -2,7 +2,8 @@
  * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
 #include <string.h>
 
-#include "snapshot.h"
+#include "look.h"
+#include "task_internal.h"
 
 /* ---- deadlines of tasks */
 
@@ -200,18 +201,22 @@ static void cancel_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
-/* All of them are one cancel, so that none is reached again by way of each that waits for it. What
- * is told of leaks says where in their lines they stand. */
-static void cancel_all(eddy_loop *loop)
+/* All of them are one cancel, so that none is reached again by way of each that waits for it. */
+static void cancel_each(eddy_loop *loop)
 {
-    struct eddy_snapshot snapshot;
-    bool taken = eddy_loop_reports_leaks(loop) && eddy_snapshot_take(loop, &snapshot) == 0;
     bool first = eddy_cancel_begin(loop);
 
     eddy_task_each(loop, cancel_visitor, NULL);
     eddy_cancel_end(loop, first);
-    if (taken) {
-        eddy_snapshot_free(loop, &snapshot);
+}
+
+/* What is told of leaks says where in their lines they stand. */
+static void cancel_all(eddy_loop *loop)
+{
+    if (eddy_loop_reports_leaks(loop)) {
+        eddy_look_with_lines(loop, cancel_each);
+    } else {
+        cancel_each(loop);
     }
 }
 

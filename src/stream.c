@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "address.h"
-#include "describe.h"
+#include "look.h"
 #include "stream_internal.h"
 
 /* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
@@ -93,15 +93,15 @@ void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_
 {
     const eddy_stream *stream = task->in.object;
 
-    eddy_describe_fd(stream->io.loop, stream->io.fd, text, size);
+    eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
 }
 
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size)
 {
     const eddy_stream *stream = task->in.object;
-    char fd[EDDY_ADDRESS_TEXT];
+    char fd[EDDY_FD_TEXT];
 
-    eddy_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
+    eddy_look_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
     snprintf(text, size, "%s, %zu of %zu bytes written", fd, stream->written,
              stream->written + stream->write_left);
 }

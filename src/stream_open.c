@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "look.h"
 #include "stream_internal.h"
 
 static int ask(const struct eddy_sys *sys, int fd, int level, int name, int *value)
@@ -70,7 +71,7 @@ int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *
         (void)eddy_stream_disown(stream);
         return result;
     }
-    eddy_place_note(loop, &stream->io, place);
+    eddy_look_note_place(loop, &stream->io, place);
     return 0;
 }
 

@@ -1,41 +1,38 @@
 /* What is told when nothing can go on, a cleanup does not end, or a task is left over. */
 #include <stdio.h>
 
-#include "eddy/dump.h"
-#include "snapshot.h"
+#include "look.h"
+#include "task_internal.h"
+
+struct circle {
+    char *text;
+    size_t size;
+    size_t used;
+};
 
 /* Appends the members of the first circle, as many as there is room for. */
-static void append_circle(const struct eddy_snapshot *snapshot, char *text, size_t size)
+static void append_member(struct eddy_task_record *task, uint32_t circle, void *context)
 {
-    uint32_t first = eddy_snapshot_circle(snapshot, 1);
-    uint32_t i = first;
-    size_t used = 0;
-    bool round = false;
+    struct circle *first = context;
 
-    for (; !round && used < size; i = snapshot->nodes[i].blocker) {
-        const struct eddy_task_record *task = snapshot->nodes[i].task;
-        round = used > 0 && i == first;
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s#%u %s", used > 0 ? " -> " : ": ",
+    if (circle == 1 && first->used < first->size) {
+        first->used +=
+            (size_t)snprintf(first->text + first->used, first->size - first->used, "%s#%u %s",
+                             first->used > 0 ? " -> " : ": ",
                              (unsigned)task->timed.ready.generation, eddy_task_display_name(task));
-    }
-    if (used >= size) {
-        snprintf(text + size - sizeof "...", sizeof "...", "...");
     }
 }
 
-static void describe_circles(eddy_loop *loop, char *text, size_t size)
+/* Without memory, or without what looks at a program, the line says the rest all the same. */
+static void describe_circle(eddy_loop *loop, char *text, size_t size)
 {
-    struct eddy_snapshot snapshot;
+    struct circle circle = {text, size, 0};
 
     text[0] = '\0';
-    if (eddy_snapshot_take(loop, &snapshot) < 0) {
-        return; /* the line says the rest all the same */
+    eddy_look_each_in_circles(loop, append_member, &circle);
+    if (circle.used >= size) {
+        snprintf(text + size - sizeof "...", sizeof "...", "...");
     }
-    if (snapshot.circles > 0) {
-        append_circle(&snapshot, text, size);
-    }
-    eddy_snapshot_free(loop, &snapshot);
 }
 
 /* What a task does that nobody will join: "still waits for lock: Ann's, held by task 3, transfer". */
@@ -75,7 +72,7 @@ void eddy_tell_leak(struct eddy_task_record *task)
 void eddy_tell_all(eddy_loop *loop)
 {
     if (loop->on_error == NULL) { /* a hook of the user's dumps where it wants to */
-        (void)eddy_loop_dump(loop, stderr);
+        eddy_look_dump(loop, stderr);
     }
 }
 
@@ -88,7 +85,7 @@ int eddy_tell_deadlock(eddy_loop *loop)
     if (live == 0) {
         return 0;
     }
-    describe_circles(loop, circle, sizeof circle);
+    describe_circle(loop, circle, sizeof circle);
     eddy_loop_report(loop, none, -EDEADLK,
                      "deadlock: %u task%s wait%s, and nothing could wake any%s", (unsigned)live,
                      live == 1 ? "" : "s", live == 1 ? "s" : "", circle);

@@ -1,6 +1,6 @@
 #include "eddy/timer.h"
 
-#include "loop_internal.h"
+#include "look.h"
 
 /* The entry and the alarm's sequence as the timer knows them. */
 static void take_pending(eddy_timer *timer)
@@ -70,7 +70,7 @@ static int note(eddy_loop *loop, eddy_timer *timer, int result, const char *plac
 {
     if (result == 0) {
         timer->timed.ready.bits |= EDDY_TIMER_PLACED;
-        eddy_places_keep(loop, timer, place);
+        eddy_look_note_place(loop, timer, place);
     }
     return result;
 }

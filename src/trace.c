@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "describe.h"
+#include "duration.h"
 #include "task_internal.h"
 
 /* What a loop knows of its watchers of steps; made when the first is set. */
@@ -69,7 +69,7 @@ static void report_slow(eddy_loop *loop, const struct eddy_slow_step *step)
 {
     char took[EDDY_DURATION_TEXT];
 
-    eddy_describe_duration(took, step->took);
+    eddy_duration_format(took, step->took);
     if (step->function == NULL) {
         eddy_loop_report(loop, step->task, -ETIME, "slow: a callback took %s", took);
     } else if (step->line == 0) {

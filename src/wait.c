@@ -1,6 +1,7 @@
 #include "eddy/wait.h"
 
-#include "snapshot.h"
+#include "look.h"
+#include "task_internal.h"
 
 /* A cancel from outside waits for the task, and no cleanup holds it back. */
 static bool has_cancel(const struct eddy_task_record *task)
@@ -173,8 +174,7 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
 {
-    struct eddy_snapshot *snapshot = eddy_task_loop(task)->snapshot;
-    size_t count = snapshot != NULL ? eddy_snapshot_place(snapshot, line, task) : 0;
+    size_t count = eddy_look_place_in_line(eddy_task_loop(task), line, task);
 
     if (count > 0) {
         return count - 1;

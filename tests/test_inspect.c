@@ -8,6 +8,7 @@
 
 #include "address.h"
 #include "describe.h"
+#include "duration.h"
 #include "eddy/inspect.h"
 #include "eddy/stream.h"
 #include "task_internal.h"
@@ -198,7 +199,7 @@ test(durations_have_two_units_at_most)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[EDDY_DURATION_TEXT];
-        eddy_describe_duration(text, cases[i].duration);
+        eddy_duration_format(text, cases[i].duration);
         assert_string_equal(text, cases[i].text);
     }
 }
@@ -207,18 +208,17 @@ test(what_is_left_is_due_in_the_end)
 {
     char text[64];
 
-    testing.clock.now = 5 * EDDY_SECOND;
-    eddy_describe_left(testing.loop, 7 * EDDY_SECOND, text, sizeof text);
+    eddy_duration_format_left(text, sizeof text, 7 * EDDY_SECOND, 5 * EDDY_SECOND);
     assert_string_equal(text, "2.0 s left");
-    eddy_describe_left(testing.loop, 5 * EDDY_SECOND, text, sizeof text);
+    eddy_duration_format_left(text, sizeof text, 5 * EDDY_SECOND, 5 * EDDY_SECOND);
     assert_string_equal(text, "due");
-    eddy_describe_left(testing.loop, EDDY_FOREVER, text, sizeof text);
+    eddy_duration_format_left(text, sizeof text, EDDY_FOREVER, 5 * EDDY_SECOND);
     assert_string_equal(text, "for ever");
 }
 
 static const char *format(const void *raw, socklen_t size)
 {
-    static char text[EDDY_ADDRESS_TEXT];
+    static char text[EDDY_FD_TEXT];
     struct eddy_address address = {.size = size};
 
     memcpy(&address.storage, raw, size);
@@ -248,7 +248,7 @@ test(addresses_are_written_as_people_do)
 
 static const char *describe_fd(int fd)
 {
-    static char text[EDDY_ADDRESS_TEXT];
+    static char text[EDDY_FD_TEXT];
     char number[16];
     size_t length;
 
@@ -273,7 +273,7 @@ static int bound(int family, int type)
 /* " (127.0.0.1:PORT)", with the port that the fd is bound to. */
 static const char *own_address(int fd, const char *host)
 {
-    static char text[EDDY_ADDRESS_TEXT];
+    static char text[EDDY_FD_TEXT];
     struct eddy_address address = {.size = sizeof address.storage};
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address.storage, &address.size), 0);

@@ -33,9 +33,8 @@ static void stuck(eddy_coro *co)
 /* Frees a loop in which two tasks join each other. */
 static int free_circle(void)
 {
-    const struct eddy_loop_options options = {.shutdown_limit = 1};
     eddy_loop *loop;
-    int result = eddy_loop_new(&loop, &options);
+    int result = eddy_loop_new(&loop, NULL);
 
     if (result < 0) {
         return result;

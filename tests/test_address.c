@@ -2,6 +2,7 @@
 #include "support/testing.h"
 
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -97,7 +98,6 @@ test(a_socket_without_a_name_has_no_path_and_an_address_of_nothing_no_port)
 
 test(a_link_local_address_has_the_scope_of_its_interface)
 {
-    struct eddy_address address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address.storage;
     char text[64];
 

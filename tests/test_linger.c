@@ -81,6 +81,14 @@ static void sleeps(eddy_coro *co)
     eddy_end;
 }
 
+static void serve_it(void)
+{
+    for (int i = 0; i < 1000 && (server.accepted == 0 || server.active > 0); i++) {
+        net_settle();
+        testing_turn();
+    }
+}
+
 /* A client who has asked more than the handler reads, and whose handler has ended. */
 static int asking_client(void)
 {
@@ -90,10 +98,7 @@ static int asking_client(void)
     fd = net_connect(eddy_server_port(&server));
     memset(answer, 'a', sizeof answer);
     assert_int_equal(send(fd, answer, 20000, 0), 20000);
-    for (int i = 0; i < 1000 && (server.accepted == 0 || server.active > 0); i++) {
-        net_settle();
-        testing_turn();
-    }
+    serve_it();
     return fd;
 }
 
@@ -138,6 +143,7 @@ test(who_has_been_read_to_his_end_is_closed_without_a_further_call)
     assert_int_equal(testing_run_task(listens, .to_the_end = true), 0);
     fd = net_connect(eddy_server_port(&server));
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    serve_it();
     expect_answer(fd);
     assert_int_equal(server.lingering, 0);
     assert_int_equal(testing_calls(shutdown), 0);
@@ -218,10 +224,7 @@ test(without_memory_it_closes_at_once)
     fd = net_connect(eddy_server_port(&server));
     assert_int_equal(send(fd, answer, 20000, 0), 20000);
     testing_fail(epoll_ctl, 3, -ENOMEM); /* client in, client out, linger in */
-    for (int i = 0; i < 1000 && (server.accepted == 0 || server.active > 0); i++) {
-        net_settle();
-        testing_turn();
-    }
+    serve_it();
     assert_int_equal(server.lingering, 0);
     end(fd);
 }

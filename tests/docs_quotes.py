@@ -13,7 +13,7 @@ In README.md and docs/*.md, a comment in front of a block names what the block q
 
 In docs/guide.md every block of C names its file. Among its traps, a comment
 
-    <!-- tests/test_traps.c: a_bare_return -->
+    <!-- tests/task/test_traps.c: a_bare_return -->
 
 names the test that shows the trap: the file has that name in it, and what the lines in front that
 begin with ">" quote (`...`). Every link to a file or heading must lead there.

@@ -8,7 +8,7 @@
  */
 #include "driver.h"
 
-#include "task_internal.h"
+#include "task/task_internal.h"
 
 void touch(const struct node *node)
 {

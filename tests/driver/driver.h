@@ -13,7 +13,7 @@
  *   frames.c   the coroutines that take steps, and how they clean up
  *
  * What a task does is not planned, only what must hold afterwards is known. So there is no model of the
- * library here (that is tests/test_simulation.c), but books are kept, and each line of them is checked
+ * library here (that is tests/whole/test_simulation.c), but books are kept, and each line of them is checked
  * where it can be broken.
  */
 #ifndef EDDY_DRIVER_H

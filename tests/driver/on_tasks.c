@@ -1,7 +1,7 @@
 /* Steps on tasks: those that the frame owns, those of its group, and those that nobody owns. */
 #include "driver.h"
 
-#include "task_internal.h"
+#include "task/task_internal.h"
 
 /* ---- spawning */
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "loop_internal.h"
+#include "loop/loop_internal.h"
 
 struct world world;
 bool driver_verbose;
@@ -224,7 +224,7 @@ static void run_unsupervised(void)
 #include <sanitizer/asan_interface.h>
 
 /* The bytes of the pool that are taken. Only AddressSanitizer knows; the head of a chunk is that of
- * src/pool.c. */
+ * src/base/pool.c. */
 static size_t pool_taken(void)
 {
     struct chunk {

@@ -1,4 +1,4 @@
-/* Three tasks in a loop with a shuffle_seed: prints "all ran". For e2e_symbols.sh, which optimizes it
+/* Three tasks in a loop with a shuffle_seed: prints "all ran". For e2e/symbols.sh, which optimizes it
  * and the library at link time. */
 #include <eddy.h>
 #include <stdio.h>

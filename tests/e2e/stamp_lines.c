@@ -1,7 +1,7 @@
 /*
  * Runs a program and says when each line of its output came:
  *
- *     stamp_lines PROGRAM        for e2e_tutorial.sh
+ *     stamp_lines PROGRAM        for e2e/tutorial.sh
  *
  * Prints "SECONDS<tab>LINE" a line, and exits as the program did.
  */

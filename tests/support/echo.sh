@@ -1,4 +1,4 @@
-# For e2e_echo.sh and e2e_bad_days.sh (sh): the echo server of the build, started and stopped.
+# For e2e/echo.sh and e2e/bad_days.sh (sh): the echo server of the build, started and stopped.
 # shellcheck shell=sh
 
 # shellcheck source-path=SCRIPTDIR source=await.sh

@@ -1,4 +1,4 @@
-# For e2e_i386.sh and e2e_musl.sh (sh), behind e2e.sh: eddy for another machine or with another libc.
+# For e2e/i386.sh and e2e/musl.sh (sh), behind e2e.sh: eddy for another machine or with another libc.
 # shellcheck shell=sh disable=SC2154 # $scratch comes from e2e.sh
 
 # compiler NAME COMMAND: writes $scratch/NAME, which is that command with more arguments.

@@ -1,7 +1,7 @@
 #include "scenarios.h"
 
 #include "support/net.h"
-#include "task_internal.h"
+#include "task/task_internal.h"
 
 enum { PATIENCE = 30 /* idle turns, until it is clear that those who wait do so for ever */ };
 enum { MOST_TURNS = 2000 };

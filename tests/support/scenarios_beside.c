@@ -12,7 +12,7 @@
 #include "eddy/resolve.h"
 #include "eddy/signal.h"
 #include "support/threads.h"
-#include "workers.h"
+#include "work/workers.h"
 
 /*
  * Threads that keep step with the turns: there is one worker, and each step of its work ends at a

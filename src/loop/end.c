@@ -1,0 +1,88 @@
+/*
+ * The end of a loop: what is still run before it is taken apart.
+ *
+ *     tasks       are cancelled, those that cleanups spawn too; whole turns, until none is left
+ *     messages    of other threads are run in those turns, or afterwards, and nothing else then
+ *
+ * Messages may spawn tasks and send messages. Both together have the shutdown limit: by the loop's
+ * clock, or in real time where that clock does not pass by itself. A virtual one does, but not while
+ * something is always ready; in real time it has a second at least, so that a slow machine ends no
+ * test's cleanups early. What is left then is cut off, and told.
+ */
+#include "loop/loop_internal.h"
+
+static const int64_t LEAST_OF_REAL_TIME = EDDY_SECOND;
+
+struct limit {
+    int64_t deadline; /* on the loop's clock */
+    struct eddy_stopwatch watch;
+};
+
+static bool time_is_up(eddy_loop *loop, struct limit *limit)
+{
+    int64_t real = loop->shutdown_limit;
+
+    if (loop->clock->kind == EDDY_CLOCK_VIRTUAL && loop->holds == 0 && real < LEAST_OF_REAL_TIME) {
+        real = LEAST_OF_REAL_TIME;
+    }
+    return eddy_loop_update(loop) >= limit->deadline ||
+           eddy_stopwatch_is_past(loop, &limit->watch, real);
+}
+
+/* One turn of tasks that end; false: nothing could ever end them. */
+static bool run_tasks(eddy_loop *loop, const struct limit *limit, int *error)
+{
+    if (*error < 0 && !eddy_loop_has_ready(loop)) {
+        return false; /* the kernel cannot be asked any more */
+    }
+    if (!eddy_loop_alive(loop) && !loop->task_class->break_circles(loop)) {
+        return false; /* a cleanup waits for nothing */
+    }
+    *error = eddy_loop_turn(loop, limit->deadline - loop->now);
+    return true;
+}
+
+static int run(eddy_loop *loop)
+{
+    struct limit limit = {
+        .deadline = eddy_deadline_after(loop->now, loop->shutdown_limit),
+        .watch = eddy_stopwatch_begin(loop),
+    };
+    int error = 0;
+    bool more = true;
+
+    while (more && !time_is_up(loop, &limit)) {
+        more = loop->task_class != NULL && loop->task_class->end(loop)
+                   ? run_tasks(loop, &limit, &error)
+                   : eddy_messages_run(loop);
+    }
+    (void)eddy_messages_run(loop); /* what came last, also behind a cleanup that hangs */
+    return error;
+}
+
+int eddy_loop_end(eddy_loop *loop)
+{
+    int error = eddy_loop_enter(loop);
+    int result;
+
+    if (error < 0) {
+        return error;
+    }
+    error = run(loop);
+    eddy_loop_leave(loop);
+    result = loop->task_class != NULL ? loop->task_class->cut_off(loop) : 0;
+    return result < 0 ? result : error;
+}
+
+void eddy_messages_tell_left(eddy_loop *loop)
+{
+    eddy_task none = {NULL, 0};
+    uint32_t left = eddy_messages_left(loop);
+
+    if (left > 0) {
+        eddy_loop_report(loop, none, -ECANCELED,
+                         "%u message%s came too late: the loop is freed, and the function%s will "
+                         "not run",
+                         (unsigned)left, left == 1 ? "" : "s", left == 1 ? "" : "s");
+    }
+}

@@ -1,0 +1,49 @@
+#include "eddy/hook.h"
+
+#include "loop/loop_internal.h"
+
+void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
+                     eddy_hook_fn *callback)
+{
+    eddy_loop_here(loop, __func__);
+    eddy_hook_stop(hook);
+    hook->loop = loop;
+    hook->callback = callback;
+    eddy_list_append(&loop->hooks[point], &hook->link);
+    loop->turn_seen = true;
+}
+
+void eddy_hook_stop(eddy_hook *hook)
+{
+    if (hook->loop != NULL) {
+        eddy_loop_here(hook->loop, __func__);
+        eddy_list_remove(&hook->link);
+        hook->loop = NULL;
+    }
+}
+
+/* Each hook goes back to its list before it is called: it may stop, restart or free any of them. */
+void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point)
+{
+    struct eddy_link pending = {0};
+    struct eddy_link *link;
+
+    eddy_list_splice(&pending, &loop->hooks[point]);
+    while ((link = eddy_list_first(&pending)) != NULL) {
+        eddy_hook *hook = (eddy_hook *)(void *)link;
+        eddy_list_remove(link);
+        eddy_list_append(&loop->hooks[point], link);
+        hook->callback(hook);
+    }
+}
+
+void eddy_hooks_fini(eddy_loop *loop)
+{
+    struct eddy_link *link;
+
+    for (int point = 0; point < 2; point++) {
+        while ((link = eddy_list_first(&loop->hooks[point])) != NULL) {
+            eddy_hook_stop((eddy_hook *)(void *)link);
+        }
+    }
+}

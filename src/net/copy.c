@@ -1,0 +1,368 @@
+#include "eddy/copy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "loop/look.h"
+#include "net/stream_internal.h"
+
+enum { PIECES_A_TURN = 16 }; /* of a buffer's size, before others get their turn */
+
+/* Through which the bytes of all copies of a loop go: between a read and the write of the same
+ * bytes nobody else runs. */
+struct buffer {
+    struct eddy_attachment attachment;
+    unsigned pool_class;
+    char bytes[];
+};
+
+/* With its head just a block of the pool. */
+enum { BLOCK_SIZE = 65536, BUFFER_SIZE = BLOCK_SIZE - sizeof(struct buffer) };
+
+/* A copy that goes on; the object of its task's wait. */
+struct copy {
+    eddy_stream *from;
+    eddy_stream *to;
+    uint64_t *count; /* the caller's, or NULL */
+    char *buffer;    /* the loop's */
+    char *rest;      /* what `to` would not take at once, or NULL */
+    size_t rest_size;
+    size_t rest_done; /* of it, what `to` has taken since */
+    unsigned rest_class;
+    unsigned pool_class;
+};
+
+static const char attachment_key;
+
+/* ---- the buffer */
+
+static void close_buffer(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    eddy_pool_give(&loop->pool, attachment, ((struct buffer *)(void *)attachment)->pool_class);
+}
+
+static char *buffer_of(eddy_loop *loop)
+{
+    struct buffer *buffer = (struct buffer *)(void *)eddy_loop_attachment(loop, &attachment_key);
+    unsigned pool_class;
+
+    if (buffer != NULL) {
+        return buffer->bytes;
+    }
+    buffer = eddy_pool_take(&loop->pool, BLOCK_SIZE, &pool_class);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    memset(&buffer->attachment, 0, sizeof buffer->attachment);
+    buffer->attachment.key = &attachment_key;
+    buffer->attachment.close = close_buffer;
+    buffer->pool_class = pool_class;
+    eddy_list_append(&loop->attachments, &buffer->attachment.link);
+    return buffer->bytes;
+}
+
+/* ---- moving bytes */
+
+static inline void wrote(struct copy *copy, int64_t count)
+{
+    if (copy->count != NULL) {
+        *copy->count += (uint64_t)count;
+    }
+}
+
+/* Keeps what the kernel did not take of `size` bytes, and waits for it to take more. */
+static int keep_rest(struct copy *copy, struct eddy_task_record *task, size_t done, size_t size)
+{
+    eddy_loop *loop = copy->from->io.loop;
+
+    copy->rest = eddy_pool_take(&loop->pool, size - done, &copy->rest_class);
+    if (copy->rest == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy->rest, copy->buffer + done, size - done);
+    copy->rest_size = size - done;
+    copy->rest_done = 0;
+    eddy_stream_write_begins(copy->to, task);
+    return 0;
+}
+
+static void drop_rest(struct copy *copy)
+{
+    if (copy->rest != NULL) {
+        eddy_pool_give(&copy->from->io.loop->pool, copy->rest, copy->rest_class);
+        copy->rest = NULL;
+        eddy_stream_write_over(copy->to);
+    }
+}
+
+/* Writes once of what was kept: 1, EDDY_PENDING, or an error. */
+static int64_t write_rest(struct copy *copy)
+{
+    int64_t count = (copy->to->state & EDDY_WRITE) == 0
+                        ? -EAGAIN
+                        : eddy_stream_write_some(copy->to, copy->rest + copy->rest_done,
+                                                 copy->rest_size - copy->rest_done);
+
+    if (count < 0) {
+        return count == -EAGAIN ? EDDY_PENDING : count;
+    }
+    copy->rest_done += (size_t)count;
+    wrote(copy, count);
+    if (copy->rest_done == copy->rest_size) {
+        drop_rest(copy);
+    }
+    return 1;
+}
+
+/* Deals with a piece of which not all was read and written at once. */
+static int64_t __attribute__((noinline))
+piece_odd(struct copy *copy, struct eddy_task_record *task, int64_t count, int64_t done)
+{
+    if (count <= 0) {
+        return count == -EAGAIN ? EDDY_PENDING : count;
+    }
+    if (done < 0 && done != -EAGAIN) {
+        return done;
+    }
+    done = done < 0 ? 0 : done;
+    wrote(copy, done);
+    return keep_rest(copy, task, (size_t)done, (size_t)count) < 0 ? -ENOMEM : 1;
+}
+
+/* Reads once and writes it: 1 if there may be more, 0 at the end of the file, EDDY_PENDING, or an
+ * error. */
+static int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
+{
+    int64_t count = -EAGAIN;
+    int64_t done = -EAGAIN;
+
+    if ((copy->from->state & EDDY_READ) != 0) {
+        count = eddy_stream_read_some(copy->from, copy->buffer, BUFFER_SIZE);
+    }
+    if (count > 0 && (copy->to->state & EDDY_WRITE) != 0) {
+        done = eddy_stream_write_some(copy->to, copy->buffer, (size_t)count);
+        if (done == count) {
+            wrote(copy, count);
+            return 1;
+        }
+    }
+    return piece_odd(copy, task, count, done);
+}
+
+/* Copies at most so many pieces, or parts of them: 1 if there may be more, and else as copy_piece. */
+static int64_t copy_pieces(struct copy *copy, struct eddy_task_record *task, int most)
+{
+    int64_t result = 1;
+
+    for (int i = 0; i < most && result == 1; i++) {
+        result = copy->rest != NULL ? write_rest(copy) : copy_piece(copy, task);
+    }
+    return result;
+}
+
+/* A copy that has nothing to write need not learn from a write that nobody takes it: EDDY_PENDING if
+ * somebody does. The pending error is left to who reads the target. A copy back to the source ends
+ * with what the source has to say. */
+static int64_t target_state(const struct copy *copy)
+{
+    const struct eddy_sys *sys = copy->to->io.loop->sys;
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if ((copy->to->state & EDDY_STREAM_GONE) == 0 || copy->to == copy->from) {
+        return EDDY_PENDING;
+    }
+    if ((copy->to->state & EDDY_STREAM_READING) != 0 ||
+        sys->getsockopt(sys, copy->to->io.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
+        error = 0;
+    }
+    return error != 0 ? -error : -EPIPE;
+}
+
+/* ---- waiting */
+
+/* Lets go of the streams. */
+static void finish(struct copy *copy)
+{
+    eddy_loop *loop = copy->from->io.loop;
+
+    drop_rest(copy);
+    eddy_stream_read_over(copy->from);
+    copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+    copy->to->state &= ~(uint32_t)EDDY_STREAM_COPIED_TO;
+    eddy_pool_give(&loop->pool, copy, copy->pool_class);
+}
+
+static int abort_copy(struct eddy_task_record *task)
+{
+    finish(task->in.object);
+    return 1;
+}
+
+/* From here on an event may move them, unless older ones are to be written before. */
+static void wait_for_bytes(struct copy *copy)
+{
+    if (copy->rest == NULL) {
+        copy->from->state |= EDDY_STREAM_TO_COPY;
+    }
+}
+
+static int64_t resume_copy(struct eddy_task_record *task)
+{
+    struct copy *copy = task->in.object;
+    int64_t result = copy_pieces(copy, task, PIECES_A_TURN);
+
+    if (result == EDDY_PENDING) {
+        result = target_state(copy);
+    }
+    if (result == 1) { /* it has had its share */
+        return eddy_resume_later(task);
+    }
+    if (result == EDDY_PENDING) {
+        wait_for_bytes(copy);
+    } else {
+        finish(copy);
+    }
+    return result;
+}
+
+/* "fd 7 (127.0.0.1:80) to fd 8 (127.0.0.1:81)", or "to itself". */
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    const struct copy *copy = task->in.object;
+    eddy_loop *loop = copy->from->io.loop;
+    char from[EDDY_FD_TEXT];
+    char to[EDDY_FD_TEXT];
+
+    eddy_look_describe_fd(loop, copy->from->io.fd, from, sizeof from);
+    if (copy->to != copy->from) {
+        eddy_look_describe_fd(loop, copy->to->io.fd, to, sizeof to);
+    }
+    snprintf(text, size, "%s to %s%s", from, copy->to != copy->from ? to : "itself",
+             copy->rest != NULL ? ", which takes no more" : "");
+}
+
+static const struct eddy_wait copy_kind = {
+    .name = "copy",
+    .abort = abort_copy,
+    .resume = resume_copy,
+    .describe = describe,
+};
+
+/* What is not just one piece, read and written at once. */
+static void __attribute__((noinline)) at_event_odd(struct copy *copy, int64_t count, int64_t done)
+{
+    struct eddy_task_record *task = copy->from->reader;
+    int64_t result = piece_odd(copy, task, count, done);
+
+    if (result == EDDY_PENDING) {
+        return;
+    }
+    if (result != 1) {
+        finish(copy);
+        eddy_wake(task, result);
+        return;
+    }
+    copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+    eddy_wake_to_try_inline(task);
+}
+
+/* One piece is copied at once, which is all there is of a message. More is for the task's turn; and
+ * so is everything in a poll that has only so much time. */
+void eddy_copy_at_event(eddy_stream *from)
+{
+    struct copy *copy = from->reader->in.object;
+    int64_t count;
+    int64_t done;
+
+    if (!from->io.loop->in_a_hurry) {
+        count = eddy_stream_read_some(from, copy->buffer, BUFFER_SIZE);
+        if (count <= 0 || (copy->to->state & EDDY_WRITE) == 0) {
+            at_event_odd(copy, count, -EAGAIN);
+            return;
+        }
+        done = eddy_stream_write_some(copy->to, copy->buffer, (size_t)count);
+        if (done != count) {
+            at_event_odd(copy, count, done);
+            return;
+        }
+        wrote(copy, count);
+        if ((from->state & EDDY_READ) == 0) {
+            return;
+        }
+    }
+    from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+    eddy_wake_to_try_inline(from->reader);
+}
+
+void eddy_copy_target_gone(eddy_stream *to)
+{
+    const struct copy *copy = to->writer->in.object;
+
+    if (copy->from != to && (copy->from->state & EDDY_STREAM_TO_COPY) != 0) {
+        copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
+        eddy_wake_to_try_inline(to->writer);
+    }
+}
+
+/* ---- the operation */
+
+static struct copy *copy_new(eddy_loop *loop, eddy_stream *from, eddy_stream *to, uint64_t *count)
+{
+    char *buffer = buffer_of(loop);
+    struct copy *copy;
+    unsigned pool_class;
+
+    if (buffer == NULL) {
+        return NULL;
+    }
+    copy = eddy_pool_take(&loop->pool, sizeof *copy, &pool_class);
+    if (copy != NULL) {
+        memset(copy, 0, sizeof *copy);
+        copy->from = from;
+        copy->to = to;
+        copy->count = count;
+        copy->buffer = buffer;
+        copy->pool_class = pool_class;
+    }
+    return copy;
+}
+
+int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *count)
+{
+    int64_t result = eddy_stream_may_begin(co, from, EDDY_STREAM_READING);
+    struct copy *copy;
+    int64_t parked;
+
+    if (result == 0) {
+        result = eddy_stream_may_begin(co, to, EDDY_STREAM_BUSY_WRITING);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (count != NULL) {
+        eddy_check_pointer(co, count);
+    }
+    copy = copy_new(eddy_task_loop(co->task), from, to, count);
+    if (copy == NULL) {
+        return eddy_done(co, -ENOMEM);
+    }
+    eddy_stream_read_begins(from, co->task);
+    to->writer = co->task;
+    to->state |= EDDY_STREAM_COPIED_TO;
+    result = copy_pieces(copy, co->task, PIECES_A_TURN);
+    if (result == EDDY_PENDING) {
+        result = target_state(copy);
+    }
+    if (result != 1 && result != EDDY_PENDING) {
+        finish(copy);
+        return eddy_done(co, result);
+    }
+    parked = eddy_park(co, &copy_kind, copy, NULL);
+    if (result == 1) {
+        eddy_wake_to_try(co->task);
+    } else {
+        wait_for_bytes(copy);
+    }
+    return parked;
+}

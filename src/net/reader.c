@@ -1,0 +1,330 @@
+#include "eddy/reader.h"
+
+#include <string.h>
+
+#include "net/stream_internal.h"
+
+/* Every operation is a wait that fills the buffer until it can be completed: it needs no frame,
+ * and a cancel finds all bytes in the buffer. */
+
+enum { READS_A_STEP = 16 /* before others get their turn */ };
+
+struct operation {
+    struct eddy_wait wait; /* first: the wait of a task that is in the operation is this */
+
+    /* With the bytes that are there: the result, or EDDY_PENDING if it takes more. */
+    int64_t (*complete)(eddy_reader *reader);
+
+    /* The result if no more will come. */
+    int64_t (*at_end)(eddy_reader *reader);
+};
+
+/* ---- filling the buffer */
+
+/* A byte that is waited for finds room. Bytes are moved only if at least as many were read since,
+ * or what is wanted would not fit where it begins: then it is moved once, and not again. */
+static void make_room(eddy_reader *reader)
+{
+    size_t unread = eddy_reader_buffered(reader);
+
+    if (unread <= reader->begin || reader->wanted > reader->size - reader->begin) {
+        memmove(reader->buffer, eddy_reader_unread(reader), unread);
+        reader->begin = 0;
+        reader->end = unread;
+    }
+}
+
+/* One read: straight to the caller if that takes more than the buffer holds. */
+static int64_t fill(eddy_reader *reader)
+{
+    int64_t count;
+
+    if (reader->data != NULL && reader->wanted > reader->size) {
+        count = eddy_stream_read_some(reader->stream, reader->data + reader->delivered,
+                                      reader->wanted - reader->delivered);
+        reader->delivered += count > 0 ? (size_t)count : 0;
+    } else {
+        make_room(reader);
+        count = eddy_stream_read_some(reader->stream, reader->buffer + reader->end,
+                                      reader->size - reader->end);
+        reader->end += count > 0 ? (size_t)count : 0;
+    }
+    return count;
+}
+
+/* The operation's result; EDDY_PENDING if the kernel has no more for now, or others are to have
+ * their turn: then the stream is still readable. */
+static int64_t advance(eddy_reader *reader, const struct operation *operation)
+{
+    for (int reads = 0;; reads++) {
+        int64_t result = operation->complete(reader);
+        if (result != EDDY_PENDING) {
+            return result;
+        }
+        if ((reader->stream->state & EDDY_STREAM_OPEN) == 0) {
+            return eddy_stream_not_open(reader->stream);
+        }
+        if ((reader->stream->state & EDDY_READ) == 0 || reads == READS_A_STEP) {
+            return EDDY_PENDING;
+        }
+        result = fill(reader);
+        if (result <= 0 && result != -EAGAIN) {
+            return result == 0 ? operation->at_end(reader) : result;
+        }
+    }
+}
+
+/* ---- waiting */
+
+static int abort_wait(struct eddy_task_record *task)
+{
+    eddy_stream_read_over(((eddy_reader *)task->in.object)->stream);
+    return 1;
+}
+
+static int64_t resume(struct eddy_task_record *task)
+{
+    eddy_reader *reader = task->in.object;
+    int64_t result = advance(reader, (const struct operation *)(const void *)task->wait);
+
+    if (result != EDDY_PENDING) {
+        eddy_stream_read_over(reader->stream);
+    } else if ((reader->stream->state & EDDY_READ) != 0) { /* it has had its share of reads */
+        return eddy_resume_later(task);
+    }
+    return result;
+}
+
+#define WAIT(its_name)                                          \
+    {                                                           \
+        .name = its_name, .abort = abort_wait, .resume = resume \
+    }
+
+static int64_t park(eddy_coro *co, eddy_reader *reader, const struct operation *operation)
+{
+    int64_t pending;
+
+    eddy_check_pointer_inline(co, reader);
+    eddy_check_pointer_inline(co, reader->buffer);
+    eddy_check_pointer_inline(co, reader->data);
+    eddy_stream_read_begins(reader->stream, co->task);
+    pending = eddy_park_inline(co, &operation->wait, reader);
+    if ((reader->stream->state & EDDY_READ) != 0) { /* it has had its share of reads */
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
+}
+
+/* Who reads now must not find his operation changed by another. */
+static bool is_busy(const eddy_reader *reader)
+{
+    return (reader->stream->state & EDDY_STREAM_READING) != 0;
+}
+
+/* What is left of an older connection does not belong in front of what a new one brings. */
+static void __attribute__((noinline)) begin_anew(eddy_reader *reader)
+{
+    reader->opening = eddy_stream_opening(reader->stream);
+    reader->begin = 0;
+    reader->end = 0;
+}
+
+static inline bool is_of_another(const eddy_reader *reader)
+{
+    return eddy_stream_is_open(reader->stream) &&
+           eddy_stream_opening(reader->stream) != reader->opening;
+}
+
+static int64_t begin(eddy_coro *co, eddy_reader *reader, const struct operation *operation,
+                     void *data, size_t wanted)
+{
+    bool busy = is_busy(reader);
+    int64_t result;
+
+    if (!busy) {
+        if (is_of_another(reader)) {
+            begin_anew(reader);
+        }
+        reader->data = data;
+        reader->wanted = wanted;
+        reader->delivered = 0;
+        reader->searched = 0;
+    }
+    result = eddy_check(co);
+    if (result < 0) {
+        return result;
+    }
+    result = busy ? -EBUSY : advance(reader, operation);
+    return result == EDDY_PENDING ? park(co, reader, operation) : eddy_done(co, result);
+}
+
+/* An operation that was asked for in a way that cannot be. */
+static int64_t refuse(eddy_coro *co, int64_t error)
+{
+    int64_t result = eddy_check(co);
+
+    return result < 0 ? result : eddy_done(co, error);
+}
+
+/* ---- lines */
+
+static int64_t take_line(eddy_reader *reader, size_t length)
+{
+    reader->line = eddy_reader_unread(reader);
+    reader->begin += length;
+    return (int64_t)length;
+}
+
+/* Only a delimiter that has begun at the end of what was searched is looked at again. */
+static int64_t complete_line(eddy_reader *reader)
+{
+    char *unread = eddy_reader_unread(reader);
+    size_t count = eddy_reader_buffered(reader);
+    char *found;
+
+    if (count > reader->wanted) {
+        count = reader->wanted;
+    }
+    found = memmem(unread + reader->searched, count - reader->searched, reader->delimiter,
+                   reader->delimiter_size);
+    if (found != NULL) {
+        return take_line(reader, (size_t)(found - unread) + reader->delimiter_size);
+    }
+    if (count == reader->wanted) {
+        return -EMSGSIZE;
+    }
+    reader->searched = count < reader->delimiter_size ? 0 : count - reader->delimiter_size + 1;
+    return EDDY_PENDING;
+}
+
+static int64_t no_data(eddy_reader *reader)
+{
+    (void)reader;
+    return -ENODATA;
+}
+
+static int64_t last_line(eddy_reader *reader)
+{
+    return take_line(reader, eddy_reader_buffered(reader));
+}
+
+static const struct operation until_operation = {WAIT("read_until"), complete_line, no_data};
+static const struct operation line_operation = {WAIT("read_line"), complete_line, last_line};
+
+static int64_t begin_line(eddy_coro *co, eddy_reader *reader, const struct operation *operation,
+                          const char *delimiter, size_t length, size_t limit)
+{
+    if (limit > reader->size) {
+        limit = reader->size;
+    }
+    if (length == 0 || limit < length) {
+        return refuse(co, -EINVAL);
+    }
+    eddy_check_pointer_inline(co, delimiter);
+    if (!is_busy(reader)) {
+        reader->delimiter = delimiter;
+        reader->delimiter_size = length;
+    }
+    return begin(co, reader, operation, NULL, limit);
+}
+
+int64_t eddy_read_line(eddy_coro *co, eddy_reader *reader, size_t limit)
+{
+    return begin_line(co, reader, &line_operation, "\n", 1, limit);
+}
+
+int64_t eddy_read_until(eddy_coro *co, eddy_reader *reader, const void *delimiter, size_t length,
+                        size_t limit)
+{
+    return begin_line(co, reader, &until_operation, delimiter, length, limit);
+}
+
+/* ---- bytes */
+
+static void deliver(eddy_reader *reader)
+{
+    size_t count = eddy_reader_buffered(reader);
+
+    if (count > reader->wanted - reader->delivered) {
+        count = reader->wanted - reader->delivered;
+    }
+    if (count > 0) {
+        memcpy(reader->data + reader->delivered, eddy_reader_unread(reader), count);
+        reader->begin += count;
+        reader->delivered += count;
+    }
+}
+
+static int64_t complete_exactly(eddy_reader *reader)
+{
+    if (reader->wanted > reader->size || reader->wanted <= eddy_reader_buffered(reader)) {
+        deliver(reader);
+    }
+    return reader->delivered == reader->wanted ? (int64_t)reader->wanted : EDDY_PENDING;
+}
+
+static int64_t complete_read(eddy_reader *reader)
+{
+    deliver(reader);
+    return reader->delivered > 0 || reader->wanted == 0 ? (int64_t)reader->delivered : EDDY_PENDING;
+}
+
+static int64_t nothing(eddy_reader *reader)
+{
+    (void)reader;
+    return 0;
+}
+
+static int64_t complete_peek(eddy_reader *reader)
+{
+    size_t count = eddy_reader_buffered(reader);
+
+    return count >= reader->wanted ? (int64_t)count : EDDY_PENDING;
+}
+
+static int64_t what_is_left(eddy_reader *reader)
+{
+    return (int64_t)eddy_reader_buffered(reader);
+}
+
+static const struct operation exactly_operation = {WAIT("read_exactly"), complete_exactly, no_data};
+static const struct operation read_operation = {WAIT("read"), complete_read, nothing};
+static const struct operation peek_operation = {WAIT("peek"), complete_peek, what_is_left};
+
+int64_t eddy_read_exactly(eddy_coro *co, eddy_reader *reader, void *data, size_t size)
+{
+    return begin(co, reader, &exactly_operation, data, size);
+}
+
+int64_t eddy_reader_read(eddy_coro *co, eddy_reader *reader, void *data, size_t size)
+{
+    return begin(co, reader, &read_operation, data, size);
+}
+
+int64_t eddy_reader_peek(eddy_coro *co, eddy_reader *reader, size_t size)
+{
+    return size > reader->size ? refuse(co, -EMSGSIZE)
+                               : begin(co, reader, &peek_operation, NULL, size);
+}
+
+/* ---- what never waits */
+
+void eddy_reader_init(eddy_reader *reader, eddy_stream *stream, void *buffer, size_t size)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->stream = stream;
+    reader->buffer = buffer;
+    reader->size = size;
+}
+
+size_t eddy_reader_skip(eddy_reader *reader, size_t size)
+{
+    size_t count = eddy_reader_buffered(reader);
+
+    if (count > size) {
+        count = size;
+    }
+    reader->begin += count;
+    reader->searched = 0;
+    return count;
+}

@@ -1,0 +1,64 @@
+/* The system calls of streams, where something else happens than that bytes move. */
+#include "net/stream_internal.h"
+
+static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    while (count == -EINTR) {
+        stream->io.loop->counts.reads++;
+        count = sys->read(sys, stream->io.fd, buffer, size);
+    }
+    if (count == -EAGAIN ||
+        (count > 0 && (size_t)count < size && (stream->state & EDDY_STREAM_DRAINS) != 0)) {
+        stream->state &= ~(uint32_t)EDDY_READ;
+    }
+    if (count > 0) {
+        eddy_stream_moved(stream);
+    } else if (count != -EAGAIN && size > 0) {
+        stream->state |= EDDY_STREAM_ENDED;
+    }
+    eddy_stream_count(stream, count);
+    return count;
+}
+
+int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    return after_read(stream, buffer, size, count < 0 ? -errno : count);
+}
+
+int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    return after_read(stream, buffer, size, sys->read(sys, stream->io.fd, buffer, size));
+}
+
+static int64_t after_write(eddy_stream *stream, const void *data, size_t size, int64_t count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    while (count == -EINTR) {
+        stream->io.loop->counts.writes++;
+        count = sys->send(sys, stream->io.fd, data, size);
+    }
+    if (count == -EAGAIN) {
+        eddy_stream_is_full(stream);
+    } else if (count > 0) {
+        eddy_stream_moved(stream);
+    }
+    eddy_stream_count(stream, count);
+    return count;
+}
+
+int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
+{
+    return after_write(stream, data, size, count < 0 ? -errno : count);
+}
+
+int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    return after_write(stream, data, size, sys->send(sys, stream->io.fd, data, size));
+}

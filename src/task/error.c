@@ -1,0 +1,271 @@
+#include "eddy/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "task/task_internal.h"
+
+enum { TEXT_SIZE = 128 };
+
+/* The text may be gone: what was caught must not point at it any longer. */
+static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *info)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (info->memory == NULL) {
+        return;
+    }
+    if (rare != NULL && rare->caught.text == info->memory) {
+        rare->caught.text = NULL;
+    }
+    eddy_pool_give(&eddy_task_loop(task)->pool, info->memory, EDDY_POOL_CLASS(TEXT_SIZE));
+    info->memory = NULL;
+}
+
+/* ---- errors that wait for the end of a cleanup. If it is cut off, the pool has their memory. */
+
+void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_error_known(task, error) ? eddy_rare_make(task) : NULL;
+
+    if (rare != NULL && rare->cleanup == NULL) { /* without memory it is not kept */
+        rare->cleanup = cleanup;
+    }
+}
+
+void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (rare != NULL && rare->cleanup == cleanup) {
+        rare->cleanup = NULL;
+    }
+}
+
+static void take_kept(struct eddy_task_record *task, struct eddy_error_info *info)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_kept_error *kept = rare->kept;
+
+    *info = kept->info;
+    rare->kept = kept->below;
+    eddy_pool_give(&eddy_task_loop(task)->pool, kept, kept->pool_class);
+}
+
+void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_error_info info;
+
+    eddy_error_replaced(task, cleanup);
+    if (rare == NULL || rare->kept == NULL || rare->kept->cleanup != cleanup) {
+        return;
+    }
+    take_kept(task, &info);
+    if (info.code == outcome) {
+        free_text_of(task, &eddy_extra(task)->error);
+        eddy_extra(task)->error = info;
+    } else {
+        free_text_of(task, &info);
+    }
+}
+
+/* Another error is to be noted: the one that is may still be wanted. */
+static void make_way(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+    struct eddy_task_rare *rare = eddy_rare(task);
+    struct eddy_kept_error *kept = NULL;
+    unsigned pool_class;
+
+    if (rare != NULL && rare->cleanup != NULL) {
+        kept = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *kept, &pool_class);
+    }
+    if (kept != NULL) {
+        kept->below = rare->kept;
+        kept->info = extra->error;
+        kept->cleanup = rare->cleanup;
+        kept->pool_class = pool_class;
+        rare->kept = kept;
+        extra->error.memory = NULL;
+    }
+    if (rare != NULL) {
+        rare->cleanup = NULL;
+    }
+    free_text_of(task, &extra->error);
+}
+
+/* ---- the error that is on its way up */
+
+void eddy_error_forget(struct eddy_task_record *task)
+{
+    if (eddy_extra(task) != NULL) {
+        free_text_of(task, &eddy_extra(task)->error);
+        eddy_extra(task)->error.code = 0;
+    }
+}
+
+void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
+                     const char *file, int line)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+
+    if (extra != NULL) { /* without memory the error goes on without its origin */
+        make_way(task);
+        extra->error.code = error;
+        extra->error.text = NULL;
+        extra->error.function = function;
+        extra->error.file = file;
+        extra->error.line = line;
+    }
+}
+
+bool eddy_error_known(const struct eddy_task_record *task, int64_t error)
+{
+    const struct eddy_task_extra *extra = eddy_extra(task);
+
+    return extra != NULL && error < 0 && extra->error.code == error;
+}
+
+void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken)
+{
+    if (eddy_error_known(task, error)) {
+        *taken = eddy_extra(task)->error;
+        eddy_extra(task)->error.memory = NULL;
+        eddy_extra(task)->error.code = 0;
+    }
+}
+
+void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given)
+{
+    struct eddy_task_extra *extra = given->code < 0 ? eddy_extra_make(task) : NULL;
+
+    if (extra != NULL) {
+        make_way(task);
+        extra->error = *given;
+        eddy_set(task, EDDY_TASK_CASCADED_);
+    } else if (given->memory != NULL) {
+        eddy_pool_give(&eddy_task_loop(task)->pool, given->memory, EDDY_POOL_CLASS(TEXT_SIZE));
+    }
+    memset(given, 0, sizeof *given);
+}
+
+void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+{
+    struct eddy_error_info passed = {0};
+
+    eddy_error_take(from, error, &passed);
+    eddy_error_give(to, &passed);
+}
+
+void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+{
+    struct eddy_task_rare *rare = eddy_rare_make(to);
+    struct eddy_error_info own = {error, NULL, "", "", 0, NULL};
+    bool known = from != NULL && eddy_error_known(from, error);
+
+    if (known) {
+        eddy_error_pass(from, to, error);
+    }
+    if (rare != NULL) {
+        rare->caught = known ? eddy_extra(to)->error : own;
+    }
+}
+
+/* ---- what users see */
+
+void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *file, int line,
+                const char *format, ...)
+{
+    struct eddy_task_record *task = co->task;
+    struct eddy_task_extra *extra;
+    unsigned pool_class;
+    va_list arguments;
+
+    if (code >= 0 || code == EDDY_PENDING) {
+        eddy_misuse_(function, file, line, "eddy_fail with a code that is no error");
+    }
+    eddy_error_note(task, code, function, file, line);
+    eddy_clear(task, EDDY_TASK_CASCADED_);
+    extra = eddy_extra(task);
+    if (extra != NULL) {
+        extra->error.text = format;
+    }
+    if (extra != NULL && strchr(format, '%') != NULL) {
+        extra->error.memory = eddy_pool_take(&eddy_task_loop(task)->pool, TEXT_SIZE, &pool_class);
+    }
+    if (extra != NULL && extra->error.memory != NULL) {
+        va_start(arguments, format);
+        vsnprintf(extra->error.memory, TEXT_SIZE, format, arguments);
+        va_end(arguments);
+        extra->error.text = extra->error.memory;
+    }
+    eddy_unwind_(co, code);
+}
+
+/* The error has come here from where it was noted, or it is the operation's own. */
+int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char *file, int line)
+{
+    struct eddy_task_record *task = co->task;
+    struct eddy_task_rare *rare = eddy_rare_make(task);
+    struct eddy_error_info own = {error, NULL, function, file, line, NULL};
+
+    if (rare != NULL) {
+        bool known = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
+        rare->caught = known ? eddy_extra(task)->error : own;
+    }
+    return 1;
+}
+
+const struct eddy_error_info *eddy_error(eddy_coro *co)
+{
+    static const struct eddy_error_info none = {0, "no error was caught", "", "", 0, NULL};
+    struct eddy_task_rare *rare = eddy_rare(co->task);
+
+    if (rare == NULL || rare->caught.code == 0) {
+        return &none;
+    }
+    if (rare->caught.text == NULL) {
+        rare->caught.text = eddy_strerror(rare->caught.code);
+    }
+    return &rare->caught;
+}
+
+/* ---- what the error hook is told */
+
+void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what)
+{
+    const struct eddy_error_info *info;
+    const char *name = eddy_task_display_name(task);
+    const char *place = eddy_task_place(task);
+    const char *text;
+
+    if (!eddy_error_known(task, error)) {
+        eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error, "task %s (%s) %s: %s",
+                         name, place, what, eddy_strerror(error));
+        return;
+    }
+    info = &eddy_extra(task)->error;
+    text = info->text != NULL ? info->text : "";
+    eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
+                     "%s:%d: %s: %s%s%s (in task %s (%s), which %s)", info->file, info->line,
+                     info->function, text, text[0] != '\0' ? ": " : "", eddy_strerror(error), name,
+                     place, what);
+}
+
+void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what)
+{
+    eddy_task none = {NULL, 0};
+
+    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
+                     eddy_site_place(site), what, eddy_strerror(error));
+}
+
+void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
+                              const char *what)
+{
+    if (!eddy_is_a_lost_peer(error) || !eddy_is_a_lost_peer(first)) {
+        eddy_error_report(task, error, what);
+    }
+}

@@ -1,0 +1,337 @@
+/* The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost,
+ * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
+#include <string.h>
+
+#include "loop/look.h"
+#include "task/task_internal.h"
+
+/* ---- deadlines of tasks */
+
+/* The earliest deadline at which something is to happen to the task. */
+static int64_t deadline_of(const struct eddy_task_record *task)
+{
+    int64_t limit;
+
+    if (task->timed.ready.state == EDDY_TASK_FREE_ || task->timed.ready.state == EDDY_TASK_DONE_) {
+        return EDDY_FOREVER;
+    }
+    limit = eddy_limit_next(task);
+    if (task->wait == &eddy_sleep_kind && task->with.until < limit) {
+        return task->with.until;
+    }
+    return limit;
+}
+
+void eddy_task_arm(struct eddy_task_record *task)
+{
+    int64_t deadline = deadline_of(task);
+
+    eddy_loop *loop = eddy_task_loop(task);
+
+    if (deadline != EDDY_FOREVER) {
+        (void)eddy_heap_start(&loop->heap, &task->timed.alarm, deadline);
+    }
+    if (deadline <= loop->now) { /* of a block without time */
+        eddy_loop_ask_soon(loop);
+    }
+}
+
+/* Makes the entry true. A task with limits keeps its entry, so that arming it needs no memory. */
+static void put_right(eddy_loop *loop, struct eddy_task_record *task)
+{
+    int64_t deadline = deadline_of(task);
+
+    if (deadline == EDDY_FOREVER && !eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_heap_remove(&loop->heap, &task->timed.alarm);
+    } else {
+        eddy_heap_set(&loop->heap, &task->timed.alarm, deadline);
+    }
+}
+
+static bool settled(eddy_loop *loop, struct eddy_timed *timed)
+{
+    struct eddy_task_record *task = eddy_task_of(&timed->ready);
+    int64_t deadline = deadline_of(task);
+    bool needed = deadline != EDDY_FOREVER || eddy_has(task, EDDY_TASK_LIMITS_);
+
+    if (needed && deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
+        return true;
+    }
+    put_right(loop, task);
+    return false;
+}
+
+static void due(eddy_loop *loop, struct eddy_timed *timed)
+{
+    struct eddy_task_record *task = eddy_task_of(&timed->ready);
+    int64_t deadline = deadline_of(task);
+
+    /* An entry that stands for an earlier deadline is only put right: others may come before it. */
+    if (deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
+        if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
+            eddy_wake(task, 0);
+        } else {
+            eddy_limit_reach(task);
+        }
+    }
+    if (eddy_heap_has(&timed->alarm)) {
+        put_right(loop, task);
+    }
+}
+
+/* ---- running */
+
+static void __attribute__((noinline, no_sanitize("address"))) poison_stack(void)
+{
+    volatile unsigned char gone[16384];
+
+    for (size_t i = 0; i < sizeof gone; i++) {
+        gone[i] = 0xA5;
+    }
+}
+
+/* A task that became ready to try: does the work that it waits for. False: it waits on. */
+static bool try_to_finish_wait(struct eddy_task_record *task)
+{
+    int64_t result = task->wait->resume(task);
+
+    if (result == EDDY_PENDING) {
+        if (task->timed.ready.state == EDDY_TASK_RUNNING_) { /* else it has asked to try again */
+            task->timed.ready.state = EDDY_TASK_WAITING_;
+        }
+        return false;
+    }
+    task->wait = NULL;
+    task->in.result = result;
+    return true;
+}
+
+/* What only some steps begin with; false if the task does not run after all. */
+static bool prepare(struct eddy_task_record *task)
+{
+    if (eddy_has(task, EDDY_TASK_NEW_)) {
+        eddy_clear(task, EDDY_TASK_NEW_);
+        if (eddy_has(task, EDDY_TASK_CANCEL_)) {
+            eddy_frame_free(task, task->top);
+            task->top = NULL;
+            eddy_task_finish(task, -ECANCELED);
+            return false;
+        }
+    }
+    if (eddy_has(task, EDDY_TASK_TRY_)) {
+        eddy_clear(task, EDDY_TASK_TRY_);
+        if (task->wait != NULL && !try_to_finish_wait(task)) {
+            return false;
+        }
+    }
+    if (eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
+        eddy_settle_interrupt(task);
+    }
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        task->in.result = eddy_limit_drop(task, task->in.result);
+    }
+    return true;
+}
+
+/* Calls the innermost frame, and whatever frame that makes the innermost, until the task waits,
+ * pauses or ends, or has had its share of calls. */
+static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task, bool poison)
+{
+    do {
+        eddy_coro *co = task->top;
+        co->fn(co);
+        if (poison) {
+            poison_stack();
+        }
+        if (task->timed.ready.state != EDDY_TASK_RUNNING_) {
+            return;
+        }
+        if (task->top == co) {
+            eddy_frame_misuse(co, "the coroutine returned without eddy_return or eddy_end");
+        }
+    } while (--loop->awaits_left > 0);
+    eddy_requeue(task);
+}
+
+/* The hot path. A task may be gone after its step, but its record never is. */
+static inline void step(eddy_loop *loop, struct eddy_task_record *task, bool poison)
+{
+    struct eddy_ready *ready = &task->timed.ready;
+
+    ready->state = EDDY_TASK_RUNNING_;
+    loop->current = task;
+    loop->awaits_left = AWAITS_A_STEP;
+    EDDY_PROBE(resume, task);
+    if ((ready->bits & EDDY_TASK_PREPARED_) == 0 || prepare(task)) {
+        call_frames(loop, task, poison);
+    }
+}
+
+static inline int run_steps(eddy_loop *loop, int most, bool poison)
+{
+    int steps = 0;
+
+    do {
+        step(loop, eddy_task_of(eddy_batch_take(loop)), poison);
+        steps++;
+    } while (steps < most &&
+             (eddy_list_front(&loop->batch) != &loop->batch || eddy_batch_refill(loop, steps)) &&
+             ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);
+    loop->current = NULL;
+    return steps;
+}
+
+/* Two copies of the same, so that what only tests ask for costs nobody else an instruction. */
+static int run(eddy_loop *loop, int most)
+{
+    return (loop->flags & EDDY_LOOP_POISON_STACK) != 0 ? run_steps(loop, most, true)
+                                                       : run_steps(loop, most, false);
+}
+
+/* ---- the end of a loop */
+
+static void cancel_visitor(struct eddy_task_record *task, void *context)
+{
+    (void)context;
+    if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_tell_leak(task); /* now, while it still waits for what it has waited for */
+        eddy_set(task, EDDY_TASK_ENDING_);
+        eddy_task_loop(task)->tasks->ending++;
+        eddy_cancel_record(task);
+    }
+}
+
+/* All of them are one cancel, so that none is reached again by way of each that waits for it. */
+static void cancel_each(eddy_loop *loop)
+{
+    bool first = eddy_cancel_begin(loop);
+
+    eddy_task_each(loop, cancel_visitor, NULL);
+    eddy_cancel_end(loop, first);
+}
+
+/* What is told of leaks says where in their lines they stand. */
+static void cancel_all(eddy_loop *loop)
+{
+    if (eddy_loop_reports_leaks(loop)) {
+        eddy_look_with_lines(loop, cancel_each);
+    } else {
+        cancel_each(loop);
+    }
+}
+
+static void report_visitor(struct eddy_task_record *task, void *context)
+{
+    int64_t *error = context;
+
+    if (task->timed.ready.state != EDDY_TASK_DONE_) {
+        eddy_error_report(task, *error, "was cut off in its cleanup");
+    } else if (task->in.result < 0 && task->in.result != -ECANCELED) {
+        eddy_error_report(task, task->in.result, "was never joined");
+    } else {
+        eddy_tell_leak(task);
+    }
+}
+
+static bool end(eddy_loop *loop)
+{
+    if (loop->tasks->live > 0 && loop->tasks->ending == 0) {
+        cancel_all(loop); /* at first, and for what cleanups have left behind */
+    }
+    return loop->tasks->live > 0;
+}
+
+static int cut_off(eddy_loop *loop)
+{
+    int64_t error = -ETIMEDOUT;
+
+    loop->tasks->closed = true; /* also for what the error hook spawns */
+    eddy_task_each(loop, report_visitor, &error);
+    if (loop->tasks->live == 0) {
+        return 0;
+    }
+    eddy_tell_all(loop);
+    return -ETIMEDOUT;
+}
+
+/* Tasks that were cut off must not be found by what is still to be closed, and what is the caller's
+ * must not go on counting with them. */
+static void forget_visitor(struct eddy_task_record *task, void *context)
+{
+    eddy_loop *loop = context;
+
+    if (eddy_heap_has(&task->timed.alarm)) {
+        eddy_heap_remove(&loop->heap, &task->timed.alarm);
+    }
+    if (eddy_link_used(&task->timed.ready.link)) {
+        eddy_list_remove(&task->timed.ready.link);
+    }
+    if (task->wait != NULL && task->wait->cut_off != NULL) {
+        task->wait->cut_off(task);
+    }
+    eddy_task_forget_links(task);
+}
+
+/* When none stands in a line any more, to whom something could be handed over. */
+static void scopes_visitor(struct eddy_task_record *task, void *context)
+{
+    (void)context;
+    eddy_scopes_cut_off(task);
+}
+
+static void fini(eddy_loop *loop)
+{
+    eddy_task_each(loop, forget_visitor, loop);
+    eddy_task_each(loop, scopes_visitor, NULL);
+    eddy_task_table_free(loop);
+}
+
+/* ---- checking */
+
+static void check_visitor(struct eddy_task_record *task, void *context)
+{
+    int *result = context;
+    const struct eddy_link *link = &task->timed.ready.link;
+    bool linked = eddy_link_used(link);
+    bool good = true;
+
+    switch ((enum eddy_task_state)task->timed.ready.state) {
+    case EDDY_TASK_READY_:
+        good = linked && task->top != NULL;
+        break;
+    case EDDY_TASK_WAITING_:
+        good = task->wait != NULL && task->top != NULL && task->top->task == task &&
+               (!linked || link->next->prev == link);
+        break;
+    case EDDY_TASK_DONE_:
+        good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm) &&
+               !eddy_has(task, EDDY_TASK_LIMITS_); /* its frames have dropped theirs */
+        break;
+    case EDDY_TASK_RUNNING_:
+    case EDDY_TASK_FREE_:
+        break;
+    }
+    if (!good) {
+        *result = -EINVAL;
+    }
+}
+
+static int check(eddy_loop *loop)
+{
+    int result = 0;
+
+    eddy_task_each(loop, check_visitor, &result);
+    return result;
+}
+
+const struct eddy_loop_task_class eddy_task_class = {
+    .run = run,
+    .due = due,
+    .settled = settled,
+    .stuck = eddy_tell_deadlock,
+    .end = end,
+    .break_circles = eddy_join_break_circles,
+    .cut_off = cut_off,
+    .fini = fini,
+    .check = check,
+};

@@ -1,0 +1,347 @@
+#include "eddy/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "task/task_internal.h"
+
+/* ---- records */
+
+struct eddy_task_record *eddy_task_find(eddy_task handle)
+{
+    struct eddy_task_record *task = handle.record;
+
+    if (task != NULL) {
+        eddy_loop_here(eddy_task_loop(task), "an operation on a task");
+    }
+    if (task == NULL || task->timed.ready.generation != handle.generation ||
+        task->timed.ready.state == EDDY_TASK_FREE_) {
+        return NULL;
+    }
+    return task;
+}
+
+struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra(task);
+    unsigned pool_class;
+
+    if (extra != NULL) {
+        return extra;
+    }
+    extra = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *extra, &pool_class);
+    if (extra == NULL) {
+        return NULL;
+    }
+    memset(extra, 0, sizeof *extra);
+    extra->owner = task->owner;
+    extra->task = task;
+    extra->pool_class = pool_class;
+    task->owner = extra;
+    eddy_set(task, EDDY_TASK_EXTRA_);
+    return extra;
+}
+
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task)
+{
+    struct eddy_task_extra *extra = eddy_extra_make(task);
+    unsigned pool_class;
+
+    if (extra == NULL || extra->rare != NULL) {
+        return extra != NULL ? extra->rare : NULL;
+    }
+    extra->rare = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *extra->rare, &pool_class);
+    if (extra->rare != NULL) {
+        memset(extra->rare, 0, sizeof *extra->rare);
+        extra->rare->pool_class = pool_class;
+    }
+    return extra->rare;
+}
+
+void eddy_owner_set(struct eddy_task_record *task, void *owner)
+{
+    if (eddy_has(task, EDDY_TASK_EXTRA_)) {
+        eddy_extra(task)->owner = owner;
+    } else {
+        task->owner = owner;
+    }
+}
+
+static void empty_list(struct eddy_link *list)
+{
+    while (!eddy_list_empty(list)) {
+        eddy_list_remove(list->next);
+    }
+}
+
+void eddy_task_forget_links(struct eddy_task_record *task)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+
+    if (eddy_extra(task) != NULL) {
+        empty_list(&eddy_extra(task)->guards); /* open things elsewhere than in frames */
+    }
+    if (rare != NULL) {
+        empty_list(&rare->done);
+        empty_list(&rare->lent);
+    }
+    if (rare != NULL && eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
+    }
+}
+
+void eddy_task_release(struct eddy_task_record *task)
+{
+    struct eddy_pool *pool = &eddy_task_loop(task)->pool;
+    struct eddy_task_extra *extra = eddy_extra(task);
+
+    if (extra != NULL) {
+        eddy_task_forget_links(task);
+        eddy_error_forget(task);
+        if (extra->rare != NULL) {
+            eddy_pool_give(pool, extra->rare, extra->rare->pool_class);
+        }
+        eddy_pool_give(pool, extra, extra->pool_class);
+    }
+    eddy_task_record_free(task);
+}
+
+/* ---- starting */
+
+static eddy_task failed(int error)
+{
+    eddy_task none = {NULL, (uint32_t)-error};
+    return none;
+}
+
+static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
+{
+    struct eddy_task_record *task = eddy_task_record_new(loop);
+
+    if (task == NULL) {
+        return failed(-ENOMEM);
+    }
+    task->timed.ready.kind = EDDY_READY_TASK;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    task->timed.ready.bits = EDDY_TASK_NEW_;
+    task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
+    task->top = frame;
+    task->site = site;
+    frame->task = task;
+    loop->tasks->live++;
+    eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
+    eddy_loop_changed(loop);
+    return eddy_handle(task);
+}
+
+static int may_spawn(eddy_loop *loop)
+{
+    int result = eddy_task_table_make(loop);
+
+    eddy_loop_here(loop, "eddy_spawn");
+    return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
+}
+
+eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size)
+{
+    int result = may_spawn(loop);
+    unsigned pool_class;
+    eddy_coro *co;
+    eddy_task task;
+
+    if (result < 0) {
+        return failed(result);
+    }
+    co = eddy_pool_take(&loop->pool, size, &pool_class);
+    if (co == NULL) {
+        return failed(-ENOMEM);
+    }
+    memcpy(co, frame, size);
+    co->pool_class = (uint8_t)pool_class;
+    task = start(loop, site, co);
+    if (task.record == NULL) {
+        eddy_pool_give(&loop->pool, co, pool_class);
+    }
+    return task;
+}
+
+/* In a loop that checks itself, a frame of the caller's that is about to go while a task runs in it
+ * is found out; otherwise the memory for that is saved. */
+static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
+{
+    struct eddy_task_rare *rare = eddy_rare_make(task);
+
+    if (rare == NULL || eddy_rare_make(spawner) == NULL) {
+        return -ENOMEM;
+    }
+    rare->frame = task->top;
+    eddy_list_append(&eddy_rare(spawner)->lent, &rare->frame_guard);
+    eddy_set(spawner, EDDY_TASK_GUARDS_);
+    return 0;
+}
+
+eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
+{
+    int result = may_spawn(loop);
+    eddy_task task;
+
+    if (result < 0) {
+        return failed(result);
+    }
+    task = start(loop, site, frame);
+    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
+        (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
+    }
+    return task;
+}
+
+/* ---- names */
+
+int eddy_task_set_name(eddy_task handle, const char *name)
+{
+    struct eddy_task_record *task = eddy_task_find(handle);
+    struct eddy_task_rare *rare;
+
+    if (task == NULL) {
+        return -ESRCH;
+    }
+    rare = eddy_rare_make(task);
+    if (rare == NULL) {
+        return -ENOMEM;
+    }
+    rare->name = name;
+    return 0;
+}
+
+const char *eddy_task_display_name(const struct eddy_task_record *task)
+{
+    const struct eddy_task_rare *rare = eddy_rare(task);
+
+    return rare != NULL && rare->name != NULL ? rare->name : task->site;
+}
+
+const char *eddy_task_name(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    return task != NULL ? eddy_task_display_name(task) : NULL;
+}
+
+const char *eddy_site_place(const char *site)
+{
+    return site + strlen(site) + 1;
+}
+
+const char *eddy_task_place(const struct eddy_task_record *task)
+{
+    return eddy_site_place(task->site);
+}
+
+void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    snprintf(text, size, "%s (%s)", eddy_task_display_name(task), eddy_task_place(task));
+}
+
+/* ---- ending */
+
+/* Its frame is the caller's again, and the callbacks become ready. */
+static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task)
+{
+    if (eddy_link_used(&rare->frame_guard)) {
+        eddy_list_remove(&rare->frame_guard);
+    }
+    eddy_done_tell(task);
+}
+
+void eddy_task_finish(struct eddy_task_record *task, int64_t result)
+{
+    struct eddy_task_record *joiner = eddy_owner_of(task);
+    struct eddy_owner *owner = eddy_owner_of(task);
+
+    if (eddy_heap_has(&task->timed.alarm)) {
+        eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
+    }
+    task->timed.ready.state = EDDY_TASK_DONE_;
+    task->in.result = result;
+    eddy_task_loop(task)->tasks->live--;
+    eddy_task_loop(task)->tasks->ending -= eddy_has(task, EDDY_TASK_ENDING_);
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_FINISH);
+    if (eddy_rare(task) != NULL) {
+        tell_rare(eddy_rare(task), task);
+    }
+    if (task == eddy_task_loop(task)->awaited) {
+        eddy_task_loop(task)->awaited_ended = true;
+        eddy_task_loop(task)->turn_seen = true;
+    }
+    if (eddy_has(task, EDDY_TASK_OWNED_)) {
+        owner->child_done(owner, task, result);
+    } else if (joiner != NULL) {
+        joiner->wait->child_done(joiner, task, result);
+    } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {
+        if (result < 0 && result != -ECANCELED) {
+            eddy_error_report(task, result, "was detached");
+        }
+        eddy_task_release(task);
+    }
+}
+
+int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task)
+{
+    if (task == NULL) {
+        return -ESRCH;
+    }
+    if (task == self) {
+        return -EDEADLK;
+    }
+    if (self != NULL && eddy_task_loop(self) != eddy_task_loop(task)) {
+        return -EINVAL;
+    }
+    return eddy_owner_of(task) != NULL || eddy_has(task, EDDY_TASK_DETACHED_) ||
+                   task == eddy_task_loop(task)->awaited
+               ? -EBUSY
+               : 0;
+}
+
+int eddy_detach(eddy_task handle)
+{
+    struct eddy_task_record *task = eddy_task_find(handle);
+    int result = eddy_task_claimable(NULL, task);
+
+    if (result < 0) {
+        return result;
+    }
+    eddy_set(task, EDDY_TASK_DETACHED_);
+    if (task->timed.ready.state == EDDY_TASK_DONE_) {
+        if (task->in.result < 0 && task->in.result != -ECANCELED) {
+            eddy_error_report(task, task->in.result, "was detached");
+        }
+        eddy_task_release(task);
+    }
+    return 0;
+}
+
+/* ---- looking */
+
+bool eddy_task_done(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    return task == NULL || task->timed.ready.state == EDDY_TASK_DONE_;
+}
+
+int64_t eddy_task_result(eddy_task handle)
+{
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    if (task == NULL) {
+        return handle.record == NULL && handle.generation != 0 ? -(int64_t)handle.generation
+                                                               : -ESRCH;
+    }
+    return task->timed.ready.state == EDDY_TASK_DONE_ ? task->in.result : -EAGAIN;
+}
+
+eddy_task eddy_task_self(eddy_coro *co)
+{
+    return eddy_handle(co->task);
+}

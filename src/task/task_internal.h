@@ -1,0 +1,577 @@
+/* Tasks, deadlines and the wait primitive, as the modules of floor 3 see each other. */
+#ifndef EDDY_SRC_TASK_INTERNAL_H
+#define EDDY_SRC_TASK_INTERNAL_H
+
+#include "eddy/deadline.h"
+#include "eddy/error.h"
+#include "eddy/sleep.h"
+#include "eddy/task.h"
+#include "eddy/wait.h"
+#include "loop/loop_internal.h"
+
+#ifdef EDDY_HAVE_SDT
+#include <sys/sdt.h>
+#ifdef __clang__ /* its macros call variadic ones without a variable argument */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
+#endif
+
+enum {
+    /* calls, yields and awaits that end at once, before others get their turn */
+    AWAITS_A_STEP = 128
+};
+
+/* A deadline that a frame has set; they nest as the awaits do, innermost first. */
+struct eddy_limit {
+    struct eddy_limit *below; /* the next one outwards */
+    eddy_coro *frame;         /* who set it */
+    int64_t deadline;
+    /* the earliest of this one and those below with the same mask, the struck left out */
+    int64_t effective;
+    uint16_t mask; /* the frame's mask then: a cleanup entered since holds it back */
+    uint8_t stage; /* enum eddy_limit_stage */
+    bool zero;     /* it had no time to begin with */
+    bool block;    /* over a block of the frame: not dropped with the frame's next operation */
+    unsigned pool_class;
+};
+
+enum eddy_limit_stage {
+    EDDY_LIMIT_OPEN,
+    /* it strikes, but its cancel is under way, and not delivered yet */
+    EDDY_LIMIT_PASSED,
+    EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
+    /* it struck or has passed, but the cancel that was delivered is one from outside */
+    EDDY_LIMIT_SPENT
+};
+
+/* What only few tasks need, made when they first do. */
+struct eddy_task_extra {
+    /* in the list of the group that owns the task; first: see eddy_sibling */
+    struct eddy_link sibling;
+    void *owner; /* who is told of its end */
+    struct eddy_task_record *task;
+    struct eddy_limit *limits;
+    struct eddy_link guards;      /* links inside of what the task has opened and not closed */
+    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_error_info error; /* the last that was raised, and where */
+    struct eddy_task_rare *rare;  /* or NULL */
+    unsigned pool_class;
+};
+
+/* An error that waits for the end of a cleanup, in which another was raised. */
+struct eddy_kept_error {
+    struct eddy_kept_error *below; /* that of a cleanup further outwards */
+    struct eddy_error_info info;
+    const void *cleanup; /* the frame or scope */
+    unsigned pool_class;
+};
+
+/* What hardly a task needs, likewise. */
+struct eddy_task_rare {
+    struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
+    const void *cleanup; /* the outermost that runs because of the extra's error; or NULL: none */
+    struct eddy_kept_error *kept; /* or NULL */
+    const char *name;             /* given by eddy_task_set_name, or NULL */
+    struct eddy_link done;        /* of eddy_done_callback: who is to be told of its end */
+    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_link frame_guard; /* of a task of eddy_spawn_in, in the list of its spawner */
+    const eddy_coro *frame;       /* its first frame */
+    unsigned pool_class;
+};
+
+/* ---- task_table.c: where the records of tasks lie */
+
+enum { RECORDS_A_PAGE = (EDDY_TASK_PAGE_ - sizeof(eddy_loop *)) / sizeof(struct eddy_task_record) };
+
+/* Aligned to its size, EDDY_TASK_PAGE_, so that a record finds its loop: eddy_task_loop. */
+struct eddy_task_page {
+    eddy_loop *loop;
+    struct eddy_task_record records[RECORDS_A_PAGE];
+};
+
+/* Pages that were allocated as one, with this in front of the first. */
+struct eddy_task_region {
+    struct eddy_task_region *next;
+    uint32_t pages;
+    uint32_t used; /* records handed out at least once */
+};
+
+struct eddy_task_table {
+    struct eddy_task_region *regions; /* newest first */
+    struct eddy_link free;            /* records to be used again */
+    uint32_t spawned;                 /* the number of the newest task */
+    uint32_t live;                    /* tasks that have not ended */
+    uint32_t ending; /* of those, the ones that the end of the loop has cancelled */
+    bool closed;     /* the loop is being freed, its tasks have ended */
+};
+
+/* Makes the table of a loop that has none yet: 0 or -ENOMEM. */
+int eddy_task_table_make(eddy_loop *loop);
+void eddy_task_table_free(eddy_loop *loop);
+
+/* A record for a new task, cleared but for its number; NULL: no memory. */
+struct eddy_task_record *eddy_task_record_new(eddy_loop *loop);
+
+/* Frees the record of a task for another; stale handles find that out. */
+void eddy_task_record_free(struct eddy_task_record *task);
+
+/* Whether there is a record of the loop's at that address, in use or not. Never looks at it. */
+bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address);
+
+/* Visits every record in use. */
+void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
+                    void *context);
+
+static inline struct eddy_task_record *eddy_task_of(struct eddy_ready *ready)
+{
+    return (struct eddy_task_record *)(void *)ready;
+}
+
+static inline uint16_t *eddy_bits(struct eddy_task_record *task)
+{
+    return &task->timed.ready.bits;
+}
+
+static inline void eddy_set(struct eddy_task_record *task, unsigned bits)
+{
+    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits | bits);
+}
+
+static inline void eddy_clear(struct eddy_task_record *task, unsigned bits)
+{
+    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits & ~bits);
+}
+
+static inline bool eddy_has(const struct eddy_task_record *task, unsigned bits)
+{
+    return (task->timed.ready.bits & bits) != 0;
+}
+
+static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
+}
+
+static inline struct eddy_task_rare *eddy_rare(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->rare : NULL;
+}
+
+/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
+ * NULL. */
+static inline void *eddy_owner_of(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
+}
+
+/* Until the await stores its line, the frame is known to have begun something. */
+static inline void eddy_mark_begun(eddy_coro *co)
+{
+    co->state |= EDDY_STATE_BEGUN_;
+}
+
+static inline eddy_task eddy_handle(struct eddy_task_record *task)
+{
+    eddy_task handle = {task, task->timed.ready.generation};
+    return handle;
+}
+
+/* ---- trace.c */
+
+/* Probes cost one instruction that does nothing, until somebody attaches to them. */
+#ifdef EDDY_HAVE_SDT
+#define EDDY_PROBE(name, task) DTRACE_PROBE2(eddy, name, task, (task)->timed.ready.generation)
+#else
+#define EDDY_PROBE(name, task) ((void)(task))
+#endif
+
+/* `kind` is a constant. */
+static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
+                               enum eddy_trace_kind kind)
+{
+    switch (kind) {
+    case EDDY_TRACE_SPAWN:
+        EDDY_PROBE(spawn, task);
+        break;
+    case EDDY_TRACE_WAKE:
+        loop->counts.wakes++;
+        EDDY_PROBE(wake, task);
+        break;
+    case EDDY_TRACE_CANCEL:
+        EDDY_PROBE(cancel, task);
+        break;
+    case EDDY_TRACE_FINISH:
+        EDDY_PROBE(finish, task);
+        break;
+    case EDDY_TRACE_RESUME:
+    case EDDY_TRACE_SUSPEND:
+        break; /* of steps: see the trampoline */
+    }
+    if (__builtin_expect(loop->trace != NULL, 0)) {
+        loop->trace(loop, task, kind);
+    }
+}
+
+/* ---- task.c */
+
+/* The extra record, made if there is none; NULL: no memory. */
+struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
+struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task);
+void eddy_owner_set(struct eddy_task_record *task, void *owner);
+
+/* Guards: what must be closed before its memory goes. A task links into its list what it opens
+ * in memory of the caller's; a frame that ends with such a link inside is a mistake that is told
+ * at once. So is a frame with a line in it in which a task stands; see guard.c. */
+int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard);
+/* Aborts if a guard, or a line with a task in it, lies in the frame, which is about to go. */
+void eddy_guard_check(eddy_coro *co);
+
+/* A task is about to stand in the line. A frame of a small block begins in the step of the line or
+ * in the one before it. */
+static inline void eddy_guard_line(eddy_loop *loop, const struct eddy_line *line)
+{
+    loop->pool.lines[EDDY_POOL_MARK(line)] = 1;
+    loop->pool.lines[EDDY_POOL_MARK((uintptr_t)line - EDDY_POOL_SMALL)] = 1;
+}
+
+/* The record of a handle, or NULL if the task is gone. */
+struct eddy_task_record *eddy_task_find(eddy_task task);
+
+/* Ends a task whose last frame is gone: tells whoever waits for it. */
+void eddy_task_finish(struct eddy_task_record *task, int64_t result);
+
+/* Frees the record for another task; stale handles find that out. */
+void eddy_task_release(struct eddy_task_record *task);
+
+/* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
+int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
+
+/* "file:line" of a site (EDDY_SITE_). */
+const char *eddy_site_place(const char *site);
+
+/* The task's name: the one that was given, or the coroutine's; and "file:line" of its spawn. */
+const char *eddy_task_display_name(const struct eddy_task_record *task);
+const char *eddy_task_place(const struct eddy_task_record *task);
+
+/* For `describe`: "name (file:line)". */
+void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size);
+
+/* Takes everything out of the lists that the task's records have. */
+void eddy_task_forget_links(struct eddy_task_record *task);
+
+/* ---- error.c */
+
+/* Where an error began: kept with the task, and handed on to the task that joins it. */
+void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
+                     const char *file, int line);
+void eddy_error_forget(struct eddy_task_record *task);
+
+/* Whether it is known where the error began. */
+bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
+
+/* A cleanup (a frame in its finally, a scope at its exit) begins because of an error, and has ended
+ * with an outcome: if that is the same, where it began is known again, whatever was raised
+ * meanwhile. In between, another outcome may take its place: then it is forgotten. */
+void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup);
+void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup);
+void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup);
+
+/* Hands that on: out of a task, if it is known there, and into one, where the error now is on its
+ * way up; or both at once. */
+void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken);
+void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given);
+void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error);
+
+/* Likewise of an error that comes to `to` as a value: it counts as caught. `from` may be NULL. */
+void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to,
+                          int64_t error);
+
+/* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
+void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
+
+/* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
+void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what);
+
+/* Likewise of an error that comes when `first` has failed already; not told of two that both say
+ * that a peer is gone: whoever goes away fails all that is in the air between the two. */
+void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
+                              const char *what);
+
+/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the
+ * program's. */
+static inline bool eddy_is_a_lost_peer(int64_t error)
+{
+    return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
+}
+
+/* Likewise, or it was given up: what a server does not tell of its clients. */
+static inline bool eddy_is_a_peers_doing(int64_t error)
+{
+    return eddy_is_a_lost_peer(error) || error == -ETIMEDOUT || error == -ECANCELED;
+}
+
+/* ---- task_array.c: tasks as the handles of an array */
+
+/* A handle whose spawn has failed; it counts as a task that has ended. */
+bool eddy_spawn_failed(eddy_task handle);
+
+/* Whether a task of a claimed array has ended, and how. */
+bool eddy_task_ended(eddy_task handle);
+int64_t eddy_task_outcome(eddy_task handle);
+
+/* Makes `self` the one that is told of the end of each task; all or none. With gaps, zeroed handles
+ * are left out. 0, -EINVAL (more than 2^32 - 1), or as eddy_task_claimable. */
+int eddy_tasks_claim(struct eddy_task_record *self, const eddy_task *tasks, size_t count,
+                     bool with_gaps);
+void eddy_tasks_disclaim(const eddy_task *tasks, size_t count);
+
+/* The one task of a claimed array that runs; NULL if it is not one. */
+struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count);
+
+/* Tells each task of a claimed array that runs; for `blockers`. */
+void eddy_tasks_each(const eddy_task *tasks, size_t count, eddy_blocker_fn *found, void *context);
+
+/* ---- done_callback.c */
+
+/* Makes the callbacks of a task that has ended ready. */
+void eddy_done_tell(struct eddy_task_record *task);
+
+/* ---- cancel.c */
+
+/* A cancel or a time-out reaches a task that waits. */
+void eddy_interrupt(struct eddy_task_record *task);
+
+/* Cancels a task. From an abort, which passes the cancel on, it is reached after the abort has
+ * returned, so that no depth of tasks that wait for tasks uses the C stack. */
+void eddy_cancel_record(struct eddy_task_record *task);
+
+/* Only from an abort: likewise, once a cancel, what the relay passes it on to. */
+void eddy_cancel_relay(eddy_loop *loop, struct eddy_relay *relay);
+
+/* What is cancelled between the two is one cancel: each task is reached once. May be nested. */
+bool eddy_cancel_begin(eddy_loop *loop);
+void eddy_cancel_end(eddy_loop *loop, bool first);
+
+/* ---- join.c */
+
+/* At the end of a loop: a cancel that goes round a circle of waits for tasks ends none of them. Gives
+ * one of each up, so that the cleanups run; whether there was any. */
+bool eddy_join_break_circles(eddy_loop *loop);
+
+/* ---- tell.c */
+
+/* -EDEADLK, told to the error hook, if tasks are left: nothing could wake any of them. */
+int eddy_tell_deadlock(eddy_loop *loop);
+
+/* With the default error hook: dumps all tasks. */
+void eddy_tell_all(eddy_loop *loop);
+
+/* With EDDY_LOOP_REPORT_LEAKS: tells of a task that nobody will join, though nobody has said so. */
+void eddy_tell_leak(struct eddy_task_record *task);
+
+/* ---- deadline.c */
+
+/* The earliest deadline that could strike now, or EDDY_FOREVER. */
+int64_t eddy_limit_next(const struct eddy_task_record *task);
+
+/* Lets the earliest limit that has passed strike; false if there is none. Then its cancel is either
+ * delivered, or was passed on and ignored, and will strike again. */
+bool eddy_limit_strike(struct eddy_task_record *task);
+void eddy_limit_delivered(struct eddy_task_record *task);
+void eddy_limit_ignored(struct eddy_task_record *task);
+
+/* A cancel from outside is delivered: no limit may take it for its own, and those that have passed
+ * by now do not strike any more. */
+void eddy_limit_disown(struct eddy_task_record *task);
+
+/* Whether the -ECANCELED that is on its way up may be a limit's. */
+bool eddy_limit_any_struck(const struct eddy_task_record *task);
+
+/* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
+ * next await. */
+void eddy_limit_reach(struct eddy_task_record *task);
+
+/* Cancel scopes: a limit over a block of a frame, in which object is the limit. */
+
+/* Opens one that strikes after `timeout`; NULL: no memory. */
+struct eddy_limit *eddy_limit_open(eddy_coro *co, int64_t timeout);
+
+/* Strikes it now; what it is turned into is for its scope to say. */
+void eddy_limit_strike_by_hand(struct eddy_task_record *task, struct eddy_limit *limit);
+
+/* Why that was done is over: a cancel on its way up is no longer the limit's own. */
+void eddy_limit_reset(struct eddy_task_record *task, struct eddy_limit *limit);
+
+/* Closes it, the frame's innermost, at the exit of its scope. True if the block was left by the
+ * -ECANCELED that this limit has caused. */
+bool eddy_limit_close(eddy_coro *co, const struct eddy_scope *scope, struct eddy_limit *limit);
+
+/* The frame has such a scope open; that has struck. */
+bool eddy_limit_is_open(const eddy_coro *co);
+bool eddy_limit_has_struck(const eddy_coro *co);
+
+/* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
+int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
+
+/* ---- step.c (the trampoline) */
+
+extern const struct eddy_loop_task_class eddy_task_class;
+
+/* Arms the heap for the task's next deadline. It has an entry, or room for one. */
+void eddy_task_arm(struct eddy_task_record *task);
+
+/* Sends a running task through the ready list. */
+static inline void eddy_requeue(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    EDDY_PROBE(suspend, task);
+    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
+        eddy_task_arm(task);
+    }
+}
+
+/* Where a frame stands; asks the coroutine for its function and file. */
+struct eddy_where {
+    const char *function;
+    const char *file;
+    uint32_t line; /* of the await in which it is, or was last */
+};
+struct eddy_where eddy_frame_where(eddy_coro *co);
+
+void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn, cold));
+
+/* ---- wait.c */
+
+/* The operations of wait.h, inline for the streams, which are on the path of every message. */
+
+/* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
+void eddy_settle_interrupt(struct eddy_task_record *task);
+
+static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
+{
+    struct eddy_task_record *task = co->task;
+
+    eddy_mark_begun(co);
+    task->wait = wait;
+    task->in.object = object;
+    task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    EDDY_PROBE(suspend, task);
+    if (eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_)) {
+        eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
+        eddy_task_arm(task);
+    }
+    return EDDY_PENDING;
+}
+
+/* Whether an operation may do without a closer look: no cancel is pending, no deadline is to be
+ * armed, nothing else was begun. */
+static inline bool eddy_is_plain(const eddy_coro *co)
+{
+    const struct eddy_task_record *task = co->task;
+
+    return task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
+           !eddy_has(task, EDDY_TASK_INTERRUPTED_ | EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_);
+}
+
+/* Parks a plain task in no line. */
+static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
+                                        const struct eddy_wait *wait, void *object)
+{
+    struct eddy_task_record *task = co->task;
+
+    eddy_mark_begun(co);
+    task->wait = wait;
+    task->in.object = object;
+    task->since = (uint32_t)(loop->now >> EDDY_TASK_TICK_SHIFT_);
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    EDDY_PROBE(suspend, task);
+    return EDDY_PENDING;
+}
+
+/* For a task that waits in no line and passes no cancel on, from inside a turn. */
+static inline void eddy_wake_inline(eddy_loop *loop, struct eddy_task_record *task, int64_t result)
+{
+    task->wait = NULL;
+    task->in.result = result;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_WAKE);
+}
+
+/* For a task that waits in no line, from inside a turn. */
+static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
+{
+    eddy_set(task, EDDY_TASK_TRY_);
+    if (task->timed.ready.state == EDDY_TASK_WAITING_) {
+        task->timed.ready.state = EDDY_TASK_READY_;
+        eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+        eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
+    }
+}
+
+/* For a `resume` that has had its share of system calls: it goes on when others had their turn. */
+static inline int64_t eddy_resume_later(struct eddy_task_record *task)
+{
+    task->timed.ready.state = EDDY_TASK_WAITING_;
+    eddy_wake_to_try_inline(task);
+    return EDDY_PENDING;
+}
+
+void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
+
+/* The end of the C stack that is in use: nothing lives below. The address of this frame would not do:
+ * where a coroutine and what it calls have become one function, its locals lie below that. */
+static inline uintptr_t eddy_stack_end(void)
+{
+    uintptr_t end;
+
+#if defined(__x86_64__) && defined(__LP64__)
+    __asm__("mov %%rsp, %0" : "=r"(end));
+#elif defined(__i386__)
+    __asm__("mov %%esp, %0" : "=r"(end));
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__("mov %0, sp" : "=r"(end));
+#elif defined(__riscv)
+    __asm__("mv %0, sp" : "=r"(end));
+#else
+    end = (uintptr_t)__builtin_frame_address(0);
+#endif
+    return end;
+}
+
+static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
+{
+    uintptr_t here = eddy_stack_end();
+    uintptr_t base = (uintptr_t)eddy_task_loop(co->task)->stack_base;
+
+    if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */
+        eddy_stack_pointer_misuse(co);
+    }
+}
+
+/* ---- coro.c */
+
+/* What a scope takes in front of its frame, which keeps the alignment of the block. */
+#define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
+
+void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
+
+/* Lets the objects go that a task which was cut off holds by its scopes. It waits no longer. */
+void eddy_scopes_cut_off(struct eddy_task_record *task);
+
+/* For a scope's `leave`: its exit waits for something that a cancel is to reach. */
+static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
+{
+    co->mask = (uint16_t)(co->mask - ((scope->flags & EDDY_SCOPE_UNMASKED_) == 0));
+    scope->flags |= EDDY_SCOPE_UNMASKED_;
+}
+
+/* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
+void eddy_scope_turn(eddy_coro *co, int64_t outcome);
+
+extern const struct eddy_wait eddy_sleep_kind;
+extern const struct eddy_wait eddy_pause_kind;
+
+#endif

@@ -1,0 +1,199 @@
+#include "eddy/wait.h"
+
+#include "loop/look.h"
+#include "task/task_internal.h"
+
+/* A cancel from outside waits for the task, and no cleanup holds it back. */
+static bool has_cancel(const struct eddy_task_record *task)
+{
+    return eddy_has(task, EDDY_TASK_CANCEL_) && task->top->mask == 0;
+}
+
+/* With it comes what has passed by now. */
+static void deliver_cancel(struct eddy_task_record *task)
+{
+    eddy_clear(task, EDDY_TASK_CANCEL_);
+    eddy_limit_disown(task);
+}
+
+/* Delivers what is pending, unless a cleanup holds it back. */
+static int64_t interrupted(eddy_coro *co)
+{
+    struct eddy_task_record *task = co->task;
+
+    if (has_cancel(task)) {
+        deliver_cancel(task);
+        return -ECANCELED;
+    }
+    if (eddy_has(task, EDDY_TASK_LIMIT_)) {
+        eddy_clear(task, EDDY_TASK_LIMIT_);
+        if (eddy_limit_strike(task)) {
+            eddy_limit_delivered(task);
+            return -ECANCELED;
+        }
+    }
+    return 0;
+}
+
+void eddy_own_begin(eddy_coro *co)
+{
+    const struct eddy_task_record *task = co->task;
+
+    eddy_loop_here(eddy_task_loop(task), "an operation of a coroutine");
+    if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
+        eddy_frame_misuse(co, "an operation was begun here and not awaited");
+    }
+}
+
+int64_t eddy_check_slow_(eddy_coro *co)
+{
+    eddy_own_begin(co);
+    return interrupted(co);
+}
+
+void eddy_settle_interrupt(struct eddy_task_record *task)
+{
+    eddy_clear(task, EDDY_TASK_UNDER_WAY_);
+    if (task->in.result != -ECANCELED) {
+        eddy_limit_ignored(task);
+    } else if (has_cancel(task)) {
+        deliver_cancel(task);
+    } else {
+        eddy_limit_delivered(task);
+    }
+}
+
+void eddy_share_is_over_(eddy_coro *co, int64_t result)
+{
+    co->task->in.result = result;
+    eddy_requeue(co->task);
+}
+
+int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
+{
+    if (line != NULL) {
+        eddy_check_pointer_inline(co, line);
+        eddy_guard_line(eddy_task_loop(co->task), line);
+        eddy_list_append(&line->tasks, &co->task->timed.ready.link);
+    }
+    return eddy_park_inline(co, wait, object);
+}
+
+void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, void *object,
+                 struct eddy_line *line)
+{
+    struct eddy_link *link = &task->timed.ready.link;
+
+    if (eddy_link_used(link)) {
+        eddy_list_remove(link);
+    }
+    if (line != NULL) {
+        eddy_guard_line(eddy_task_loop(task), line);
+        eddy_list_append(&line->tasks, link);
+    }
+    task->wait = wait;
+    task->in.object = object;
+    task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
+}
+
+/* ---- waits that own */
+
+int64_t eddy_own_none(eddy_coro *co, int64_t result)
+{
+    int64_t interruption = interrupted(co);
+
+    return interruption < 0 ? interruption : eddy_done(co, result);
+}
+
+int64_t eddy_own_done(eddy_coro *co, int64_t result)
+{
+    if (result == -ECANCELED) {
+        (void)interrupted(co);
+    }
+    return eddy_done(co, result);
+}
+
+int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
+                      struct eddy_line *line)
+{
+    struct eddy_task_record *task = co->task;
+    int64_t result = eddy_park(co, wait, object, line);
+
+    if (has_cancel(task)) {
+        eddy_interrupt(task);
+    } else if (eddy_has(task, EDDY_TASK_LIMIT_)) {
+        eddy_clear(task, EDDY_TASK_LIMIT_);
+        eddy_limit_reach(task);
+        eddy_task_arm(task); /* parking has left that out */
+    }
+    return result;
+}
+
+/* ---- the end of a wait */
+
+static inline void make_ready(struct eddy_task_record *task)
+{
+    eddy_loop_here(eddy_task_loop(task), "what wakes a task");
+    if (task->timed.ready.state != EDDY_TASK_WAITING_) {
+        return; /* ready to try already */
+    }
+    if (eddy_link_used(&task->timed.ready.link)) {
+        eddy_list_remove(&task->timed.ready.link);
+        eddy_clear(task, EDDY_TASK_PASSING_); /* the list was that of a cancel on its way */
+    }
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
+    eddy_loop_changed(eddy_task_loop(task));
+}
+
+void eddy_wake(struct eddy_task_record *task, int64_t result)
+{
+    if (task->wait == NULL) {
+        eddy_misuse_(__func__, __FILE__, __LINE__, "eddy_wake of a task that does not wait");
+    }
+    task->wait = NULL;
+    task->in.result = result;
+    make_ready(task);
+}
+
+void eddy_wake_all(struct eddy_line *line, int64_t result)
+{
+    struct eddy_task_record *task;
+
+    while ((task = eddy_line_first(line)) != NULL) {
+        eddy_wake(task, result);
+    }
+}
+
+void eddy_wake_to_try(struct eddy_task_record *task)
+{
+    eddy_set(task, EDDY_TASK_TRY_);
+    make_ready(task);
+}
+
+size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
+{
+    size_t count = eddy_look_place_in_line(eddy_task_loop(task), line, task);
+
+    if (count > 0) {
+        return count - 1;
+    }
+    for (const struct eddy_link *link = eddy_list_front(&line->tasks);
+         link != &task->timed.ready.link; link = link->next) {
+        count++;
+    }
+    return count;
+}
+
+void eddy_stack_pointer_misuse(eddy_coro *co)
+{
+    eddy_frame_misuse(co,
+                      "the task is to wait with a pointer to a local variable, which is gone by "
+                      "then: keep it in the frame");
+}
+
+void eddy_check_pointer(eddy_coro *co, const void *pointer)
+{
+    eddy_check_pointer_inline(co, pointer);
+}

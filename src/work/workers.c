@@ -1,0 +1,498 @@
+#include "work/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+enum { MOST_WORKERS = 1024 };
+
+/* The workers of one kind of a loop; made when they are first needed, ended with the loop. */
+struct eddy_workers {
+    struct eddy_attachment attachment; /* its key is the kind of their jobs */
+    eddy_loop *loop;
+    struct eddy_link threads;     /* struct worker; the loop's thread alone touches it */
+    struct eddy_link outstanding; /* all jobs whose end the loop does not know; likewise */
+    unsigned limit;               /* on the number of threads; likewise */
+    unsigned started;             /* likewise */
+    unsigned pool_class;
+
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t changed; /* there is something in the queue, or `ending` was set */
+    struct eddy_link queue; /* jobs that no worker has begun, oldest first */
+    unsigned queued;
+    unsigned idle; /* threads that have no job, those that are about to begin or to wait too */
+    bool ending;
+    sigset_t mask; /* the loop's thread's, when it last offloaded something */
+};
+
+struct worker {
+    struct eddy_link link;
+    pthread_t thread;
+};
+
+static eddy_job *of_queue(struct eddy_link *link)
+{
+    return (eddy_job *)(void *)link;
+}
+
+static eddy_job *of_outstanding(struct eddy_link *link)
+{
+    return (eddy_job *)(void *)((char *)link - offsetof(eddy_job, outstanding));
+}
+
+static const struct eddy_job_kind *kind_of(const struct eddy_workers *workers)
+{
+    return workers->attachment.key;
+}
+
+/* ---- the end of a job, on the loop's thread */
+
+static void job_free(eddy_job *job)
+{
+    if (eddy_link_used(&job->outstanding)) {
+        eddy_list_remove(&job->outstanding);
+    }
+    eddy_pool_give(&job->workers->loop->pool, job, job->pool_class);
+}
+
+static int64_t job_finish(eddy_job *job)
+{
+    const struct eddy_job_kind *kind = kind_of(job->workers);
+
+    return kind->finish != NULL ? kind->finish(job) : job->result;
+}
+
+static eddy_job *of_done(eddy_callback *callback)
+{
+    return (eddy_job *)(void *)((char *)callback - offsetof(eddy_job, done));
+}
+
+static void on_done(eddy_callback *callback)
+{
+    eddy_job *job = of_done(callback);
+    int64_t result = job_finish(job);
+
+    if (job->task != NULL) {
+        eddy_loop_release(job->workers->loop);
+        eddy_wake(job->task, result);
+    }
+    job_free(job);
+}
+
+/* ---- a worker's thread */
+
+/* The oldest job of the queue, waited for, and the signal mask for it; NULL: it is time to end. */
+static eddy_job *next_job(struct eddy_workers *workers, sigset_t *mask)
+{
+    eddy_job *job = NULL;
+
+    pthread_mutex_lock(&workers->lock);
+    while (!workers->ending && eddy_list_empty(&workers->queue)) {
+        pthread_cond_wait(&workers->changed, &workers->lock);
+    }
+    if (!workers->ending) {
+        job = of_queue(eddy_list_first(&workers->queue));
+        eddy_list_remove(&job->queue);
+        workers->queued--;
+        workers->idle--;
+        *mask = workers->mask;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return job;
+}
+
+static void count_idle(struct eddy_workers *workers, unsigned more)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->idle += more;
+    pthread_mutex_unlock(&workers->lock);
+}
+
+/* A process that the work starts inherits the mask of its thread, and must be the same process as if
+ * the loop's thread had started it: not one that no SIGTERM ends. So the user's work runs with the mask
+ * of the loop's thread. That takes no signal from anybody: what the loop waits for is blocked there,
+ * what is not ends the process in whatever thread it comes, or runs a handler, which may be any
+ * thread's. A worker that waits has all blocked, so that it has nothing to do with signals that are
+ * watched, and blocked, only later. */
+static int64_t do_job(const struct eddy_workers *workers, eddy_job *job, const sigset_t *mask)
+{
+    const struct eddy_sys *sys = workers->loop->sys;
+    const struct eddy_job_kind *kind = kind_of(workers);
+    bool masked = kind->foreign;
+    sigset_t before;
+    int64_t result;
+
+    if (masked) {
+        masked = sys->signal_mask(sys, SIG_SETMASK, mask, &before) == 0;
+    }
+    result = kind->work(job);
+    if (masked) {
+        (void)sys->signal_mask(sys, SIG_SETMASK, &before, NULL);
+    }
+    return result;
+}
+
+static void *work(void *argument)
+{
+    struct eddy_workers *workers = argument;
+    sigset_t mask;
+    eddy_job *job;
+
+    while ((job = next_job(workers, &mask)) != NULL) {
+        job->result = do_job(workers, job, &mask);
+        count_idle(workers, 1); /* before the loop hears of it, and may have another job */
+        /* From here on the job is the loop's, which may have freed it already. */
+        eddy_loop_call_own(workers->loop, &job->done, on_done);
+    }
+    return NULL;
+}
+
+/* ---- starting and ending threads */
+
+/* Signals are for the threads of the program, but for those that a thread brings on itself:
+ * blocked, they would kill the process without its crash handler. */
+static sigset_t for_others(void)
+{
+    static const int own[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    sigset_t set;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        sigdelset(&set, own[i]);
+    }
+    return set;
+}
+
+static int create(const struct eddy_sys *sys, pthread_t *thread, struct eddy_workers *workers)
+{
+    return sys->thread_create != NULL ? sys->thread_create(sys, thread, work, workers)
+                                      : -pthread_create(thread, NULL, work, workers);
+}
+
+/* A thread starts with the mask of the one that creates it. */
+static int create_masked(const struct eddy_sys *sys, pthread_t *thread,
+                         struct eddy_workers *workers)
+{
+    sigset_t mask = for_others();
+    sigset_t before;
+    int result = sys->signal_mask(sys, SIG_BLOCK, &mask, &before);
+
+    if (result == 0) {
+        result = create(sys, thread, workers);
+        (void)sys->signal_mask(sys, SIG_SETMASK, &before, NULL);
+    }
+    return result;
+}
+
+static int add_worker(struct eddy_workers *workers)
+{
+    eddy_loop *loop = workers->loop;
+    unsigned pool_class;
+    struct worker *worker = eddy_pool_take(&loop->pool, sizeof *worker, &pool_class);
+    int result;
+
+    if (worker == NULL) {
+        return -ENOMEM;
+    }
+    result = create_masked(loop->sys, &worker->thread, workers);
+    if (result < 0) {
+        eddy_pool_give(&loop->pool, worker, pool_class);
+        return result;
+    }
+    memset(&worker->link, 0, sizeof worker->link);
+    eddy_list_append(&workers->threads, &worker->link);
+    workers->started++;
+    return 0;
+}
+
+/* Whether another thread is to be started, which counts as idle from here on; under the lock. */
+static bool needs_worker(struct eddy_workers *workers)
+{
+    bool needs = workers->queued > workers->idle && workers->started < workers->limit;
+
+    workers->idle += needs;
+    return needs;
+}
+
+/* Starts the thread that needs_worker has counted. */
+static int start_worker(struct eddy_workers *workers)
+{
+    int result = add_worker(workers);
+
+    if (result < 0) {
+        count_idle(workers, -1u);
+    }
+    return result;
+}
+
+/* No thread may outlive the loop, to which it sends its messages. */
+static void end_threads(struct eddy_workers *workers)
+{
+    struct eddy_link *link;
+
+    pthread_mutex_lock(&workers->lock);
+    workers->ending = true;
+    pthread_cond_broadcast(&workers->changed);
+    pthread_mutex_unlock(&workers->lock);
+    while ((link = eddy_list_first(&workers->threads)) != NULL) {
+        eddy_list_remove(link);
+        pthread_join(((struct worker *)(void *)link)->thread, NULL);
+    }
+}
+
+/* Jobs that are left here were abandoned, or their tasks cut off: nobody is woken. Their memory
+ * goes with the pool, for their messages may still be linked in the loop's lists. */
+static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    struct eddy_workers *workers = (struct eddy_workers *)(void *)attachment;
+    struct eddy_link *head = &workers->outstanding;
+    struct eddy_link *link;
+
+    for (link = eddy_list_first(head); link != NULL && link != head; link = link->next) {
+        eddy_job_tell(of_outstanding(link));
+    }
+    end_threads(workers);
+    while ((link = eddy_list_first(head)) != NULL) {
+        eddy_job *job = of_outstanding(link);
+        eddy_list_remove(link);
+        job->task = NULL;
+        if (!eddy_link_used(&job->queue)) {
+            (void)job_finish(job);
+        }
+    }
+    pthread_cond_destroy(&workers->changed);
+    pthread_mutex_destroy(&workers->lock);
+    eddy_pool_give(&loop->pool, workers, workers->pool_class);
+}
+
+/* ---- a child of fork(2), which has the jobs and none of the threads */
+
+/* Those whose end was told before the fork, or is told already in the child. */
+static void mark_answered(eddy_loop *loop)
+{
+    eddy_callback *newest = __atomic_load_n(&loop->messages, __ATOMIC_ACQUIRE);
+
+    for (eddy_callback *message = newest; message != NULL; message = message->next) {
+        if (message->function == on_done) {
+            of_done(message)->answered = true;
+        }
+    }
+}
+
+/* A worker may have held the lock, half-way through the queue: neither is worth anything here. */
+static int reset_workers(struct eddy_workers *workers)
+{
+    struct eddy_link *link;
+
+    while ((link = eddy_list_first(&workers->threads)) != NULL) {
+        eddy_list_remove(link);
+        eddy_pool_give(&workers->loop->pool, link, eddy_pool_class_of(sizeof(struct worker)));
+    }
+    memset(&workers->queue, 0, sizeof workers->queue);
+    workers->started = 0;
+    workers->queued = 0;
+    workers->idle = 0;
+    return pthread_mutex_init(&workers->lock, NULL) == 0 &&
+                   pthread_cond_init(&workers->changed, NULL) == 0
+               ? 0
+               : -ENOMEM;
+}
+
+static int part_workers(eddy_loop *loop, struct eddy_attachment *attachment)
+{
+    struct eddy_workers *workers = (struct eddy_workers *)(void *)attachment;
+    struct eddy_link *head = &workers->outstanding;
+    int result = reset_workers(workers);
+
+    if (result < 0) {
+        return result;
+    }
+    mark_answered(loop);
+    for (struct eddy_link *link = eddy_list_first(head); link != NULL && link != head;
+         link = link->next) {
+        eddy_job *job = of_outstanding(link);
+        if (!job->answered && !eddy_link_used(&job->done.ready.link)) {
+            memset(&job->queue, 0, sizeof job->queue);
+            job->result = -ECHILD;
+            eddy_loop_call_own(loop, &job->done, on_done);
+        }
+    }
+    return 0;
+}
+
+/* ---- the workers of a loop */
+
+static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_kind *kind)
+{
+    unsigned pool_class;
+    struct eddy_workers *workers = eddy_pool_take(&loop->pool, sizeof *workers, &pool_class);
+
+    if (workers == NULL) {
+        return NULL;
+    }
+    memset(workers, 0, sizeof *workers);
+    workers->attachment.key = kind;
+    workers->attachment.close = close_workers;
+    workers->attachment.after_fork = part_workers;
+    workers->loop = loop;
+    workers->limit = kind->workers;
+    workers->pool_class = pool_class;
+    /* With default attributes neither can fail in glibc or musl; POSIX allows -ENOMEM. */
+    if (pthread_mutex_init(&workers->lock, NULL) != 0) {
+        eddy_pool_give(&loop->pool, workers, pool_class);
+        return NULL;
+    }
+    if (pthread_cond_init(&workers->changed, NULL) != 0) {
+        pthread_mutex_destroy(&workers->lock);
+        eddy_pool_give(&loop->pool, workers, pool_class);
+        return NULL;
+    }
+    eddy_list_append(&loop->attachments, &workers->attachment.link);
+    return workers;
+}
+
+static struct eddy_workers *workers_of(eddy_loop *loop, const struct eddy_job_kind *kind)
+{
+    struct eddy_attachment *attachment = eddy_loop_attachment(loop, kind);
+
+    return attachment != NULL ? (struct eddy_workers *)(void *)attachment : workers_new(loop, kind);
+}
+
+/* As many as there are jobs for, and room. */
+static void start_workers(struct eddy_workers *workers)
+{
+    bool needs;
+
+    do {
+        pthread_mutex_lock(&workers->lock);
+        needs = needs_worker(workers);
+        pthread_mutex_unlock(&workers->lock);
+    } while (needs && start_worker(workers) == 0); /* those that run take the jobs too */
+}
+
+int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsigned count)
+{
+    struct eddy_workers *workers;
+
+    if (count == 0 || count > MOST_WORKERS) {
+        return -EINVAL;
+    }
+    workers = workers_of(loop, kind);
+    if (workers == NULL) {
+        return -ENOMEM;
+    }
+    if (count < workers->started) {
+        return -EBUSY;
+    }
+    workers->limit = count;
+    if (!eddy_loop_forked(loop)) { /* the jobs are the parent's, and so may be the lock */
+        start_workers(workers);
+    }
+    return 0;
+}
+
+/* ---- jobs */
+
+eddy_job *eddy_job_new(eddy_coro *co, const struct eddy_job_kind *kind)
+{
+    eddy_loop *loop = eddy_task_loop(co->task);
+    struct eddy_workers *workers = workers_of(loop, kind);
+    unsigned pool_class;
+    eddy_job *job;
+
+    if (workers == NULL) {
+        return NULL;
+    }
+    job = eddy_pool_take(&loop->pool, kind->size, &pool_class);
+    if (job != NULL) {
+        memset(job, 0, kind->size);
+        job->workers = workers;
+        job->task = co->task;
+        job->pool_class = pool_class;
+    }
+    return job;
+}
+
+/* Returns whether another thread is to be started, which counts as idle from here on. */
+static bool enqueue(struct eddy_workers *workers, eddy_job *job)
+{
+    const struct eddy_sys *sys = workers->loop->sys;
+    sigset_t mask = for_others(); /* if it cannot be asked for */
+    bool start;
+
+    if (kind_of(workers)->foreign) {
+        (void)sys->signal_mask(sys, SIG_BLOCK, NULL, &mask);
+    }
+    pthread_mutex_lock(&workers->lock);
+    workers->mask = mask;
+    eddy_list_append(&workers->queue, &job->queue);
+    workers->queued++;
+    start = needs_worker(workers);
+    pthread_cond_signal(&workers->changed);
+    pthread_mutex_unlock(&workers->lock);
+    return start;
+}
+
+static bool dequeue(eddy_job *job)
+{
+    struct eddy_workers *workers = job->workers;
+    bool queued;
+
+    if (eddy_loop_forked(workers->loop)) { /* nobody would unlock the lock */
+        return false;
+    }
+    pthread_mutex_lock(&workers->lock);
+    queued = eddy_link_used(&job->queue);
+    if (queued) {
+        eddy_list_remove(&job->queue);
+        workers->queued--;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return queued;
+}
+
+int eddy_job_start(eddy_job *job)
+{
+    struct eddy_workers *workers = job->workers;
+    int result = enqueue(workers, job) ? start_worker(workers) : 0;
+
+    if (result < 0 && workers->started == 0) { /* with fewer threads it only takes longer */
+        (void)dequeue(job);
+        job_free(job);
+        return result;
+    }
+    eddy_list_append(&workers->outstanding, &job->outstanding);
+    eddy_loop_hold(workers->loop);
+    return 0;
+}
+
+bool eddy_job_withdraw(eddy_job *job)
+{
+    if (!dequeue(job)) {
+        return false;
+    }
+    eddy_loop_release(job->workers->loop);
+    job_free(job);
+    return true;
+}
+
+void eddy_job_tell(eddy_job *job)
+{
+    __atomic_store_n(&job->cancelled, 1, __ATOMIC_RELAXED);
+}
+
+void eddy_job_abandon(eddy_job *job)
+{
+    job->task = NULL;
+    eddy_loop_release(job->workers->loop);
+}
+
+void eddy_job_lock(eddy_job *job)
+{
+    pthread_mutex_lock(&job->workers->lock);
+}
+
+void eddy_job_unlock(eddy_job *job)
+{
+    pthread_mutex_unlock(&job->workers->lock);
+}

@@ -84,7 +84,8 @@ EDDY_API int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t si
 /* Closes a stream on which no byte moves for `timeout` (> 0) nanoseconds; a read or write that
  * waits then, and any operation afterwards, returns -ETIMEDOUT. As long as bytes move it costs
  * nothing but noting the time. A peer that takes what the kernel holds for it (TIOCOUTQ) moves bytes
- * too, however slowly: as that is only looked at when the time is over, a peer that has stopped in the
+ * too, however slowly (on a Unix-domain
+ * socket a piece that was written counts when all of it is taken): as that is only looked at when the time is over, a peer that has stopped in the
  * midst of it is closed after at most twice the time. The caller owns `idle`, zeroed, until the stream is closed: for a
  * server's client that is after its handler has ended, so it must not lie in the handler's frame
  * (rather set the server's idle_timeout). A second call replaces the first. 0; -EBADF; -EINVAL:

@@ -11,6 +11,7 @@
 enum { CROWD = 16 };
 
 static eddy_stream stream;
+static int own_port;
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
 static int setup(void **state)
@@ -221,6 +222,31 @@ static int listener;
 static int waiting[CROWD];
 static int waiting_count;
 
+/* The system picks as the socket's own port the one that it is to connect to. */
+static int socket_at_its_target(const struct eddy_sys *sys, int domain, int type, int protocol)
+{
+    int fd = real.socket(sys, domain, type, protocol);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)own_port)};
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+test(a_socket_is_not_connected_to_itself)
+{
+    const char *const hosts[] = {"127.0.0.1", "0.0.0.0"};
+    struct eddy_address itself;
+
+    testing.sys.table.socket = socket_at_its_target;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        own_port = net_unused_port();
+        assert_int_equal(eddy_address_parse(&itself, hosts[i], own_port), 0);
+        assert_int_equal(connect_to(&itself), -ECONNREFUSED);
+        assert_false(eddy_stream_is_open(&stream));
+    }
+}
+
 static int connect_and_log(const struct eddy_sys *sys, int fd, const struct sockaddr *to,
                            socklen_t size)
 {
@@ -404,6 +430,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         connect_case(a_path_is_connected_to),
+        connect_case(a_socket_is_not_connected_to_itself),
         connect_case(an_abstract_name_is_connected_to),
         connect_case(an_address_of_tcp_is_connected_to),
         connect_case(what_is_for_tcp_is_not_done_to_a_unix_socket),

@@ -353,6 +353,52 @@ test(bytes_that_move_between_polls_count)
     assert_int_equal(eddy_try_write(&stream, "x", 1), -ETIMEDOUT);
 }
 
+eddy_frame(takes_slowly) {
+    eddy_coro co;
+    int times;
+    char bytes[40000];
+};
+
+/* More than the kernel takes. */
+eddy_frame(writes_much) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void writes_much(eddy_coro *co)
+{
+    static const char much[1 << 20];
+
+    eddy_begin(writes_much);
+    eddy_catch(self->rc, eddy_write(co, &stream, much, sizeof much));
+    testing_log("w=%lld", (long long)self->rc);
+    eddy_end;
+}
+
+/* Takes a little every 60 ms: too little for the kernel to tell the writer of room. */
+static void takes_slowly(eddy_coro *co)
+{
+    eddy_begin(takes_slowly);
+    for (; self->times > 0; self->times--) {
+        eddy_await(eddy_sleep(co, 60 * MS));
+        assert_true(recv(peer, self->bytes, sizeof self->bytes, MSG_DONTWAIT) > 0);
+    }
+    eddy_end;
+}
+
+test(who_takes_bytes_slowly_is_not_idle_and_who_stops_is)
+{
+    eddy_task task;
+
+    set_idle_timeout(100 * MS);
+    task = eddy_loop_spawn(testing.loop, writes_much);
+    assert_int_equal(testing_run_task(takes_slowly, .times = 3), 0);
+    assert_true(eddy_stream_is_open(&stream));
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), 0);
+    testing_assert_log("w=-110");
+    assert_int_equal(testing.clock.now, 300 * MS);
+}
+
 test(a_busy_stream_pays_nothing_for_it)
 {
     const struct eddy_heap *heap;
@@ -569,6 +615,7 @@ int main(void)
         idle_case(a_time_out_that_is_refused_leaves_the_one_before),
         idle_case(a_byte_that_is_read_in_the_turn_in_which_the_time_is_up_counts),
         idle_case(bytes_that_move_between_polls_count),
+        idle_case(who_takes_bytes_slowly_is_not_idle_and_who_stops_is),
         idle_case(a_busy_stream_pays_nothing_for_it),
         idle_case(a_silent_client_is_closed),
         idle_case(every_client_has_its_own_time),

@@ -75,8 +75,8 @@ struct eddy_sys {
     ssize_t (*send)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
     /* Likewise, several pieces: sendmsg(2). */
     ssize_t (*sendv)(const struct eddy_sys *sys, int fd, struct iovec *pieces, int count);
-    /* Those requests that give an int (TIOCOUTQ): ioctl(2). */
-    int (*ioctl)(const struct eddy_sys *sys, int fd, unsigned long request, int *value);
+    /* How many bytes that were sent the peer has not taken yet: ioctl(2) with TIOCOUTQ. */
+    int (*unsent)(const struct eddy_sys *sys, int fd, int *bytes);
     int (*fcntl)(const struct eddy_sys *sys, int fd, int command, int argument);
     pid_t (*getpid)(const struct eddy_sys *sys);
     /* Private, readable and writable zeroed memory in *memory: MAP_PRIVATE | MAP_ANONYMOUS. */

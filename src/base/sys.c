@@ -235,10 +235,10 @@ static ssize_t sys_sendv(const struct eddy_sys *sys, int fd, struct iovec *piece
     return checked_size(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
-static int sys_ioctl(const struct eddy_sys *sys, int fd, unsigned long request, int *value)
+static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
 {
     (void)sys;
-    return checked(ioctl(fd, request, value));
+    return checked(ioctl(fd, TIOCOUTQ, bytes));
 }
 
 static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argument)
@@ -383,7 +383,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .write = sys_write,
         .send = sys_send,
         .sendv = sys_sendv,
-        .ioctl = sys_ioctl,
+        .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,
         .mmap = sys_mmap,

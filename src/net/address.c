@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/un.h>
 
 #include "loop/loop_internal.h"
@@ -189,7 +188,7 @@ int eddy_socket_unsent(eddy_loop *loop, int fd)
 {
     int unsent = 0;
 
-    return loop->sys->ioctl(loop->sys, fd, TIOCOUTQ, &unsent) == 0 ? unsent : 0;
+    return loop->sys->unsent(loop->sys, fd, &unsent) == 0 ? unsent : 0;
 }
 
 void eddy_socket_no_delay(eddy_loop *loop, int fd)

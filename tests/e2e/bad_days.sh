@@ -18,7 +18,7 @@ if has python3 python3; then
     runner=
     used=$(find "/proc/$server/fd" -type l | awk -F / '$NF < 64 { n++ } END { print n }')
     timeout 300 python3 "$here/crowd.py" "$host" "$port" "$server" 200 $((64 - used))
-    stop_server_after 200
+    stop_server_after 200 "accepts no clients for now"
 
     part "64 MiB through one connection whose client reads slowly"
     most=8192 # KiB: the kernel's count for one process may be off by some of them

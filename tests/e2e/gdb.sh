@@ -310,7 +310,7 @@ DUMP=1 "$scratch/program" | normalise >"$scratch/expected"
 [ "$(wc -l <"$scratch/expected")" -gt 100 ] || fail "the program dumps nothing"
 [ "$(grep -c '^circle' "$scratch/expected")" -eq 7 ] || fail "the program dumps other circles"
 
-tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
+tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" \
     -ex eddy-tasks -ex "gcore $scratch/core" >"$scratch/running"
 if ! grep -q '^Breakpoint 1, ' "$scratch/gdb"; then
     cat "$scratch/gdb"
@@ -319,12 +319,12 @@ fi
 diff "$scratch/expected" "$scratch/running" || fail "eddy-tasks says something else than the dump (<)"
 echo "a running program: ok"
 
-tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
+tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" \
     -ex 'eddy-tasks loop' >"$scratch/named"
 diff "$scratch/expected" "$scratch/named" || fail "eddy-tasks LOOP says something else than the dump (<)"
 
 if [ -e "$scratch/core" ]; then
-    tasks "$scratch/program" "$scratch/core" -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" \
+    tasks "$scratch/program" "$scratch/core" -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" \
         -ex eddy-tasks >"$scratch/dead"
     diff "$scratch/expected" "$scratch/dead" || fail "of a core file eddy-tasks says something else (<)"
     echo "a core file: ok"
@@ -334,7 +334,7 @@ fi
 waiting=$(sed -n '1s/.* \([0-9]*\) waiting.*/\1/p' "$scratch/expected")
 tasks "$scratch/program" -ex 'set environment LONG 1' -ex 'break epoll_pwait2 if settled' -ex 'break epoll_wait if settled' \
     -ex 'break syscall if settled' -ex run \
-    -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" -ex eddy-tasks >"$scratch/between"
+    -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" -ex eddy-tasks >"$scratch/between"
 sed -e 's/: 1 running, /: /' -e "s/ $waiting waiting/ $((waiting + 1)) waiting/" \
     -e 's/^#1 parent is running/#1 parent waits T for sleep: T left/' "$scratch/expected" |
     diff - "$scratch/between" || fail "between two turns eddy-tasks says something else (<)"
@@ -342,7 +342,7 @@ echo "between two turns: ok"
 
 cp "$scratch/program" "$scratch/stripped"
 strip "$scratch/stripped"
-gdb -nx -batch -ex "source $EDDY_SOURCE_DIR/src/eddy-gdb.py" -ex eddy-tasks "$scratch/stripped" >"$scratch/gdb" 2>&1 || true
+gdb -nx -batch -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" -ex eddy-tasks "$scratch/stripped" >"$scratch/gdb" 2>&1 || true
 grep -q 'the eddy library in this program has no debug information' "$scratch/gdb" ||
     fail "of a stripped program eddy-tasks says something else: $(cat "$scratch/gdb")"
 echo "a stripped program: ok"

@@ -93,8 +93,9 @@ await_text() { # WHAT WANTED FILE
     await has_text "$2" "$3" || fail "$1: wanted '$2', got '$(cat "$3")'"
 }
 
-# Stops the server, which has served so many clients, whatever the bytes. Nothing was said on standard error.
-stop_server_after() { # CLIENTS
+# Stops the server, which has served so many clients, whatever the bytes. Nothing was said on standard error,
+# but for one line that has this in it.
+stop_server_after() { # CLIENTS [SAID]
     kill -s TERM "$server"
     rest=$(timeout 60 cat <&3) || fail "the server does not end"
     exec 3<&-
@@ -104,5 +105,10 @@ stop_server_after() { # CLIENTS
     "served $1 connections, "*) ;;
     *) fail "the server said '$rest'" ;;
     esac
-    expect "the server's standard error" "" "$(cat "$work/err")"
+    if [ $# -gt 1 ]; then
+        expect "the server's lines on standard error" 1 "$(wc -l <"$work/err")"
+        grep -q "$2" "$work/err" || fail "the server does not say '$2' but '$(cat "$work/err")'"
+    else
+        expect "the server's standard error" "" "$(cat "$work/err")"
+    fi
 }

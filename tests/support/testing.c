@@ -135,7 +135,7 @@ WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
-WRAP(int, ioctl, (, int fd, unsigned long request, int *value), , fd, request, value)
+WRAP(int, unsent, (, int fd, int *bytes), , fd, bytes)
 WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
 WRAP(pid_t, getpid, (), )
 WRAP(int, mmap, (, size_t size, void **memory), , size, memory)
@@ -293,7 +293,7 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
-        .ioctl = ioctl_,
+        .unsent = unsent_,
         .fcntl = fcntl_,
         .getpid = getpid_,
         .mmap = mmap_,

@@ -246,3 +246,13 @@ void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop)
         eddy_snapshot_free(loop, &snapshot);
     }
 }
+
+void eddy_each_in_circles(eddy_loop *loop, eddy_circle_fn *visit, void *context)
+{
+    struct eddy_snapshot snapshot;
+
+    if (eddy_snapshot_take(loop, &snapshot) == 0) {
+        eddy_snapshot_each_in_circles(&snapshot, visit, context);
+        eddy_snapshot_free(loop, &snapshot);
+    }
+}

@@ -143,38 +143,6 @@ static int64_t turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
     return result < 0 ? result : steps;
 }
 
-int __attribute__((noinline)) eddy_loop_enter(eddy_loop *loop)
-{
-    int result;
-
-    if (loop->running || loop->reporting) {
-        eddy_loop_here(loop, "a poll or a run while another goes on");
-        return -EBUSY;
-    }
-    result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
-    if (result < 0) {
-        return result;
-    }
-    eddy_owner_take(loop);
-    loop->running = true;
-    loop->stack_base = __builtin_frame_address(0);
-    loop->must_ask = true; /* a poll begins by asking */
-    loop->more_to_tell = false;
-    eddy_loop_read_clock(loop);
-    loop->in_turn = true;
-    return 0;
-}
-
-void eddy_loop_leave(eddy_loop *loop)
-{
-    loop->running = false;
-    loop->in_turn = false;
-    loop->one_turn = false;
-    loop->in_a_hurry = false;
-    loop->stack_base = NULL;
-    eddy_loop_mirror_deadline(loop);
-}
-
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
 {
     int64_t result = turn(loop, max_wait, NULL);

@@ -264,7 +264,7 @@ static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
     uint64_t newly;
     int result;
 
-    if ((set & ~signals->watched) == 0) {
+    if ((set & ~signals->watched) == 0 && eddy_io_started(&signals->io)) {
         return 0;
     }
     result = block(loop, set & ~signals->watched, &newly);

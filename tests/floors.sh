@@ -5,6 +5,8 @@
 #
 # One name goes up: the table by which all reach what looks at a program (src/look/look.c).
 #
+# Each file is named in the map of src/README.md.
+#
 # Files of one floor may use each other in a circle, if the opening comment of one of them says why:
 # in a paragraph that begins with "Circle:" and names them all.
 set -eu
@@ -73,6 +75,12 @@ END
 awk '
     function complain(text) { print text; bad = 1 }
 
+    FILENAME ~ /README/ {
+        n = split($0, cell, "`")
+        if (/^\| `[a-z]*` \| [a-z]+ \|/)
+            for (i = 3; i <= n; i++) mapped[cell[2], cell[i] ".c"] = 1
+        next
+    }
     $1 == "may" { may[$2, $3] = 1; known[$2] = 1 }
     $1 == "file" { files[$2] = files[$2] " " $3; count++ }
     $1 == "explains" { explained[$2, $3] = 1 }
@@ -105,6 +113,8 @@ awk '
                             if ((floor, list[k], list[j]) in reaches)
                                 reaches[floor, list[i], list[j]] = 1
             for (i = 1; i <= n; i++) {
+                if (list[i] ~ /\.c$/ && !((floor, list[i]) in mapped))
+                    complain("src/" floor "/" list[i] " is not in the map of src/README.md")
                 if (!((floor, list[i], list[i]) in reaches)) continue
                 circles++
                 if (!((floor, list[i]) in explained)) {
@@ -123,4 +133,4 @@ awk '
             print "all arrows between the floors point down; of " count " files " circles+0 \
                   " are in circles that are explained"
         exit bad
-    }' "$facts"
+    }' "$source/README.md" "$facts"

@@ -1,3 +1,22 @@
+/*
+ * A loop's life: how it is made, how it is taken apart, and small things that are in no other file.
+ *
+ * Nothing of a loop is outside of its struct and the memory of its pool; there are no globals. The
+ * struct itself comes from the allocator by a pool on the stack, and goes back by a copy of its pool.
+ *
+ * Freeing is in this order, since each step may still need what the next takes away:
+ *
+ *     1  end.c             tasks are cancelled and run to their ends, messages run
+ *     2  attachments       signals, workers (their threads are joined: they send messages)
+ *     3  what is told      messages that came too late, what nobody stopped
+ *     4  ends              queues and the like, which live in memory of the program's
+ *     5  task records      tasks that were cut off, and what their scopes hold
+ *     6  hooks, lists      the program's structs, marked as started nowhere
+ *     7  kernel side       watchers, then the fds; then the pool, and with it all memory
+ *
+ * From 1 on `closing` is set. What fails half-way while a loop is made goes by the same way: all that
+ * 7 takes away knows whether it is there.
+ */
 #include "eddy/loop.h"
 
 #include <string.h>

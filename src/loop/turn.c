@@ -1,4 +1,17 @@
-/* Turns of the loop, and the ways to run them. */
+/*
+ * Turns of the loop, and the ways to run them: once (eddy_loop_poll_once), until a time, until nothing
+ * is left to do (eddy_loop_run). run.c adds "until a task has ended".
+ *
+ * A turn is: prepare hooks, asking (ask.c) if it must be, the batch, check hooks. The batch is what
+ * was ready when it began; what becomes ready meanwhile waits for the next, so that two tasks which
+ * wake each other keep nobody else from running. What a budget has left of a
+ * batch stays in it, in front of what the next turn adds.
+ *
+ * Where nobody sees that a turn ends (is_seen), the next batch follows without a turn around it: the
+ * same steps in the same order, without the hooks and checks, and never past the interval in which the
+ * loop has to ask. The
+ * trampoline does so by itself, from inside (eddy_batch_refill); run_batches does for callbacks.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 

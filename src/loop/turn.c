@@ -130,7 +130,9 @@ static int64_t run_batches(eddy_loop *loop, struct budget *budget)
     return steps;
 }
 
-static int64_t turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
+/* A function of its own, whatever the compiler thinks of it: steps lie below the base of the stack. */
+static int64_t __attribute__((noinline))
+turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
 {
     int64_t result = 0;
     int64_t steps;

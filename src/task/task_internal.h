@@ -533,20 +533,22 @@ static inline int64_t eddy_resume_later(struct eddy_task_record *task)
 void eddy_stack_pointer_misuse(eddy_coro *co) __attribute__((noreturn, cold));
 
 /* The end of the C stack that is in use: nothing lives below. The address of this frame would not do:
- * where a coroutine and what it calls have become one function, its locals lie below that. */
-static inline uintptr_t eddy_stack_end(void)
+ * where a coroutine and what it calls have become one function, its locals lie below that. The pointer
+ * is named so that the look comes when it is there, and not before the function has its frame. */
+static inline uintptr_t eddy_stack_end(const void *pointer)
 {
     uintptr_t end;
 
 #if defined(__x86_64__) && defined(__LP64__)
-    __asm__("mov %%rsp, %0" : "=r"(end));
+    __asm__ volatile("mov %%rsp, %0" : "=&r"(end) : "r"(pointer));
 #elif defined(__i386__)
-    __asm__("mov %%esp, %0" : "=r"(end));
+    __asm__ volatile("mov %%esp, %0" : "=&r"(end) : "r"(pointer));
 #elif defined(__aarch64__) || defined(__arm__)
-    __asm__("mov %0, sp" : "=r"(end));
+    __asm__ volatile("mov %0, sp" : "=&r"(end) : "r"(pointer));
 #elif defined(__riscv)
-    __asm__("mv %0, sp" : "=r"(end));
+    __asm__ volatile("mv %0, sp" : "=&r"(end) : "r"(pointer));
 #else
+    (void)pointer;
     end = (uintptr_t)__builtin_frame_address(0);
 #endif
     return end;
@@ -554,7 +556,7 @@ static inline uintptr_t eddy_stack_end(void)
 
 static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 {
-    uintptr_t here = eddy_stack_end();
+    uintptr_t here = eddy_stack_end(pointer);
     uintptr_t base = (uintptr_t)eddy_task_loop(co->task)->stack_base;
 
     if ((uintptr_t)pointer - here < base - here) { /* between the two: gone after this step */

@@ -21,7 +21,7 @@ static const int64_t LONGEST_BLIND_WAIT = 100 * EDDY_MILLISECOND;
 
 enum { MOST_SHORT_WAITS = 17 }; /* 2^17 us: an eighth of a second */
 
-int eddy_ask_kernel(eddy_loop *loop, int64_t timeout)
+static inline int wait_for_events(eddy_loop *loop, int64_t timeout)
 {
     const struct eddy_sys *sys = loop->sys;
     int64_t milliseconds;
@@ -70,7 +70,7 @@ static int64_t real_timeout(eddy_loop *loop, int64_t max_wait, int64_t next)
 }
 
 /* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
-int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait)
+static inline int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 {
     int64_t next;
 
@@ -101,7 +101,7 @@ static int fetch_events(eddy_loop *loop, int64_t timeout)
     }
     loop->asks++;
     loop->counts.waits++;
-    return eddy_ask_kernel(loop, timeout);
+    return wait_for_events(loop, timeout);
 }
 
 /* Likewise, a wait that is cut into pieces to its end. Each has taken its time, as the kernel counts
@@ -112,7 +112,7 @@ static int fetch_in_pieces(eddy_loop *loop, int64_t *timeout, int64_t max_wait)
 
     while (count == 0 && loop->in_pieces) {
         max_wait -= max_wait == EDDY_FOREVER ? 0 : *timeout;
-        *timeout = eddy_ask_timeout(loop, max_wait);
+        *timeout = kernel_timeout(loop, max_wait);
         count = fetch_events(loop, *timeout);
     }
     return count;
@@ -175,6 +175,18 @@ static void note_wait(eddy_loop *loop, int count, int64_t until)
     }
 }
 
+/* ---- for a turn that is cut in two; the turns of the usual kind have both inline */
+
+int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait)
+{
+    return kernel_timeout(loop, max_wait);
+}
+
+int eddy_ask_kernel(eddy_loop *loop, int64_t timeout)
+{
+    return wait_for_events(loop, timeout);
+}
+
 /* The outcome of a wait that was cut off from its turn. It waited as long as it was allowed to. */
 static int take_waited(eddy_loop *loop, int64_t *max_wait)
 {
@@ -201,7 +213,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
 {
     bool interval_ran = !loop->must_ask && loop->steps_left <= 0;
     bool split = loop->waited;
-    int64_t timeout = split ? loop->split_timeout : eddy_ask_timeout(loop, max_wait);
+    int64_t timeout = split ? loop->split_timeout : kernel_timeout(loop, max_wait);
     bool sleeps = timeout != 0;
     int64_t before = loop->now;
     int count = split ? take_waited(loop, &max_wait) : fetch_in_pieces(loop, &timeout, max_wait);

@@ -1,3 +1,15 @@
+/*
+ * Clocks that a program moves, and arithmetic with time.
+ *
+ *     MONOTONIC, BOOTTIME   the system's; `now` is not used
+ *     VIRTUAL               moved by the loop, when nothing is ready: to the next deadline
+ *     MANUAL                moved by the program alone, by eddy_clock_advance
+ *
+ * Time is an int64_t of nanoseconds: 292 years, so that no program sees it overflow unless it adds to
+ * EDDY_FOREVER. Every sum that may is made by eddy_deadline_after, which stops there. A scale of 1
+ * is not multiplied by, since a double has 53 bits: after 104 days it would be off by a nanosecond, and
+ * a game that is replayed would not be the same game.
+ */
 #include "eddy/clock.h"
 
 #include <errno.h>

@@ -1,3 +1,18 @@
+/*
+ * A 4-ary heap of deadlines; heap.h says what is in an entry and when one is stale.
+ *
+ * What holds between calls: no entry comes before its parent, by deadline and then by the sequence of
+ * its last start, and an alarm's `position` is the index of its entry plus 1, or 0: it is in none.
+ *
+ * Four children and not two: half the levels, and the four entries of 16 bytes that are compared on
+ * the way down lie in one or two lines of the cache. Sifting moves a hole and writes the entry once at
+ * its end, for each write of an entry is one of its alarm's position, too: a miss of the cache.
+ *
+ * The sequence makes equal deadlines fire in the order of their starts, as promised. It lies in the
+ * alarm, not in the entry, which would be 24 bytes with it. So a start anew changes what an entry
+ * compares by while it lies in the heap. That is good as long as the deadline differs from those of its
+ * children; where one ties, the entry has to go down (ties_with_child).
+ */
 #include "base/heap.h"
 
 #include <errno.h>

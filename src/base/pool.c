@@ -1,3 +1,21 @@
+/*
+ * The loop's memory: classes of sizes, each with a free list, carved from chunks.
+ *
+ *     a chunk    header | blocks of any class, one behind the other | fresh ... fresh_end
+ *     oversize   header | one block
+ *
+ * Blocks go back to their free list and never to the allocator, for a frame that was needed once will
+ * be needed again; so a call that returns costs two loads and two stores, and a loop that has warmed up
+ * never allocates. What is too large for that (more than 128 KiB, a buffer and no frame) is a chunk by
+ * itself, in the same list, doubly linked so that it can be freed at once.
+ *
+ * A block does not know its class: whoever takes it keeps the class beside it, for a header would be 8
+ * bytes or more a frame. What is given back is not checked; AddressSanitizer sees a free block
+ * poisoned.
+ *
+ * Blocks of a multiple of 16 bytes are aligned to 16, as frames promise. Those of 8, 24, ... are not:
+ * what is carved may leave the rest misaligned, and the next larger block skips 8 bytes.
+ */
 #include "base/pool.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * What a result says: EDDY_PENDING, a value of 0 or more, a negated errno, or, below all of these, a
+ * code of the application's. One number, so that an await has one outcome and a test one comparison.
+ */
 #include "eddy/result.h"
 
 #include <string.h>

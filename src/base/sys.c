@@ -1,3 +1,16 @@
+/*
+ * The default table of system calls: each is the call and nothing else, with -1 and errno turned into
+ * the negated errno, which no later call can overwrite.
+ *
+ * Everything the library asks of the system goes through the table of its loop, so that a test can
+ * make any of it fail, or play a kernel of its own. Flags that are never left out are set here: a new fd is
+ * close-on-exec from its first moment, a socket does not block, and a write to a peer that is gone
+ * gives -EPIPE and no signal. Two entries are NULL, those of threads and of names: a table that named
+ * pthread_create or getaddrinfo would link them into every program.
+ *
+ * Calls that glibc has only lately are made by number (syscall(2)); where the kernel has not got them,
+ * -ENOSYS says so and the caller knows another way.
+ */
 #include "eddy/sys.h"
 
 #include <fcntl.h>

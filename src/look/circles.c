@@ -135,13 +135,3 @@ void eddy_snapshot_each_in_circles(const struct eddy_snapshot *snapshot, eddy_ci
         found(snapshot->nodes[first].task, circle, context);
     }
 }
-
-void eddy_each_in_circles(eddy_loop *loop, eddy_circle_fn *found, void *context)
-{
-    struct eddy_snapshot snapshot;
-
-    if (eddy_snapshot_take(loop, &snapshot) == 0) {
-        eddy_snapshot_each_in_circles(&snapshot, found, context);
-        eddy_snapshot_free(loop, &snapshot);
-    }
-}

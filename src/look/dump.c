@@ -1,3 +1,11 @@
+/*
+ * The dump: the tasks as a tree, each with what it waits for and where its frames stand.
+ *
+ * It is read when something is wrong, maybe in a process that is short of memory and writes to a pipe
+ * with others. So it takes no memory but the snapshot's, and says all it can without that, unsorted;
+ * what is deep or long is cut in the middle or not indented further, and never left out in silence; and
+ * lines go out whole (put). All names are the user's or the peer's, and made printable.
+ */
 #include "eddy/dump.h"
 
 #include <errno.h>

@@ -1,3 +1,11 @@
+/*
+ * A task as it shows itself to a program: struct eddy_task_info, in the order of the tree of a snapshot,
+ * or without memory in the order of the records.
+ *
+ * The tree is walked without recursion, by the links of the snapshot: a chain of tasks may be as long as
+ * memory allows. What is shown is made for one task at a time, on the stack, and is gone when the
+ * visitor returns. Nothing here is kept while a program runs: who looks pays.
+ */
 #include "eddy/inspect.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What of the user's is still active when its loop is freed, and where it was started
- * (EDDY_LOOP_REPORT_LEAKS). Tasks are told of by floor 3. */
+ * (EDDY_LOOP_REPORT_LEAKS). Tasks are told of by tell.c. */
 #include "look/leaks.h"
 
 #include <string.h>

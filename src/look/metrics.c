@@ -1,3 +1,11 @@
+/*
+ * The counters of a loop, in one look.
+ *
+ * Three sorts: what was counted as it happened (struct eddy_counts), a turn or a system call at a time
+ * and not a step; what the loop has anyway (the heap's size, the number of tasks); and what is counted
+ * now, by walking the ready list. What can be had from the others is not counted: `waiting` is what
+ * lives and is neither ready nor running, `busy` is the time that was not slept through.
+ */
 #include "eddy/metrics.h"
 
 #include "task/task_internal.h"

@@ -1,3 +1,19 @@
+/*
+ * All tasks at one moment: the tree of who spawned whom, and the graph of who must act.
+ *
+ * One block with a node a task, oldest first, so that a number is found by bisection; all links are
+ * indices into it. Each step is linear or n log n, for a program of a million tasks is dumped, too.
+ *
+ *     parent, child, next       the tree; a parent that has ended is left out, its children are roots
+ *     blocker                   the one task that must act: the holder of a lock, the joined task
+ *     awaited, next_awaited     all that must act: the tasks of a gather, the clients of a server
+ *     waiter, alike             how that list is made: a task that several wait for (a server's client)
+ *                               is in the list of the first, and the others share that list
+ *
+ * A snapshot is taken and freed within one call, in which no task runs; what it points at does not
+ * move. One may be taken while another is in use (the hook that is told of a leak may dump): they form
+ * a stack, loop->snapshot being the newest.
+ */
 #include "look/snapshot.h"
 
 #include <string.h>
@@ -243,6 +259,16 @@ void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop)
 
     function(loop);
     if (taken) {
+        eddy_snapshot_free(loop, &snapshot);
+    }
+}
+
+void eddy_each_in_circles(eddy_loop *loop, eddy_circle_fn *visit, void *context)
+{
+    struct eddy_snapshot snapshot;
+
+    if (eddy_snapshot_take(loop, &snapshot) == 0) {
+        eddy_snapshot_each_in_circles(&snapshot, visit, context);
         eddy_snapshot_free(loop, &snapshot);
     }
 }

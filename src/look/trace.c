@@ -1,3 +1,18 @@
+/*
+ * Watching steps: tracing, and telling of slow ones.
+ *
+ * The usual trampoline is not made slower by that. While steps are watched, the loop has another table
+ * of tasks (loop->task_class), equal but for `run`, which has the usual one run one step at a time and
+ * looks before and after. Nobody else can tell the difference.
+ *
+ *     asked for outside of a poll    the table is exchanged at once
+ *     asked for inside               at the beginning of the next turn, by a hook: the batch that runs
+ *                                    is in the loop of the old `run`
+ *     switched off                   nothing more is told, at once; the table goes with the next turn
+ *
+ * So steps are watched by whole turns, and none from its middle on. Durations are
+ * of CLOCK_MONOTONIC, whatever clock the loop has: a virtual one stands still during a step.
+ */
 #include "eddy/trace.h"
 
 #include <string.h>
@@ -257,9 +272,10 @@ int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, voi
 
 int eddy_loop_trace(eddy_loop *loop, eddy_trace_fn *trace, void *user)
 {
-    struct tracing *tracing = tracing_make(loop);
+    struct tracing *tracing;
 
     eddy_loop_here(loop, __func__);
+    tracing = tracing_make(loop);
     if (tracing == NULL) {
         return -ENOMEM;
     }

@@ -21,7 +21,7 @@ static const int64_t LONGEST_BLIND_WAIT = 100 * EDDY_MILLISECOND;
 
 enum { MOST_SHORT_WAITS = 17 }; /* 2^17 us: an eighth of a second */
 
-static int wait_for_events(eddy_loop *loop, int64_t timeout)
+static inline int wait_for_events(eddy_loop *loop, int64_t timeout)
 {
     const struct eddy_sys *sys = loop->sys;
     int64_t milliseconds;
@@ -70,7 +70,7 @@ static int64_t real_timeout(eddy_loop *loop, int64_t max_wait, int64_t next)
 }
 
 /* How long the kernel may be asked to wait. A virtual clock is first asked without waiting. */
-static int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
+static inline int64_t kernel_timeout(eddy_loop *loop, int64_t max_wait)
 {
     int64_t next;
 
@@ -175,77 +175,16 @@ static void note_wait(eddy_loop *loop, int count, int64_t until)
     }
 }
 
-/* ---- turns that are cut in two */
+/* ---- for a turn that is cut in two; the turns of the usual kind have both inline */
 
-int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
+int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait)
 {
-    int result;
-
-    if (max_wait < 0) {
-        return -EINVAL;
-    }
-    result = eddy_loop_enter(loop);
-    if (result < 0) {
-        return result;
-    }
-    if (!loop->waited) {
-        eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
-        loop->asks++;
-    }
-    loop->split_wait = max_wait;
-    loop->split_timeout = kernel_timeout(loop, max_wait);
-    loop->split_at = loop->now;
-    loop->split_until = loop->split_timeout == 0 ? INT64_MIN : eddy_timers_next(loop);
-    eddy_loop_leave(loop);
-    __atomic_store_n(&loop->split, EDDY_SPLIT_PREPARED, __ATOMIC_RELEASE);
-    return 0;
+    return kernel_timeout(loop, max_wait);
 }
 
-int eddy_loop_wait(eddy_loop *loop)
+int eddy_ask_kernel(eddy_loop *loop, int64_t timeout)
 {
-    int prepared = EDDY_SPLIT_PREPARED;
-    int error;
-
-    if (eddy_loop_forked(loop)) {
-        return -ECHILD;
-    }
-    if (!__atomic_compare_exchange_n(&loop->split, &prepared, EDDY_SPLIT_WAITING, false,
-                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-        return -EINVAL;
-    }
-    if (!loop->waited) { /* what is there already would be overwritten */
-        loop->waited_count = wait_for_events(loop, loop->split_timeout);
-        loop->waited = true;
-    }
-    error = loop->waited_count < 0 && loop->waited_count != -EINTR ? loop->waited_count : 0;
-    __atomic_store_n(&loop->split, EDDY_SPLIT_WAITED, __ATOMIC_RELEASE);
-    return error; /* from here on the loop may be gone */
-}
-
-int eddy_split_end(eddy_loop *loop)
-{
-    int split = __atomic_load_n(&loop->split, __ATOMIC_ACQUIRE);
-
-    if (split == EDDY_SPLIT_PREPARED) { /* nobody has waited, and nobody will */
-        (void)__atomic_compare_exchange_n(&loop->split, &split, EDDY_SPLIT_NONE, false,
-                                          __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
-    }
-    if (split == EDDY_SPLIT_WAITING) {
-        return -EBUSY;
-    }
-    __atomic_store_n(&loop->split, EDDY_SPLIT_NONE, __ATOMIC_RELAXED);
-    return 0;
-}
-
-void eddy_split_changed(eddy_loop *loop)
-{
-    int split = __atomic_load_n(&loop->split, __ATOMIC_RELAXED);
-
-    if (loop->timerfd < 0 && (split == EDDY_SPLIT_PREPARED || split == EDDY_SPLIT_WAITING) &&
-        eddy_loop_next_deadline(loop) < loop->split_until) {
-        loop->split_until = INT64_MIN; /* once is enough */
-        eddy_loop_wake(loop);
-    }
+    return wait_for_events(loop, timeout);
 }
 
 /* The outcome of a wait that was cut off from its turn. It waited as long as it was allowed to. */
@@ -299,7 +238,7 @@ int eddy_loop_ask(eddy_loop *loop, int64_t max_wait)
     loop->asked_at = loop->now;
     tell(loop, count < 0 ? 0 : count);
     if (loop->clock->kind == EDDY_CLOCK_VIRTUAL) {
-        eddy_stall_watch(loop, max_wait);
+        eddy_stall_watch(loop, max_wait, eddy_timers_next(loop));
     }
     return 0;
 }

@@ -176,6 +176,7 @@ static void reopen_wake(eddy_loop *loop)
     loop->watched++; /* as it was not counted, so it is not missed */
     result = eddy_wake_open(loop);
     if (result < 0) {
+        loop->wake_io.fd = -1; /* what is written to the old number would be in another's file */
         eddy_loop_report(loop, (eddy_task){0}, result, "the loop cannot be woken any more");
         return;
     }

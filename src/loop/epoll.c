@@ -13,9 +13,26 @@
 
 #include "loop/loop_internal.h"
 
+#define SAME(ours, epolls) _Static_assert((unsigned)(ours) == (unsigned)(epolls), "epoll's value")
+SAME(EDDY_READ, EPOLLIN);
+SAME(EDDY_PRIORITY, EPOLLPRI);
+SAME(EDDY_WRITE, EPOLLOUT);
+SAME(EDDY_ERROR, EPOLLERR);
+SAME(EDDY_HANGUP, EPOLLHUP);
+SAME(EDDY_PEER_CLOSED, EPOLLRDHUP);
+
+/* What the kernel is asked to tell of a watcher. */
+static uint32_t to_epoll(const eddy_io *io)
+{
+    if (io->mode == EDDY_IO_EDGE) {
+        return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+    }
+    return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
+}
+
 static int control(eddy_loop *loop, const eddy_io *io, int operation)
 {
-    struct epoll_event event = {.events = eddy_io_to_epoll(io), .data.u64 = eddy_io_key(loop, io)};
+    struct epoll_event event = {.events = to_epoll(io), .data.u64 = eddy_io_key(loop, io)};
 
     loop->counts.controls++;
     return loop->sys->epoll_ctl(loop->sys, loop->epoll, operation, io->fd, &event);

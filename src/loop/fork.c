@@ -71,7 +71,8 @@ int eddy_fd_replace(eddy_loop *loop, int old, int made)
 static int replace_fds(eddy_loop *loop)
 {
     const struct eddy_sys *sys = loop->sys;
-    int result = eddy_fd_replace(loop, loop->wake_io.fd, sys->eventfd(sys));
+    int wake = loop->wake_io.fd; /* -1: it was lost before */
+    int result = wake >= 0 ? eddy_fd_replace(loop, wake, sys->eventfd(sys)) : 0;
     clockid_t clock = loop->clock->kind == EDDY_CLOCK_BOOTTIME ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
 
     if (result == 0 && loop->outer >= 0) {

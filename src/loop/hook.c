@@ -1,3 +1,13 @@
+/*
+ * Hooks: functions that run before the loop asks the kernel (prepare) and at the end of a turn (check).
+ *
+ * A hook may stop, start or free any other while they run, itself too. So those still to be run are
+ * kept in a list of their own, from which stopping takes a hook as from any, and each goes back among
+ * the started ones before it is called: nothing is touched after the call. One that is started meanwhile
+ * runs in the next turn.
+ *
+ * A hook sees where a turn ends: while there is one, turns are not run together (turn_seen).
+ */
 #include "eddy/hook.h"
 
 #include "loop/loop_internal.h"

@@ -32,22 +32,6 @@ enum {
     LOST = 3
 };
 
-#define SAME(ours, epolls) _Static_assert((unsigned)(ours) == (unsigned)(epolls), "epoll's value")
-SAME(EDDY_READ, EPOLLIN);
-SAME(EDDY_PRIORITY, EPOLLPRI);
-SAME(EDDY_WRITE, EPOLLOUT);
-SAME(EDDY_ERROR, EPOLLERR);
-SAME(EDDY_HANGUP, EPOLLHUP);
-SAME(EDDY_PEER_CLOSED, EPOLLRDHUP);
-
-uint32_t eddy_io_to_epoll(const eddy_io *io)
-{
-    if (io->mode == EDDY_IO_EDGE) {
-        return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
-    }
-    return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
-}
-
 static int reserve_slot(eddy_loop *loop, int fd)
 {
     int count = loop->slot_count == 0 ? FIRST_SLOTS : loop->slot_count;

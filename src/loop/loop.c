@@ -1,8 +1,24 @@
+/*
+ * A loop's life: how it is made, how it is taken apart, and small things that are in no other file.
+ *
+ * Nothing of a loop is outside of its struct and the memory of its pool; there are no globals. The
+ * struct itself comes from the allocator by a pool on the stack, and goes back by a copy of its pool.
+ *
+ * Freeing is in this order, since each step may still need what the next takes away:
+ *
+ *     1  end.c             tasks are cancelled and run to their ends, messages run
+ *     2  attachments       signals, workers (their threads are joined: they send messages)
+ *     3  what is told      messages that came too late, what nobody stopped
+ *     4  ends              queues and the like, which live in memory of the program's
+ *     5  task records      tasks that were cut off, and what their scopes hold
+ *     6  hooks, lists      the program's structs, marked as started nowhere
+ *     7  kernel side       watchers, then the fds; then the pool, and with it all memory
+ *
+ * From 1 on `closing` is set. What fails half-way while a loop is made goes by the same way: all that
+ * 7 takes away knows whether it is there.
+ */
 #include "eddy/loop.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "loop/look.h"
@@ -34,51 +50,6 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->timerfd = -1;
 }
 
-static int open_timerfd(eddy_loop *loop);
-
-/* A timer of the timerfd has only one use: it makes the epoll fd readable. */
-static void on_timerfd(eddy_io *io, unsigned events)
-{
-    eddy_loop *loop = io->loop;
-    uint64_t count;
-    int result;
-
-    loop->timerfd_deadline = EDDY_FOREVER;
-    if (events != EDDY_IO_GONE) {
-        (void)loop->sys->read(loop->sys, io->fd, &count, sizeof count);
-        return;
-    }
-    eddy_io_stop(io);
-    loop->watched++; /* as it was not counted, so it is not missed */
-    result = open_timerfd(loop);
-    if (result < 0) {
-        loop->timerfd = -1;
-        eddy_loop_report(loop, (eddy_task){0}, result, "the loop has no timerfd any more");
-    }
-    eddy_loop_mirror_deadline(loop);
-}
-
-static int open_timerfd(eddy_loop *loop)
-{
-    int result;
-
-    loop->timerfd_deadline = EDDY_FOREVER;
-    if ((loop->flags & EDDY_LOOP_TIMERFD) == 0) {
-        return 0;
-    }
-    loop->timerfd = eddy_above_stdio(
-        loop, loop->sys->timerfd_create(loop->sys, loop->clock->kind == EDDY_CLOCK_BOOTTIME
-                                                       ? CLOCK_BOOTTIME
-                                                       : CLOCK_MONOTONIC));
-    if (loop->timerfd < 0) {
-        return loop->timerfd;
-    }
-    result =
-        eddy_io_watch(loop, &loop->timer_io, loop->timerfd, EDDY_READ, EDDY_IO_OWN, on_timerfd);
-    loop->watched -= result == 0;
-    return result;
-}
-
 static int open_kernel_side(eddy_loop *loop)
 {
     int result = eddy_fork_open(loop);
@@ -95,7 +66,7 @@ static int open_kernel_side(eddy_loop *loop)
         return loop->epoll;
     }
     result = eddy_wake_open(loop);
-    return result < 0 ? result : open_timerfd(loop);
+    return result < 0 ? result : eddy_timerfd_open(loop);
 }
 
 static void close_fd(eddy_loop *loop, int fd)
@@ -260,27 +231,6 @@ struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key)
     return NULL;
 }
 
-void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-
-    if (loop->reporting) {
-        return; /* the hook may not re-enter */
-    }
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    eddy_make_printable(text);
-    loop->reporting = true;
-    if (loop->on_error != NULL) {
-        loop->on_error(loop, task, code, text);
-    } else {
-        fprintf(stderr, "eddy: %s\n", text);
-    }
-    loop->reporting = false;
-}
-
 /* ---- time */
 
 int64_t eddy_loop_update(eddy_loop *loop)
@@ -295,44 +245,6 @@ int64_t eddy_loop_now(eddy_loop *loop)
     return eddy_loop_now_inline(loop);
 }
 
-int64_t eddy_loop_next_deadline(eddy_loop *loop)
-{
-    eddy_loop_here(loop, __func__);
-    if (eddy_loop_has_ready(loop) || !eddy_list_empty(&loop->always) ||
-        eddy_messages_waiting(loop)) {
-        return loop->now;
-    }
-    return eddy_timers_next(loop);
-}
-
-/* How the system's clock says a deadline, which is a time for it: 0 would disarm. */
-static int64_t to_system(const eddy_loop *loop, int64_t deadline)
-{
-    if (deadline == EDDY_FOREVER) {
-        return 0;
-    }
-    return deadline > loop->behind ? deadline - loop->behind : 1;
-}
-
-/* A deadline that is past is the next nanosecond; one that the timerfd stands at already, or has
- * told and was not read since, needs no call. If the call fails, the next change tries again. */
-void eddy_loop_mirror_deadline(eddy_loop *loop)
-{
-    int64_t deadline;
-
-    if (loop->timerfd < 0 || eddy_loop_forked(loop)) {
-        return;
-    }
-    deadline = eddy_loop_next_deadline(loop);
-    if (deadline == loop->timerfd_deadline ||
-        (deadline <= loop->now && loop->timerfd_deadline <= loop->now)) {
-        return;
-    }
-    if (loop->sys->timerfd_settime(loop->sys, loop->timerfd, to_system(loop, deadline)) == 0) {
-        loop->timerfd_deadline = deadline;
-    }
-}
-
 /* ---- small things */
 
 void eddy_loop_hold(eddy_loop *loop)
@@ -345,27 +257,4 @@ void eddy_loop_release(eddy_loop *loop)
 {
     eddy_loop_here(loop, __func__);
     loop->holds -= loop->holds > 0;
-}
-
-static int check_list(const struct eddy_link *list)
-{
-    const struct eddy_link *link = list;
-
-    do {
-        if (link->next == NULL || link->next->prev != link) {
-            return -EINVAL;
-        }
-        link = link->next;
-    } while (link != list);
-    return 0;
-}
-
-int eddy_loop_check(eddy_loop *loop)
-{
-    eddy_loop_here(loop, __func__);
-    if (check_list(&loop->ready) < 0 || check_list(&loop->batch) < 0 ||
-        eddy_heap_check(&loop->heap) < 0 || eddy_io_check(loop) < 0) {
-        return -EINVAL;
-    }
-    return loop->task_class != NULL ? loop->task_class->check(loop) : 0;
 }

@@ -1,4 +1,16 @@
-/* The loop's inside, for the modules of floor 1 and what stands on it. */
+/*
+ * The loop's inside: the face of this floor to those above it, and of its files to each other.
+ *
+ * A floor above hangs itself in and is never named here: tasks by struct eddy_loop_task_class, what
+ * keeps something with a loop (signals, workers, traces) by struct eddy_attachment, what must hear of
+ * the loop's end (queues) by struct eddy_loop_end, what looks at a program by loop/look.h.
+ *
+ * Circle: ask.c, callback.c, io.c, split.c, timer.c and timerfd.c. Who sleeps for a loop (the kernel
+ * for ask.c, another thread for split.c, a foreign loop for timerfd.c) must be told when something is
+ * due earlier than he was told, and what makes it so is whatever is started from outside of a turn: a
+ * callback, a watcher of a regular file, a timer. So these three reach those three, who need what is
+ * due to know for how long to sleep. The arrow back is one function, eddy_loop_changed.
+ */
 #ifndef EDDY_SRC_LOOP_INTERNAL_H
 #define EDDY_SRC_LOOP_INTERNAL_H
 
@@ -25,7 +37,8 @@ struct eddy_stopwatch {
     uint32_t looks; /* since the time has changed */
 };
 
-/* What floor 3 does for the loop, which knows no tasks; set when the first task is spawned. */
+/* What the tasks do for the loop, which knows none (step.c has the only table, which tracing may stand
+ * in front of); set when the first task is spawned. */
 struct eddy_loop_task_class {
     /* Runs the tasks at the head of the batch, `most` of them, and goes on with those that became
      * ready meanwhile where eddy_batch_refill lets it; returns how many. */
@@ -177,7 +190,7 @@ struct eddy_loop {
     int *not_forked; /* in a page that a child finds zeroed; NULL: the kernel has no such pages */
     pid_t pid;       /* then: of the process that made the loop */
 
-    /* A turn that is cut in two (ask.c). */
+    /* A turn that is cut in two (split.c). */
     int split;             /* atomic: enum eddy_loop_split */
     bool waited;           /* `waited_count` is the outcome of a wait that no turn has seen yet */
     int waited_count;      /* events, or the error of the kernel */
@@ -201,7 +214,7 @@ struct eddy_loop {
     bool reporting; /* inside on_error */
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
-    struct eddy_task_table *tasks;                 /* floor 3's */
+    struct eddy_task_table *tasks;                 /* task_table.c's; NULL: no task yet */
     struct eddy_snapshot *snapshot;         /* likewise: the newest that is in use, or NULL */
     struct eddy_task_record *current;       /* the task whose step runs, or NULL */
     const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
@@ -300,7 +313,7 @@ static inline bool eddy_batch_refill(eddy_loop *loop, int steps)
     return true;
 }
 
-/* Tells the error hook. */
+/* report.c: tells the error hook. */
 void eddy_loop_report(eddy_loop *loop, eddy_task task, int64_t code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -319,10 +332,12 @@ static inline void eddy_loop_ask_soon(eddy_loop *loop)
     loop->turn_seen = true;
 }
 
-/* Keeps the timerfd at the next deadline; one that is past is the next nanosecond. */
+/* timerfd.c: opens it, if the loop is to have one: 0 or an error. */
+int eddy_timerfd_open(eddy_loop *loop);
+/* Keeps it at the next deadline; one that is past is the next nanosecond. */
 void eddy_loop_mirror_deadline(eddy_loop *loop);
 
-/* ask.c: wakes the waiter if something is due earlier than it was told, unless a timerfd does. */
+/* split.c: wakes the waiter if something is due earlier than it was told, unless a timerfd does. */
 void eddy_split_changed(eddy_loop *loop);
 
 /* The next deadline may have changed: outside of a poll the timerfd, and who waits in a split turn,
@@ -335,7 +350,7 @@ static inline void eddy_loop_changed(eddy_loop *loop)
     }
 }
 
-/* clock.c: eddy_loop_update for who is on the loop's thread for sure. Sets loop->now, which never
+/* time.c: eddy_loop_update for who is on the loop's thread for sure. Sets loop->now, which never
  * goes back. */
 int64_t eddy_loop_read_clock(eddy_loop *loop);
 
@@ -378,8 +393,11 @@ int eddy_fd_replace(eddy_loop *loop, int old, int made);
 
 /* ---- ask.c */
 
-/* Takes the loop back from a split turn: -EBUSY if somebody waits just now. */
-int eddy_split_end(eddy_loop *loop);
+/* How long the kernel may be asked to wait: 0 if anything is ready or due. */
+int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait);
+
+/* The system call, and nothing of the loop but `events`: how many there are, or an error. */
+int eddy_ask_kernel(eddy_loop *loop, int64_t timeout);
 
 /* Waits for events, at most `max_wait`, reads the clock, and makes ready what has come. 0, or an
  * error of the kernel. */
@@ -401,19 +419,24 @@ int eddy_above_stdio(eddy_loop *loop, int fd);
 /* Puts what is ready in a random order; only if loop->shuffle is not 0. */
 void eddy_loop_shuffle(eddy_loop *loop);
 
-/* ---- turn.c */
-
-/* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
-int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
+/* ---- split.c */
 
 /* Marks the loop as running, or says -EBUSY or -ECHILD. Its own frame is the base of the steps: the
  * caller's may be the program's, where one function was made of both. */
 int eddy_loop_enter(eddy_loop *loop);
 void eddy_loop_leave(eddy_loop *loop);
 
+/* Takes the loop back from a split turn: -EBUSY if somebody waits just now. */
+int eddy_split_end(eddy_loop *loop);
+
+/* ---- turn.c */
+
+/* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
+int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
+
 struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
 
-/* ---- clock.c */
+/* ---- time.c */
 
 /* The time of the loop's clock, which is not noted. */
 int64_t eddy_loop_peek_clock(const eddy_loop *loop);
@@ -433,8 +456,8 @@ bool eddy_stopwatch_is_past(eddy_loop *loop, struct eddy_stopwatch *watch, int64
 /* ---- stall.c */
 
 /* After a look at the kernel: tells the error hook once if virtual time stands still for long
- * although a deadline waits for it. */
-void eddy_stall_watch(eddy_loop *loop, int64_t max_wait);
+ * although `deadline`, the next one, waits for it. */
+void eddy_stall_watch(eddy_loop *loop, int64_t max_wait, int64_t deadline);
 
 /* ---- end.c */
 
@@ -462,9 +485,6 @@ enum {
      * it ends, and stops the watcher. */
     EDDY_IO_GONE = 0x10000
 };
-
-/* What the kernel is asked to tell of a watcher. */
-uint32_t eddy_io_to_epoll(const eddy_io *io);
 
 /* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds
  * that out. */

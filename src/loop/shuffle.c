@@ -1,4 +1,11 @@
-/* A random order of what is ready, to find what relies on the order without meaning to. */
+/*
+ * A random order of what is ready, to find what relies on the order without meaning to.
+ *
+ * Tasks, watchers and timers are dealt at random; callbacks are dealt together, for their order among
+ * themselves is promised. The same seed gives the same order, so that what was found is found again. It
+ * takes no memory, and a time in proportion to the list: four passes over sixteen piles tell 65536
+ * places apart.
+ */
 #include "loop/loop_internal.h"
 
 enum { PILES = 16, PASSES = 4 };

@@ -62,10 +62,9 @@ static struct eddy_ready *first_ready(eddy_loop *loop)
     return (struct eddy_ready *)(void *)link;
 }
 
-void eddy_stall_watch(eddy_loop *loop, int64_t max_wait)
+void eddy_stall_watch(eddy_loop *loop, int64_t max_wait, int64_t deadline)
 {
     struct eddy_ready *ready = first_ready(loop);
-    int64_t deadline = eddy_timers_next(loop);
 
     if (ready == NULL || deadline == EDDY_FOREVER || max_wait == 0 || loop->holds > 0 ||
         loop->closing) {

@@ -1,3 +1,24 @@
+/*
+ * Timers: alarms of the program's, in the heap that tasks are in, too.
+ *
+ *     state        loop    heap position    ready.link    becomes
+ *     stopped      NULL    0                free          started by eddy_timer_start
+ *     started      set     set              free          due when its deadline has passed
+ *     due, once    set     0                ready list    stopped, just before its callback
+ *     due, period  set     set (FOREVER)    ready list    started, just before its callback
+ *
+ * Starting a timer that is started is starting it anew, in any state. Stopping takes it out of heap
+ * and ready list, so that a stopped timer never fires, not even one that was due.
+ *
+ * `deadline` is the timer's own, `entered` is what its entry says, which may be earlier. Postponing, as
+ * a time-out of a connection does with each message, writes only the timer: the deadline, and the
+ * sequence of the start into ready.generation, which no timer needs otherwise. Entry and sequence
+ * are brought in line when the entry comes up (take_pending, enter). It is left out where somebody has
+ * to be told: outside of a turn, of a periodic timer, of one whose place is noted.
+ *
+ * A periodic timer keeps its entry while it is due, at EDDY_FOREVER, so that its next start needs no
+ * memory: a timer that could fail to go on is one that nobody can rely on.
+ */
 #include "eddy/timer.h"
 
 #include "loop/look.h"

@@ -1,4 +1,17 @@
-/* Turns of the loop, and the ways to run them. */
+/*
+ * Turns of the loop, and the ways to run them: once (eddy_loop_poll_once), until a time, until nothing
+ * is left to do (eddy_loop_run). run.c adds "until a task has ended".
+ *
+ * A turn is: prepare hooks, asking (ask.c) if it must be, the batch, check hooks. The batch is what
+ * was ready when it began; what becomes ready meanwhile waits for the next, so that two tasks which
+ * wake each other keep nobody else from running. What a budget has left of a
+ * batch stays in it, in front of what the next turn adds.
+ *
+ * Where nobody sees that a turn ends (is_seen), the next batch follows without a turn around it: the
+ * same steps in the same order, without the hooks and checks, and never past the interval in which the
+ * loop has to ask. The
+ * trampoline does so by itself, from inside (eddy_batch_refill); run_batches does for callbacks.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -143,38 +156,6 @@ turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
     eddy_hooks_run(loop, EDDY_HOOK_CHECK);
     check_or_abort(loop);
     return result < 0 ? result : steps;
-}
-
-int __attribute__((noinline)) eddy_loop_enter(eddy_loop *loop)
-{
-    int result;
-
-    if (loop->running || loop->reporting) {
-        eddy_loop_here(loop, "a poll or a run while another goes on");
-        return -EBUSY;
-    }
-    result = eddy_loop_forked(loop) ? -ECHILD : eddy_split_end(loop);
-    if (result < 0) {
-        return result;
-    }
-    eddy_owner_take(loop);
-    loop->running = true;
-    loop->stack_base = __builtin_frame_address(0);
-    loop->must_ask = true; /* a poll begins by asking */
-    loop->more_to_tell = false;
-    eddy_loop_read_clock(loop);
-    loop->in_turn = true;
-    return 0;
-}
-
-void eddy_loop_leave(eddy_loop *loop)
-{
-    loop->running = false;
-    loop->in_turn = false;
-    loop->one_turn = false;
-    loop->in_a_hurry = false;
-    loop->stack_base = NULL;
-    eddy_loop_mirror_deadline(loop);
 }
 
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)

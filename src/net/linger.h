@@ -1,4 +1,9 @@
-/* Connections that a server has done with, and that are closed without a reset. */
+/*
+ * Connections that a server has done with, and that are closed without a reset.
+ *
+ * Circle: server.c hands connections over to linger.c, which tells it when they are closed, for a server
+ * has ended only when nobody lingers.
+ */
 #ifndef EDDY_SRC_LINGER_H
 #define EDDY_SRC_LINGER_H
 

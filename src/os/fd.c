@@ -1,3 +1,10 @@
+/*
+ * Waiting for an fd that is not the loop's: one watcher for one wait.
+ *
+ * The fd stays registered until the task runs, and not only until the event: what comes in between
+ * is one with it. It is level-triggered, so what is still there the next wait hears of: nothing is lost
+ * between two. If the fd is closed meanwhile, the wait ends with -EBADF.
+ */
 #include "eddy/fd.h"
 
 #include <stdio.h>

@@ -1,3 +1,16 @@
+/*
+ * Signals, by signalfd(2): a task waits for one as for an event, and no handler runs.
+ *
+ *     watched    is blocked in the loop's thread, and in the signalfd; from its first wait to the end of
+ *                the loop, so that none gets lost between two waits
+ *     waiting    tasks, each with its set in with.until: a signal goes to all of them that want it
+ *     kept       came while nobody waited for it: once, or, if real-time, as often as it came
+ *
+ * A process has signals, not a loop: of two loops that watch the same one, either may get it, and a
+ * thread that has it unblocked takes it from both. So signals are for one loop, and are watched before
+ * threads are started, which inherit the mask. At the end what this loop has blocked is unblocked,
+ * what others had blocked before is not.
+ */
 #include "eddy/signal.h"
 
 #include <stdio.h>
@@ -264,7 +277,7 @@ static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
     uint64_t newly;
     int result;
 
-    if ((set & ~signals->watched) == 0) {
+    if ((set & ~signals->watched) == 0 && eddy_io_started(&signals->io)) {
         return 0;
     }
     result = block(loop, set & ~signals->watched, &newly);

@@ -1,3 +1,17 @@
+/*
+ * Barriers: tasks wait until as many are there as it takes, then all go on, and it begins anew.
+ *
+ * `waiting` is the number of tasks in the line. It is kept, not counted, since each arrival asks for it;
+ * so whatever takes a task out of the line counts it down: the last arrival, a cancel (leave), the end of
+ * the loop (cut_off). The last to arrive does not wait: it lets the others go and has the highest
+ * index.
+ *
+ *     whole     a wait parks, or, as the last, lets all go
+ *     broken    by eddy_barrier_abort: a wait is -ENOTRECOVERABLE, until eddy_barrier_reset
+ *
+ * A task that is cancelled leaves, and does not break the barrier (in asyncio neither): its place is free
+ * for another.
+ */
 #include "eddy/barrier.h"
 
 #include <stdio.h>

@@ -1,3 +1,18 @@
+/*
+ * Conditions: a line of tasks that wait for something to be true, under a lock.
+ *
+ *     holds the lock -- eddy_cond_wait --> in the condition's line, the lock handed on
+ *                    -- notified --------> in the lock's line, outcome 0
+ *                    -- cancelled -------> in the lock's line, outcome -ECANCELED
+ *                    -- has the lock ----> runs, with that outcome
+ *
+ * A notified task is moved to the lock's line by the notifier, who holds the lock: so it is woken when
+ * it can run and not only to wait again, and no later comer makes the condition false before it. (A loop
+ * around the wait is needed all the same where several are notified.) There are no spurious wake-ups.
+ *
+ * On every return the lock is held, or the user's cleanup would release what it has not got: so a wait
+ * that is cancelled takes as long as the lock is held by others, and a second cancel does not shorten it.
+ */
 #include "eddy/cond.h"
 
 #include <stdio.h>

@@ -1,3 +1,20 @@
+/*
+ * Locks: one holder, and a line of those who wait.
+ *
+ *     holder NULL                   free; then nobody stands in line
+ *     holder, number, epoch         the task that holds it. All three, for a record may be another
+ *                                   task's by now (number), or memory of another loop's (epoch)
+ *
+ * A release hands the lock to the first in line at once: it is never free while somebody waits, so no
+ * newcomer can overtake, and none is woken in vain. The price is that a lock under contention changes
+ * hands once a turn; who cannot pay that does not await while he holds it.
+ *
+ * Who was handed the lock and is cancelled before he runs has it: the result has come. His next await is
+ * interrupted, and his cleanup releases.
+ *
+ * The waits of conditions end in the same line (eddy_lock_give_back), with an outcome that stands
+ * already: those are not to be interrupted, for on each return the lock is held.
+ */
 #include "sync/lock.h"
 
 #include <inttypes.h>

@@ -1,3 +1,22 @@
+/*
+ * Queues of items of one size: first in first out, last in first out, or by priority.
+ *
+ *     FIFO        a ring: `count` items from `head` on
+ *     LIFO        a stack: head is 0
+ *     PRIORITY    a binary heap, head is 0; behind each item its sequence, so that equals keep their order
+ *
+ * Three functions know the kind: insert, extract, and stride_of, for what a slot has beside the item.
+ *
+ *     the queue is    in `waiting` stand    because
+ *     empty           getters, or nobody    a put hands its item to the first of them, and no slot is used
+ *     between         nobody
+ *     full            putters, or nobody    a get takes one out, and puts the first putter's item in
+ *     shut            nobody                all were woken with -ESHUTDOWN
+ *
+ * So one line is enough for both. Items are handed over by the one who acts, straight to or from the
+ * memory of the one who waits: he runs with the item, there is nothing to be taken from him before, and
+ * a cancel that comes later finds the wait over. An item is never lost, and never in two places.
+ */
 #include "eddy/queue.h"
 
 #include <stdio.h>

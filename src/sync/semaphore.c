@@ -1,3 +1,12 @@
+/*
+ * Semaphores: a number of permits, and a line of those who wait for one.
+ *
+ * permits > 0 only while nobody stands in line: a release gives its permit to the first in line and
+ * does not count it. So who waits is served in order, and a newcomer takes only what nobody waits for.
+ *
+ * A permit belongs to nobody, unlike a lock, and may be released by another task than took it; a
+ * bounded semaphore says -EOVERFLOW where more come back than there are.
+ */
 #include "eddy/semaphore.h"
 
 #include <stdio.h>

@@ -1,3 +1,41 @@
+/*
+ * Frames: how they are called and end, how an outcome unwinds them, and the scopes inside of them. The
+ * words of coro.h do the usual case inline; here is what is not.
+ *
+ * A frame's `state` is where its switch goes on; the lowest three bits tell points of one line apart:
+ *
+ *     EDDY_STATE_START_      it has not run
+ *     line * 8               suspended in the await of that line
+ *     line * 8 | BEGUN_      an operation was begun there, and the await has not stored its line: if the
+ *                            frame does anything else now, the operation was not awaited
+ *     scope->exit (+ 2)      at the exit of a scope (behind it, out of the user's loop)
+ *     EDDY_STATE_FINALLY_    at eddy_finally
+ *     EDDY_STATE_END_        at eddy_end
+ *     EDDY_STATE_WHO_        it is only asked for its function and file, and returns at once
+ *
+ * Every way out takes the same stairs: unwind_on sets the state to the exit of the innermost open
+ * scope, else to the finally, else to the end, and the switch goes there. `outcome` says with what. An
+ * error of a cleanup does not replace the one that it cleans up after: the first is the cause.
+ *
+ * A scope is a block of the pool: the record, and behind it the frame of its manager or generator.
+ *
+ *     stage    ENTER   -> ENTERED -> BODY -> DONE
+ *              ENTER   -> DONE            it could not be entered, or the generator yields nothing
+ *
+ * `leaving` says how the exit was come to:
+ *
+ *     NORMAL   behind the body, or the generator has ended
+ *     BREAK    by break or continue of the loop that the words make
+ *     UNWIND   by an outcome that goes further up
+ *     CUT_OFF  the loop is freed, nobody runs any more: only what is held is let go
+ *
+ * The mask counts the cleanups that a frame runs in, its callers' too: an interrupt is delivered at
+ * mask 0. It goes up by one at a scope's exit and in a finally, and frames that are called inherit it.
+ *
+ * What the compiler cannot see (an operation that was not awaited, a goto out of a scope, a
+ * second await begun) is found here, and ends the program by the user's line: going on would write
+ * into frames that are gone.
+ */
 #include "eddy/coro.h"
 
 #include <stdio.h>

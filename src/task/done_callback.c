@@ -1,3 +1,14 @@
+/*
+ * Callbacks that are told of a task's end, beside whoever joins it: an end may be told to many, a result
+ * is taken by one.
+ *
+ *     link free            not registered
+ *     in the task's list   until the task has ended
+ *     in the ready list    from then on, as any callback; the result is in the callback's own struct,
+ *                          for the record may be another task's when it runs
+ *
+ * One link does for both lists, for it is never in both.
+ */
 #include "eddy/done_callback.h"
 
 #include "task/task_internal.h"

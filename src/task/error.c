@@ -1,3 +1,21 @@
+/*
+ * Where an error began. A result is a number, and so it stays on the hot path; the place and the text
+ * are kept beside, in the extra record of the task that the error goes through.
+ *
+ *     extra->error     the last error that was raised in the task, or handed to it
+ *     CASCADED         that one is what comes up right now: who raises it on does not note it anew
+ *     rare->caught     a copy, of what eddy_catch caught; or the operation's own, if nobody raised it
+ *     rare->cleanup    a cleanup runs because of extra->error: if another is noted, that is put aside
+ *     rare->kept       what was put aside, innermost cleanup first; it is back when that has ended
+ *
+ * An error belongs to one task at a time. Whoever takes a task's result takes its origin along
+ * (pass); who gets several keeps them until it says which (take, give); who gets it as a value has
+ * caught it (hand over).
+ *
+ * The text is in memory of the pool only if it was formatted. One block, one owner: extra->error or
+ * a kept one; `caught` only points at it, and is told when it goes. Without memory an error goes on
+ * without its place: the number never gets lost.
+ */
 #include "eddy/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,15 @@
-/* Waiting for one task. */
+/*
+ * Waiting for one task: join, whose cancel is passed on, and shield, whose is not.
+ *
+ *     a cancel comes         join                            shield
+ *     while the task runs    goes to the task, the wait      ends the wait; the task goes on, and
+ *                            goes on until that has ended    may be joined again
+ *     when it has ended      stays pending: the result has come, and is not thrown away
+ *
+ * Who joins is the task's owner until then, and nobody else may be: the result is taken once, and the
+ * record freed with it. So join is a wait that owns (eddy_own_begin): a cancel that is pending before
+ * it reaches the task, and does not leave it behind with nobody to collect it.
+ */
 #include "loop/look.h"
 #include "task/task_internal.h"
 

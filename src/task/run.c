@@ -1,4 +1,10 @@
-/* Running a loop until a task has ended. */
+/*
+ * Running a loop until a task has ended.
+ *
+ * It differs from eddy_loop_run in when it stops: at the end of the turn in which the task has ended
+ * (`awaited`), even if others go on; and, told by the hook, when nothing is left that could end it. The
+ * caller owns the task as one that joins it does: the result is taken and the record freed.
+ */
 #include <stdio.h>
 
 #include "task/task_internal.h"

@@ -1,5 +1,25 @@
-/* The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost,
- * until the task waits, pauses or ends. The C stack does not grow with the awaits. */
+/*
+ * The trampoline: runs a task's innermost frame, and whatever frame that makes the innermost,
+ * until the task waits, pauses or ends. The C stack does not grow with the awaits.
+ *
+ * A task's state, and the only ways between:
+ *
+ *     READY      in the ready list or the batch    -> RUNNING   its turn has come (step)
+ *     RUNNING    its frame is on the C stack       -> WAITING   an operation has parked it
+ *                                                               (or goes on waiting: its resume
+ *                                                               was in vain)
+ *                                                  -> READY     it pauses, or has had its share
+ *                                                  -> DONE      its last frame has ended
+ *     WAITING    `wait` says for what              -> READY     eddy_wake, with the result, or
+ *                                                               eddy_wake_to_try, without
+ *     DONE       the result is in in.result        -> FREE      it was taken
+ *
+ * A step calls the frame without a look at anything if no bit of EDDY_TASK_PREPARED_ is set: new, to
+ * try, under way, limits. So what is rare costs the usual step one test (prepare).
+ *
+ * The table at the end is all that a loop knows of tasks. It is constant; tracing puts a copy with
+ * another `run` in its place.
+ */
 #include <string.h>
 
 #include "loop/look.h"

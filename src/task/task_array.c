@@ -1,4 +1,14 @@
-/* Arrays of tasks, for those who wait for several. */
+/*
+ * Arrays of tasks, for those who wait for several: gather, wait, as_completed.
+ *
+ * A handle in an array is a task; or, with no record, one whose spawn failed, whose error stands in its
+ * generation: so a program spawns ten tasks and looks at no result before it waits for them all; or,
+ * zeroed, a gap.
+ *
+ * Claiming is all or nothing: each task has one owner, and two who wait for the same one would both
+ * take its result. A task that occurs twice finds itself claimed already, and what was claimed before
+ * it is let go.
+ */
 #include "task/task_internal.h"
 
 bool eddy_spawn_failed(eddy_task handle)

@@ -1,4 +1,15 @@
-/* Tasks, deadlines and the wait primitive, as the modules of floor 3 see each other. */
+/*
+ * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
+ *
+ * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, sleep.c, step.c,
+ * task.c, task_array.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
+ * about. A step (step.c) runs frames (coro.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
+ * deadline.c) ends the wait, and the result goes up the frames again, with an error's origin (error.c),
+ * until the last frame ends the task (task.c), which wakes another (join.c). Any of them may find a
+ * mistake of the user's, and tells it by the frame, which coro.c asks where it is. What holds the others
+ * in: task_table.c gives a loop the table of step.c with its first task, step.c knows a sleeper from who
+ * waits for something else, and task.c tells the done callbacks.
+ */
 #ifndef EDDY_SRC_TASK_INTERNAL_H
 #define EDDY_SRC_TASK_INTERNAL_H
 

@@ -1,5 +1,17 @@
-/* Where the records of tasks lie: in pages, which are never freed before the loop, so that a handle
- * can always be looked at. */
+/*
+ * Where the records of tasks lie: in pages, which are never freed before the loop, so that a handle
+ * can always be looked at.
+ *
+ *     region    next, pages, used | ... alignment ... | page | page | ...      from the allocator
+ *     page      loop | record | record | ...                                   aligned to its size
+ *
+ * A record finds its loop by cutting its own address off (eddy_task_loop), which saves a pointer in
+ * each. `used` records of a region have been handed out at least once, and only these are ever visited,
+ * so that a fresh region costs no page of memory before it is needed. Regions double.
+ *
+ * A task's number is its generation. A record that is freed keeps it until it is another task's,
+ * and goes behind all other free ones: so a stale handle is told for as long as can be.
+ */
 #include <string.h>
 
 #include "task/task_internal.h"

@@ -1,3 +1,19 @@
+/*
+ * Files, read and written by workers: a regular file is always "ready", and its read may take as long as
+ * the disk does, which would be a turn of the loop.
+ *
+ * Each operation is a coroutine around work of its own (*_work): it runs on a worker with the frame as
+ * its argument, which stays until the work has ended, cancelled or not. Memory is the loop's and
+ * only its thread may take it: so reading a whole file goes back and forth, room here, bytes there. The
+ * work looks after each mebibyte whether it was cancelled.
+ *
+ * Only regular files: a FIFO or a terminal would hold a worker for ever, and has a stream.
+ *
+ * Writing replaces the file, so that whoever reads finds the old or the new content, whatever
+ * crashes meanwhile: a file of another name beside it, written, on the disk if asked for, renamed, and
+ * with EDDY_FILE_SYNC its directory, too, for the name is in that. What fails removes it
+ * again; only a crash leaves it.
+ */
 #include "eddy/file.h"
 
 #include <fcntl.h>

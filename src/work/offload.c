@@ -1,3 +1,10 @@
+/*
+ * The user's work on a worker: one kind of jobs (workers.c), and the messages of its progress.
+ *
+ * Only the newest progress is of use. So a value is stored under the lock and a message sent
+ * if none is under way; the loop then takes what is newest by then. A fast worker does not flood the
+ * loop, and the last value always arrives, before the end of the work: both are messages of one thread.
+ */
 #include "eddy/offload.h"
 
 #include "work/workers.h"

@@ -1,3 +1,23 @@
+/*
+ * Threads beside a loop, and the jobs they do. Where a job is, and whose:
+ *
+ *     queue   outstanding   done            what                                  leaves it by
+ *     -       -             -               made, not started                     eddy_job_start
+ *     in      in            -               no worker has begun                   a worker; withdraw
+ *     -       in            -               a worker works: the record is its     its end: the message
+ *     -       in            message, list   the end is known to nobody yet        on_done: freed
+ *
+ * `queue`, the counters and `ending` are under the lock; the rest is the loop's thread's, but for the
+ * record of a job while a worker works. Nothing is allocated on a worker, and no
+ * lock is held while work runs.
+ *
+ * `idle` counts threads without a job, and those that are about to start, as needs_worker has
+ * promised the jobs to them. A worker counts itself idle before it sends its message, or the next job,
+ * which the message may bring, would start a thread that nobody needs.
+ *
+ * No thread outlives the loop, to which it sends its message. A thread that hangs is waited for, in
+ * eddy_loop_free: the alternative is a thread that writes to memory which is gone.
+ */
 #include "work/workers.h"
 
 #include <pthread.h>

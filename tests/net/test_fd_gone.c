@@ -2,6 +2,7 @@
 #include "support/gone.h"
 
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "eddy/connect.h"
@@ -292,6 +293,79 @@ test(a_loop_whose_timerfd_is_gone_makes_another_and_tells_of_deadlines)
     give_back(number, end);
 }
 
+/* A loop that has lost an fd of its own and cannot have another. */
+
+static int no_eventfd(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return -EMFILE;
+}
+
+/* Puts an eventfd, which anybody may write to, under the number, and has the loop find out. */
+static int find_another_file_at(int number)
+{
+    int file = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    dup3(file, number, O_CLOEXEC);
+    memset(&young, 0, sizeof young);
+    young.user = "young";
+    start(&young, number, EDDY_READ, log_events);
+    return file;
+}
+
+static void assert_told_last(const char *text)
+{
+    assert_int_equal(testing.errors.count, 2); /* before, that it was closed */
+    assert_non_null(strstr(testing.errors.text, text));
+    testing.errors.count = 0;
+}
+
+test(a_loop_that_can_have_no_other_eventfd_writes_to_nobody_elses_file)
+{
+    uint64_t written;
+    int number;
+    int file;
+
+    testing.sys.table.eventfd = note_eventfd;
+    testing_reopen();
+    number = made;
+    testing.sys.table.eventfd = no_eventfd;
+    file = find_another_file_at(number);
+    assert_told_last("the loop cannot be woken any more");
+    eddy_loop_wake(testing.loop);
+    assert_int_equal(read(file, &written, sizeof written), -1);
+    assert_int_equal(errno, EAGAIN);
+    eddy_io_stop(&young);
+    close(number);
+    close(file);
+}
+
+static int refuses_what_was_made(const struct eddy_sys *sys, int epoll, int op, int fd,
+                                 struct epoll_event *event)
+{
+    return op == EPOLL_CTL_ADD && fd == made
+               ? -ENOSPC
+               : eddy_sys_default()->epoll_ctl(sys, epoll, op, fd, event);
+}
+
+test(a_timerfd_that_cannot_be_watched_is_closed)
+{
+    int number;
+    int file;
+
+    testing.sys.table.timerfd_create = note_timerfd;
+    true_time_loop_with_timerfd();
+    number = made;
+    testing.sys.table.epoll_ctl = refuses_what_was_made;
+    file = find_another_file_at(number);
+    assert_told_last("the loop has no timerfd any more");
+    assert_int_not_equal(made, number);
+    assert_false(net_is_open(made));
+    eddy_io_stop(&young);
+    close(number);
+    close(file);
+}
+
 eddy_frame(waits_for_signal) {
     eddy_coro co;
 };
@@ -321,6 +395,35 @@ test(a_loop_whose_signalfd_is_gone_makes_another_and_hears_of_signals)
     give_back(number, end);
 }
 
+static int no_signalfd(const struct eddy_sys *sys, int fd, const sigset_t *set)
+{
+    (void)sys;
+    (void)fd;
+    (void)set;
+    return -EMFILE;
+}
+
+test(a_loop_that_could_have_no_other_signalfd_makes_one_for_the_next_wait)
+{
+    int number;
+    int file;
+
+    testing.sys.table.signalfd = note_signalfd;
+    testing_reopen();
+    assert_int_equal(eddy_signal_watch(testing.loop, EDDY_SIGNAL(SIGUSR1)), 0);
+    number = made;
+    testing.sys.table.signalfd = no_signalfd;
+    file = find_another_file_at(number);
+    assert_told_last("the loop hears of no signals any more");
+    assert_int_equal(run(waits_for_signal), -EMFILE);
+    testing.sys.table.signalfd = note_signalfd;
+    raise(SIGUSR1);
+    assert_int_equal(run(waits_for_signal), SIGUSR1);
+    eddy_io_stop(&young);
+    close(number);
+    close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,7 +437,10 @@ int main(void)
         testing_case(a_server_that_is_closed_when_its_number_is_another_files_leaves_that_alone),
         testing_case(a_loop_whose_eventfd_is_gone_makes_another_and_can_be_woken),
         testing_case(a_loop_whose_timerfd_is_gone_makes_another_and_tells_of_deadlines),
+        testing_case(a_loop_that_can_have_no_other_eventfd_writes_to_nobody_elses_file),
+        testing_case(a_timerfd_that_cannot_be_watched_is_closed),
         testing_case(a_loop_whose_signalfd_is_gone_makes_another_and_hears_of_signals),
+        testing_case(a_loop_that_could_have_no_other_signalfd_makes_one_for_the_next_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@ void eddy_clock_init(eddy_clock *clock, enum eddy_clock_kind kind)
     clock->scale = 1;
 }
 
+/* While it is paused, time that is given to it is lost: a game that was paused for an hour does not
+ * run for an hour to catch up. */
 int64_t eddy_clock_advance(eddy_clock *clock, int64_t duration)
 {
     double scaled;

@@ -51,6 +51,7 @@ static void place(struct eddy_heap *heap, uint32_t index, struct eddy_heap_entry
     entry.alarm->position = index + 1;
 }
 
+/* `entry` is not in the array: index is a hole, which moves towards the top. */
 static void sift_up(struct eddy_heap *heap, uint32_t index, struct eddy_heap_entry entry)
 {
     while (index > 0) {
@@ -79,6 +80,7 @@ static uint32_t earliest_child(const struct eddy_heap *heap, uint32_t index)
     return best;
 }
 
+/* Likewise, away from it. */
 static void sift_down(struct eddy_heap *heap, uint32_t index, struct eddy_heap_entry entry)
 {
     uint32_t child;
@@ -190,6 +192,7 @@ int eddy_heap_start(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t de
     return 0;
 }
 
+/* Only down: an entry that is put right stood too early. */
 void eddy_heap_set(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t deadline)
 {
     struct eddy_heap_entry entry = {deadline, alarm};
@@ -197,6 +200,8 @@ void eddy_heap_set(struct eddy_heap *heap, struct eddy_alarm *alarm, int64_t dea
     sift_down(heap, alarm->position - 1, entry);
 }
 
+/* The last entry fills the hole, from where it may have to go either way: it need not be of the same
+ * branch. */
 void eddy_heap_remove(struct eddy_heap *heap, struct eddy_alarm *alarm)
 {
     uint32_t index = alarm->position - 1;

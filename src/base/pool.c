@@ -135,6 +135,7 @@ static void chunk_free(struct eddy_pool *pool, struct eddy_pool_chunk *chunk)
     give_to_allocator(pool, chunk);
 }
 
+/* 0 is no class, so that EDDY_POOL_CLASS can say with it "not a small one". */
 unsigned eddy_pool_class_of(size_t size)
 {
     unsigned doublings = 1;
@@ -190,6 +191,7 @@ static int refill(struct eddy_pool *pool, size_t size)
     return 1;
 }
 
+/* What is left of a chunk that is too small is given up: less than a block of that size. */
 static void *carve(struct eddy_pool *pool, unsigned pool_class)
 {
     size_t size = class_size(pool_class);

@@ -33,6 +33,7 @@ struct dump {
 
 /* ---- the text */
 
+/* The beginning of the text, whole lines where that can be. */
 static void flush(struct dump *dump, size_t length)
 {
     fwrite(dump->text, 1, length, dump->file);

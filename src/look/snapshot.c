@@ -119,7 +119,7 @@ static void link_tree(struct eddy_snapshot *snapshot)
     }
 }
 
-/* ---- who must act */
+/* ---- who must act: the waits themselves say, by `blocker` and `blockers` of their kind */
 
 struct waiter {
     const struct eddy_snapshot *snapshot;
@@ -191,6 +191,8 @@ static void link_blockers(struct eddy_snapshot *snapshot)
 
 /* ---- who stands where in a line */
 
+/* The whole line is numbered when the first in it is asked for, so that a thousand waiters of one lock are
+ * walked once and not a thousand times. */
 size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
                            const struct eddy_task_record *task)
 {

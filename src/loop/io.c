@@ -132,6 +132,8 @@ static void count_reference(eddy_loop *loop, const eddy_io *io, unsigned old_int
     }
 }
 
+/* What was fetched of an event that is not asked about any more is forgotten: nobody is told of what he
+ * has just said that he does not want. */
 static int change(eddy_io *io, unsigned events)
 {
     uint8_t old = io->interest;
@@ -417,6 +419,7 @@ void eddy_io_dispatch_always(eddy_loop *loop)
     }
 }
 
+/* The fetched events are taken before the callback, which may stop or free its watcher. */
 void eddy_io_run(struct eddy_ready *ready)
 {
     eddy_io *io = (eddy_io *)(void *)ready;

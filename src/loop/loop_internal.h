@@ -158,10 +158,10 @@ struct eddy_loop {
     struct eddy_stopwatch stall; /* stall.c: since virtual time stands still */
     int64_t stalled_at;          /* the virtual time at which it does; EDDY_FOREVER: it does not */
     bool stall_told;
-    struct eddy_heap heap;
-    eddy_clock *clock;
-    eddy_clock own_clock;
-    int64_t shutdown_limit;
+    struct eddy_heap heap;  /* of timers, and of tasks with a deadline */
+    eddy_clock *clock;      /* the program's, or own_clock; fixed */
+    eddy_clock own_clock;   /* monotonic; used unless the options have one */
+    int64_t shutdown_limit; /* of end.c; more than 0 */
 
     /* The kernel. */
     const struct eddy_sys *sys;
@@ -169,7 +169,7 @@ struct eddy_loop {
     int outer;           /* what others sleep on (epoll.c); -1 until somebody asks for it */
     int timerfd;         /* -1 unless EDDY_LOOP_TIMERFD */
     unsigned stdio_held; /* atomic: which of the fds 0, 1 and 2 the loop has filled (stdio.c) */
-    int64_t timerfd_deadline;
+    int64_t timerfd_deadline;   /* where it stands; EDDY_FOREVER: disarmed (timerfd.c) */
     struct eddy_io_slot *slots; /* by fd */
     int slot_count;
     int watched;             /* fds in the epoll set, the wake-up eventfd left out */
@@ -203,15 +203,15 @@ struct eddy_loop {
     int references;
     int holds; /* those of them that keep a virtual clock from jumping */
 
-    struct eddy_link hooks[2];
-    struct eddy_link attachments;
-    struct eddy_link ends; /* of struct eddy_loop_end: who is told of the loop's */
+    struct eddy_link hooks[2];    /* by enum eddy_hook_point; started ones */
+    struct eddy_link attachments; /* oldest first */
+    struct eddy_link ends;        /* of struct eddy_loop_end: who is told of the loop's */
     uint32_t epoch;  /* no other loop's that had or will have its address: locks know it by that */
     uint32_t misled; /* marks of lines near which there was none, since they were made */
 
     eddy_error_fn *on_error; /* NULL: standard error */
-    void *user;
-    bool reporting; /* inside on_error */
+    void *user;              /* the program's, for it to find again */
+    bool reporting;          /* inside on_error */
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* task_table.c's; NULL: no task yet */

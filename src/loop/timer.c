@@ -251,6 +251,8 @@ void eddy_timer_run(struct eddy_ready *ready)
     timer->callback(timer);
 }
 
+/* Nothing of the user's runs here: what is due becomes ready. An entry at EDDY_FOREVER is of a periodic
+ * timer that is due. */
 void eddy_timers_expire(eddy_loop *loop)
 {
     struct eddy_heap *heap = &loop->heap;
@@ -267,6 +269,7 @@ void eddy_timers_expire(eddy_loop *loop)
     }
 }
 
+/* Whether the entry says its true deadline; if not, it does now, and may have sunk. */
 static bool settled(eddy_loop *loop, struct eddy_timed *timed)
 {
     eddy_timer *timer = (eddy_timer *)timed;

@@ -165,6 +165,7 @@ int eddy_loop_turn(eddy_loop *loop, int64_t max_wait)
     return result < 0 ? (int)result : 0;
 }
 
+/* A manual clock moves by others only: a deadline of its future keeps nobody waiting here. */
 bool eddy_loop_alive(eddy_loop *loop)
 {
     return eddy_loop_has_ready(loop) || loop->references > 0 || loop->holds > 0 ||

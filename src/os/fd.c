@@ -20,6 +20,8 @@ struct fd_wait {
     unsigned pool_class;
 };
 
+/* The end of the wait, whichever: the fd is out of the set before the task runs, so that the user may
+ * close it then. */
 static void leave(struct eddy_task_record *task)
 {
     struct fd_wait *wait = task->in.object;
@@ -62,6 +64,7 @@ static const struct eddy_wait fd_kind = {
     .describe = describe,
 };
 
+/* In the middle of the batch of events; the first that comes wakes, what else comes is added. */
 static void on_events(eddy_io *io, unsigned events)
 {
     struct fd_wait *wait = io->user;
@@ -102,6 +105,6 @@ int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events)
         eddy_pool_give(&loop->pool, wait, pool_class);
         return result;
     }
-    loop->references++;
+    loop->references++; /* a task that waits for an fd keeps the loop going; its watcher is not counted */
     return eddy_park(co, &fd_kind, wait, NULL);
 }

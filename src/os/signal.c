@@ -95,6 +95,7 @@ static void drop_kept(struct signals *signals)
 
 /* ---- delivery */
 
+/* To all that wait for it, in the order of their waits; kept, if there is none. */
 static void deliver(struct signals *signals, int number)
 {
     struct eddy_link *tasks = &signals->waiting.tasks;
@@ -253,7 +254,8 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
     return result;
 }
 
-/* Makes the signalfd, or widens it to the set. */
+/* Makes the signalfd, or widens it to the set: signalfd(2) changes one in place, so that its number and
+ * its watcher stay. */
 static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
 {
     sigset_t wanted = to_sigset(set);
@@ -272,6 +274,8 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
     return result;
 }
 
+/* Blocked first, and only then in the signalfd: in the other order a signal between the two would have
+ * its default action. If the fd was lost it is made anew here, or who waits would never be told. */
 static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
 {
     uint64_t newly;

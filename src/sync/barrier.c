@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A cancel: it stands in line no longer, and is not to be counted. */
 static int leave(struct eddy_task_record *task)
 {
     ((eddy_barrier *)task->in.object)->waiting--;

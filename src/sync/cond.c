@@ -74,10 +74,13 @@ int64_t eddy_cond_wait(eddy_coro *co, eddy_cond *cond)
     if (result < 0) {
         return result;
     }
+    /* Nothing can come between the two: nobody runs before this step is over. */
     eddy_lock_hand_over(cond->lock);
     return eddy_park(co, &cond_kind, cond, &cond->waiters);
 }
 
+/* A wait with a predicate is a coroutine, since what it does between two waits is the user's: it looks
+ * while it holds the lock, and only a look that fails waits on. */
 eddy_frame(wait_until) {
     eddy_coro co;
     eddy_cond *cond;

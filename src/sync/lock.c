@@ -43,6 +43,7 @@ static bool is_taken(const eddy_lock *lock, const struct eddy_task_record *task)
     return eddy_lock_locked(lock) && lock->epoch == eddy_task_loop(task)->epoch;
 }
 
+/* Straight to the first in line, who holds it before he runs. */
 void eddy_lock_hand_over(eddy_lock *lock)
 {
     struct eddy_task_record *next = eddy_line_first(&lock->waiters);
@@ -56,7 +57,7 @@ void eddy_lock_hand_over(eddy_lock *lock)
     eddy_wake(next, next->with.outcome);
 }
 
-/* ---- waiting */
+/* ---- waiting: `with.outcome` is what the wait ends with when the lock is handed over */
 
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
@@ -95,6 +96,7 @@ static const struct eddy_wait lock_again_kind = {
     .blocker = blocker,
 };
 
+/* From a condition: the task, which waits there, is to have the lock again; true: it has it. */
 bool eddy_lock_give_back(eddy_lock *lock, struct eddy_task_record *task, int64_t outcome)
 {
     if (!is_taken(lock, task)) {

@@ -180,7 +180,8 @@ static void extract(eddy_queue *queue, void *item)
     }
 }
 
-/* Puts without waiting. */
+/* Puts without waiting: to the first getter (the queue is empty then), or into a slot. What a queue is
+ * to be joined for counts from here, also what a getter has had at once. */
 static inline int64_t put_now(eddy_queue *queue, const void *item)
 {
     struct eddy_task_record *getter;
@@ -202,7 +203,8 @@ static inline int64_t put_now(eddy_queue *queue, const void *item)
     return 0;
 }
 
-/* Gets without waiting. */
+/* Gets without waiting. A slot is given up and taken by the first putter in one go, so that no newcomer
+ * finds room while somebody waits for it. It counts as put from here on. */
 static inline int64_t get_now(eddy_queue *queue, void *item)
 {
     struct eddy_task_record *putter;
@@ -220,7 +222,7 @@ static inline int64_t get_now(eddy_queue *queue, void *item)
     return 0;
 }
 
-/* ---- the operations */
+/* ---- the operations: try, and where that says -EAGAIN stand in line with the address of the item */
 
 static void describe(const eddy_queue *queue, const char *to_do, char *text, size_t size)
 {
@@ -343,7 +345,8 @@ void eddy_queue_shutdown(eddy_queue *queue, enum eddy_queue_shutdown mode)
     }
 }
 
-/* ---- its life */
+/* ---- its life: initialized by a task it is guarded by that, and in any case ended with the loop, for
+ * its slots are the loop's memory */
 
 static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
 {

@@ -62,6 +62,7 @@ int64_t eddy_semaphore_acquire(eddy_coro *co, eddy_semaphore *semaphore)
     return eddy_park(co, &semaphore_kind, semaphore, &semaphore->waiters);
 }
 
+/* The permit of who leaves goes to the first in line without being counted. */
 int eddy_semaphore_release(eddy_semaphore *semaphore)
 {
     struct eddy_task_record *next = eddy_line_first(&semaphore->waiters);

@@ -52,6 +52,8 @@ void eddy_misuse_(const char *function, const char *file, int line, const char *
     abort();
 }
 
+/* A frame has no name in it, which would be 16 bytes each: it is called with a state that no await has,
+ * and the words at its beginning answer into the loop. */
 struct eddy_where eddy_frame_where(eddy_coro *co)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
@@ -207,6 +209,8 @@ static void cleanup_over(struct eddy_task_record *task)
     }
 }
 
+/* A frame ends: to its parent goes the outcome, and the task runs on there; without one the task ends.
+ * Guards are looked at while the memory is still the frame's. */
 void eddy_finish_slow_(eddy_coro *co, int line)
 {
     struct eddy_task_record *task = co->task;
@@ -275,6 +279,7 @@ void eddy_unwind_slow_(eddy_coro *co, int64_t result)
     unwind_on(co);
 }
 
+/* An error of an operation comes up, or goes up further: it is noted where it was first raised. */
 void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char *file, int line)
 {
     struct eddy_task_record *task = co->task;
@@ -308,6 +313,7 @@ void eddy_enter_finally_(eddy_coro *co)
 
 /* ---- generators and context managers */
 
+/* The item is in the frame already: the parent runs, and finds it there. */
 void eddy_yield_(eddy_coro *co)
 {
     struct eddy_task_record *task = co->task;
@@ -437,6 +443,8 @@ int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *le
     return 1;
 }
 
+/* In a manager that may be the error of its body, raised at eddy_body: then it is another one out there,
+ * too. */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome)
 {
     co->outcome = outcome;
@@ -458,6 +466,7 @@ int64_t eddy_scope_enter_(eddy_coro *co)
     return EDDY_PENDING;
 }
 
+/* The exit begins, by whichever way: whatever it awaits is a cleanup. */
 int64_t eddy_scope_leave_(eddy_coro *co)
 {
     struct eddy_scope *scope = co->scope;
@@ -477,6 +486,8 @@ int64_t eddy_scope_leave_(eddy_coro *co)
     return entered ? scope->leave(co, scope) : 0;
 }
 
+/* The exit has ended: 1, the frame goes on elsewhere, since the block was not left by its end; 0, it goes
+ * on behind it. */
 int eddy_scope_left_(eddy_coro *co, int64_t result)
 {
     struct eddy_scope *scope = co->scope;

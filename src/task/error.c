@@ -43,6 +43,7 @@ static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *
 
 /* ---- errors that wait for the end of a cleanup. If it is cut off, the pool has their memory. */
 
+/* Only noted: most cleanups meet no error, and then nothing is put aside. */
 void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup)
 {
     struct eddy_task_rare *rare = eddy_error_known(task, error) ? eddy_rare_make(task) : NULL;
@@ -124,6 +125,7 @@ void eddy_error_forget(struct eddy_task_record *task)
     }
 }
 
+/* A text is the raiser's to add. */
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
                      const char *file, int line)
 {

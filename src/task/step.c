@@ -81,6 +81,7 @@ static bool settled(eddy_loop *loop, struct eddy_timed *timed)
     return false;
 }
 
+/* The heap says that something of the task's is due. */
 static void due(eddy_loop *loop, struct eddy_timed *timed)
 {
     struct eddy_task_record *task = eddy_task_of(&timed->ready);
@@ -208,7 +209,8 @@ static int run(eddy_loop *loop, int most)
                                                        : run_steps(loop, most, false);
 }
 
-/* ---- the end of a loop */
+/* ---- the end of a loop: each task is cancelled once (ENDING), with those that its cleanup spawns in a
+ * round of their own; end.c runs turns in between */
 
 static void cancel_visitor(struct eddy_task_record *task, void *context)
 {

@@ -59,13 +59,12 @@ enum eddy_limit_stage {
 struct eddy_task_extra {
     /* in the list of the group that owns the task; first: see eddy_sibling */
     struct eddy_link sibling;
-    void *owner; /* who is told of its end */
-    struct eddy_task_record *task;
-    struct eddy_limit *limits;
-    struct eddy_link guards;      /* links inside of what the task has opened and not closed */
-    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
-    struct eddy_error_info error; /* the last that was raised, and where */
-    struct eddy_task_rare *rare;  /* or NULL */
+    void *owner;                   /* who is told of its end: see eddy_owner_of */
+    struct eddy_task_record *task; /* whose it is */
+    struct eddy_limit *limits;     /* innermost first; with EDDY_TASK_LIMITS_ */
+    struct eddy_link guards;       /* links inside of what the task has opened and not closed */
+    struct eddy_error_info error;  /* the last that was raised, and where */
+    struct eddy_task_rare *rare;   /* or NULL */
     unsigned pool_class;
 };
 

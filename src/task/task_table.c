@@ -24,6 +24,7 @@ static size_t region_size(uint32_t pages)
     return (size_t)(pages + 1) * EDDY_TASK_PAGE_;
 }
 
+/* The first address behind the region's head that is aligned. */
 static struct eddy_task_page *first_page(struct eddy_task_region *region)
 {
     uintptr_t behind = (uintptr_t)(region + 1);
@@ -41,6 +42,7 @@ static struct eddy_task_record *record_at(struct eddy_task_region *region, uint3
     return &page->records[index % RECORDS_A_PAGE];
 }
 
+/* For guards, which find words in a frame that look like a pointer to a record: by arithmetic alone. */
 bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address)
 {
     struct eddy_task_region *region = loop->tasks->regions;

@@ -19,6 +19,7 @@ struct offload {
     bool telling;            /* the message is under way; under the lock */
 };
 
+/* On a worker. */
 static int64_t work(eddy_job *job)
 {
     const struct offload *offload = (const struct offload *)(const void *)job;
@@ -121,6 +122,7 @@ static void on_told(eddy_callback *callback)
     }
 }
 
+/* On a worker. */
 void eddy_offload_progress(eddy_job *job, int64_t value)
 {
     struct offload *offload = (struct offload *)(void *)job;

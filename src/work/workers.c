@@ -87,6 +87,7 @@ static eddy_job *of_done(eddy_callback *callback)
     return (eddy_job *)(void *)((char *)callback - offsetof(eddy_job, done));
 }
 
+/* The worker's message has come: the record is the loop's again. */
 static void on_done(eddy_callback *callback)
 {
     eddy_job *job = of_done(callback);
@@ -121,6 +122,7 @@ static eddy_job *next_job(struct eddy_workers *workers, sigset_t *mask)
     return job;
 }
 
+/* `more` may be -1u: arithmetic of unsigned numbers. */
 static void count_idle(struct eddy_workers *workers, unsigned more)
 {
     pthread_mutex_lock(&workers->lock);
@@ -453,6 +455,7 @@ static bool enqueue(struct eddy_workers *workers, eddy_job *job)
     return start;
 }
 
+/* Whether no worker had begun it. */
 static bool dequeue(eddy_job *job)
 {
     struct eddy_workers *workers = job->workers;
@@ -486,6 +489,8 @@ int eddy_job_start(eddy_job *job)
     return 0;
 }
 
+/* Either the job is still in the queue, and then no worker will see it, or a worker has it: the lock
+ * decides, and there is nothing in between. */
 bool eddy_job_withdraw(eddy_job *job)
 {
     if (!dequeue(job)) {

@@ -327,6 +327,60 @@ static bool fails_for_want_of_memory(enum way way, enum answer answer, unsigned 
     return failed;
 }
 
+eddy_frame(opens_the_block) {
+    eddy_coro co;
+    enum answer answer;
+    int written;
+    eddy_group group;
+};
+
+/* And none for a limit over its block. */
+static void leave_memory_for_one_scope(void)
+{
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)testing.loop; /* a loop begins with it */
+    unsigned pool_class;
+    void *block = eddy_pool_take(pool, sizeof(struct eddy_scope), &pool_class);
+
+    use_up_memory();
+    eddy_pool_give(pool, block, pool_class);
+}
+
+static void opens_the_block(eddy_coro *co)
+{
+    eddy_begin(opens_the_block);
+    eddy_group_spawn(co, &self->group, child, .answer = self->answer, .written = &self->written);
+    eddy_await(eddy_event_wait(co, &gate));
+    leave_memory_for_one_scope();
+    eddy_with_group(&self->group) {
+        testing_log("body");
+    }
+eddy_finally:
+    log_end("left", co->outcome);
+    assert_int_equal(runs, 0);
+    assert_int_equal(self->written, 1);
+    eddy_end;
+}
+
+test(without_memory_for_its_block_no_task_of_a_group_is_left_behind)
+{
+    eddy_task task;
+
+    for (enum answer answer = OBEYS; answer <= HAS_FAILED; answer++) {
+        testing_reopen_with(EDDY_CLOCK_MANUAL, EDDY_LOOP_POISON_STACK);
+        eddy_event_init(&gate);
+        task = start(opens_the_block, .answer = answer);
+        testing_turns();
+        eddy_event_set(&gate);
+        testing_turns();
+        testing_fail_allocation(0);
+        eddy_clock_advance(&testing.clock, EDDY_SECOND); /* for the cleanup of the child */
+        testing_turns();
+        assert_true(eddy_task_done(task));
+        assert_int_equal(finish(task), answer == HAS_FAILED ? -EIO : -ENOMEM);
+        testing.log[0] = '\0';
+    }
+}
+
 test(without_memory_for_a_deadline_no_task_is_left_behind)
 {
     for (enum way way = JOIN; way < WAYS; way++) {
@@ -581,6 +635,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_pending_cancel_leaves_no_task_behind),
         testing_case(a_pending_deadline_leaves_no_task_behind),
+        testing_case(without_memory_for_its_block_no_task_of_a_group_is_left_behind),
         testing_case(without_memory_for_a_deadline_no_task_is_left_behind),
         testing_case(an_own_operation_that_owns_is_interrupted_when_its_wait_has_begun),
         testing_case(random_trees_leave_no_task_behind),

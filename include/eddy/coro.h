@@ -175,8 +175,10 @@ enum {
     EDDY_TASK_TRY_ = 1 << 13,     /* woken to try: its wait goes on until `resume` has a result */
     EDDY_TASK_PASSING_ = 1 << 14, /* a cancel is just being passed on */
     EDDY_TASK_ENDING_ = 1 << 15,  /* it was cancelled because the loop ends */
-    EDDY_TASK_PREPARED_ =
-        EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_ | EDDY_TASK_UNDER_WAY_,
+    /* of one that has not ended: there was no memory for the deadline of what it waits for, or is to */
+    EDDY_TASK_UNLIMITED_ = EDDY_TASK_FAILED_,
+    EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_ |
+                          EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNLIMITED_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };

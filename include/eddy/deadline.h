@@ -18,12 +18,12 @@ extern "C" {
  * The deadline is on the calling frame: it holds for everything the operation awaits, several
  * may be nested, and only this eddy_wait_for turns the cancel that its own deadline caused into
  * -ETIMEDOUT; a cancel from outside stays -ECANCELED, also if it comes when the deadline has passed
- * and the task has not run since. -ENOMEM: no memory for the deadline; the operation was not begun,
- * so that tasks it was to wait for are still the caller's.
+ * and the task has not run since. -ENOMEM, in place of -ETIMEDOUT: no memory for the deadline. Then
+ * the operation is interrupted at once, as if that had passed before: one that takes tasks over
+ * (eddy_join, eddy_gather, ...) cancels them and returns when all have ended; any other is not begun.
  */
-#define eddy_wait_for(co, timeout, operation)                                         \
-    eddy_operation_(eddy_limit_begin_(co, timeout) ? eddy_limit_end_(co, (operation)) \
-                                                   : (int64_t)-ENOMEM)
+#define eddy_wait_for(co, timeout, operation) \
+    eddy_operation_((eddy_limit_begin_(co, timeout), eddy_limit_end_(co, (operation))))
 
 /*
  * eddy_with_timeout(timeout) { ... }: likewise, over a block, all of it: past the deadline the
@@ -45,7 +45,7 @@ extern "C" {
     EDDY_WITH_OBJECT_(NULL, eddy_timeout_leave_, eddy_timeout_enter_(co, timeout))
 
 /* Private. */
-EDDY_API EDDY_MUST_USE int eddy_limit_begin_(eddy_coro *co, int64_t timeout);
+EDDY_API void eddy_limit_begin_(eddy_coro *co, int64_t timeout);
 EDDY_API EDDY_MUST_USE int64_t eddy_limit_end_(eddy_coro *co, int64_t result);
 EDDY_API EDDY_MUST_USE int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout);
 EDDY_API EDDY_MUST_USE int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope);

@@ -200,6 +200,9 @@ int eddy_loop_free(eddy_loop *loop)
     loop->closing = true;
     loop->stop = false;
     result = eddy_loop_end(loop);
+    if (loop->task_class != NULL) {
+        loop->task_class->forget_waits(loop);
+    }
     close_attachments(loop);
     eddy_messages_tell_left(loop);
     eddy_look_tell_leaks(loop);

@@ -57,6 +57,8 @@ struct eddy_loop_task_class {
     bool (*break_circles)(eddy_loop *loop);
     /* From here on nobody may spawn. -ETIMEDOUT, told to the error hook, if tasks are left. */
     int (*cut_off)(eddy_loop *loop);
+    /* Tasks that were cut off wait for nothing any more, before anybody is told of the end. */
+    void (*forget_waits)(eddy_loop *loop);
     void (*fini)(eddy_loop *loop);
     int (*check)(eddy_loop *loop);
 };

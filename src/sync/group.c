@@ -328,10 +328,6 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
 {
     eddy_group *group = task->in.object;
 
-    /* At the end of the loop one that was cut off may wait for a group that is as new again. */
-    if (eddy_list_empty(&group->children)) {
-        return;
-    }
     for (struct eddy_link *link = eddy_list_front(&group->children); link != &group->children;
          link = link->next) {
         found(child_of(link), context);
@@ -412,6 +408,22 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
 
 /* ---- the scope */
 
+/* Without memory the block does not run, and nobody else would wait for the tasks of the group. */
+static int64_t not_entered(eddy_coro *co, eddy_group *group)
+{
+    if (is_empty(group)) {
+        return eddy_done(co, -ENOMEM);
+    }
+    collect_kept(group);
+    group->error = group->error < 0 ? group->error : -ENOMEM;
+    if (group->count == 0) {
+        return eddy_own_done(co, finish(group, co->task));
+    }
+    eddy_group_cancel(group);
+    group->waiter = co->task;
+    return eddy_own_park(co, &group_kind, group, NULL);
+}
+
 /* A group that has tasks already is the block's from here on, also if a cancel is pending, which
  * comes with the block's first await. */
 int64_t eddy_group_enter_(eddy_coro *co)
@@ -432,7 +444,7 @@ int64_t eddy_group_enter_(eddy_coro *co)
     eddy_check_pointer(co, group);
     group->limit = eddy_limit_open(co, EDDY_FOREVER);
     if (group->limit == NULL) {
-        return eddy_own_none(co, -ENOMEM);
+        return not_entered(co, group);
     }
     group->host = co->task;
     follow_end(eddy_task_loop(co->task), group);

@@ -113,7 +113,7 @@ void eddy_limit_disown(struct eddy_task_record *task)
     if (changed) {
         recompute_all(&eddy_extra(task)->limits);
     }
-    eddy_clear(task, EDDY_TASK_LIMIT_);
+    eddy_clear(task, EDDY_TASK_LIMIT_ | EDDY_TASK_UNLIMITED_);
 }
 
 void eddy_limit_reach(struct eddy_task_record *task)
@@ -190,26 +190,43 @@ static struct eddy_limit *push(eddy_coro *co, int64_t timeout)
     return limit;
 }
 
-int eddy_limit_begin_(eddy_coro *co, int64_t timeout)
+/* Without memory the operation is begun all the same, for it may be the only one that would wait for
+ * the tasks it is given. It is interrupted at once: EDDY_TASK_LIMIT_ sends it to where that is seen. */
+void eddy_limit_begin_(eddy_coro *co, int64_t timeout)
 {
-    struct eddy_limit *limit = push(co, timeout);
+    bool missed = eddy_has(co->task, EDDY_TASK_UNLIMITED_); /* that of one around it */
+    struct eddy_limit *limit = missed ? NULL : push(co, timeout);
 
     if (limit == NULL) {
-        return 0;
-    }
-    if (timeout <= 0) {
+        eddy_set(co->task, EDDY_TASK_UNLIMITED_ | EDDY_TASK_LIMIT_);
+    } else if (timeout <= 0) {
         limit->zero = true;
         eddy_set(co->task, EDDY_TASK_ZERO_);
     }
-    return 1;
 }
 
+int64_t eddy_limit_missed(struct eddy_task_record *task, int64_t result)
+{
+    eddy_clear(task, EDDY_TASK_UNLIMITED_ |
+                         (eddy_has(task, EDDY_TASK_LIMITS_) ? 0u : (unsigned)EDDY_TASK_LIMIT_));
+    return result == -ECANCELED ? -ENOMEM : result;
+}
+
+/* Of nested ones that have a limit are further out than those that have none. These count as one: the
+ * others may be dropped too early then, which nobody sees, for the result is no -ECANCELED any more
+ * unless it is one from outside. */
 int64_t eddy_limit_end_(eddy_coro *co, int64_t result)
 {
+    struct eddy_task_record *task = co->task;
+    const struct eddy_limit *limit = innermost(task);
+
     if (result == EDDY_PENDING) {
         return result; /* dropped when the frame goes on */
     }
-    return pop(co->task, result);
+    if (eddy_has(task, EDDY_TASK_UNLIMITED_)) {
+        return eddy_limit_missed(task, result);
+    }
+    return limit != NULL && limit->frame == co && !limit->block ? pop(task, result) : result;
 }
 
 /* ---- cancel scopes */

@@ -148,6 +148,9 @@ static bool prepare(struct eddy_task_record *task)
     if (eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
         eddy_settle_interrupt(task);
     }
+    if (eddy_has(task, EDDY_TASK_UNLIMITED_)) {
+        task->in.result = eddy_limit_missed(task, task->in.result);
+    }
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         task->in.result = eddy_limit_drop(task, task->in.result);
     }
@@ -276,9 +279,13 @@ static int cut_off(eddy_loop *loop)
     return -ETIMEDOUT;
 }
 
+/* What a task waits for that was cut off: nothing that could be looked at. */
+static const struct eddy_wait cut_off_kind = {.name = "nothing: it was cut off"};
+
 /* Tasks that were cut off must not be found by what is still to be closed, and what is the caller's
- * must not go on counting with them. */
-static void forget_visitor(struct eddy_task_record *task, void *context)
+ * must not go on counting with them; nor may who looks at them look at that, which is as new when it
+ * has been told of the end. */
+static void forget_wait(struct eddy_task_record *task, void *context)
 {
     eddy_loop *loop = context;
 
@@ -291,6 +298,19 @@ static void forget_visitor(struct eddy_task_record *task, void *context)
     if (task->wait != NULL && task->wait->cut_off != NULL) {
         task->wait->cut_off(task);
     }
+    if (task->wait != NULL) {
+        task->wait = &cut_off_kind;
+    }
+}
+
+static void forget_waits(eddy_loop *loop)
+{
+    eddy_task_each(loop, forget_wait, loop);
+}
+
+static void forget_visitor(struct eddy_task_record *task, void *context)
+{
+    forget_wait(task, context); /* it may have been woken since */
     eddy_task_forget_links(task);
 }
 
@@ -354,6 +374,7 @@ const struct eddy_loop_task_class eddy_task_class = {
     .end = end,
     .break_circles = eddy_join_break_circles,
     .cut_off = cut_off,
+    .forget_waits = forget_waits,
     .fini = fini,
     .check = check,
 };

@@ -423,6 +423,9 @@ bool eddy_limit_has_struck(const eddy_coro *co);
 /* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
 int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
 
+/* Likewise of an operation for whose limit there was no memory: its -ECANCELED is -ENOMEM. */
+int64_t eddy_limit_missed(struct eddy_task_record *task, int64_t result);
+
 /* ---- step.c (the trampoline) */
 
 extern const struct eddy_loop_task_class eddy_task_class;

@@ -25,6 +25,9 @@ static int64_t interrupted(eddy_coro *co)
         deliver_cancel(task);
         return -ECANCELED;
     }
+    if (eddy_has(task, EDDY_TASK_UNLIMITED_)) {
+        return -ECANCELED; /* which eddy_limit_missed turns; what else is pending stays so */
+    }
     if (eddy_has(task, EDDY_TASK_LIMIT_)) {
         eddy_clear(task, EDDY_TASK_LIMIT_);
         if (eddy_limit_strike(task)) {
@@ -119,7 +122,7 @@ int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
     struct eddy_task_record *task = co->task;
     int64_t result = eddy_park(co, wait, object, line);
 
-    if (has_cancel(task)) {
+    if (has_cancel(task) || eddy_has(task, EDDY_TASK_UNLIMITED_)) {
         eddy_interrupt(task);
     } else if (eddy_has(task, EDDY_TASK_LIMIT_)) {
         eddy_clear(task, EDDY_TASK_LIMIT_);

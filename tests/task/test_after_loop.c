@@ -12,6 +12,7 @@
 #include "eddy/event.h"
 #include "eddy/future.h"
 #include "eddy/group.h"
+#include "eddy/inspect.h"
 #include "eddy/queue.h"
 #include "eddy/semaphore.h"
 #include "eddy/server.h"
@@ -156,6 +157,76 @@ test(a_group_whose_tasks_were_cut_off_is_as_new)
         testing_assert_log(policy == EDDY_GROUP_KEEP ? "1 3 0" : "");
         next_loop();
     }
+}
+
+/* ---- who looks at the tasks while the ends are told */
+
+static eddy_group watched;
+static int reports;
+
+static void visit(const struct eddy_task_info *info, void *user)
+{
+    (void)user;
+    if (info->waits_for != NULL) {
+        testing_log("%s%s%s", info->waits_for, info->detail[0] != '\0' ? ": " : "", info->detail);
+    }
+}
+
+/* Looks at all that every task waits for, at each report. */
+static void look_at_all(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
+{
+    (void)task;
+    (void)text;
+    testing_log("[%s]", eddy_strerror(code));
+    (void)eddy_loop_inspect(loop, visit, NULL);
+    reports++;
+}
+
+eddy_frame(fails_later) {
+    eddy_coro co;
+};
+
+static void fails_later(eddy_coro *co)
+{
+    eddy_begin(fails_later);
+    eddy_await(eddy_sleep(co, EDDY_FOREVER));
+eddy_finally:
+    eddy_await(eddy_sleep(co, 1));
+    eddy_end;
+}
+
+eddy_frame(waits_for_the_watched) {
+    eddy_coro co;
+    int64_t rc;
+};
+
+static void waits_for_the_watched(eddy_coro *co)
+{
+    eddy_begin(waits_for_the_watched);
+    eddy_group_spawn(co, &watched, child, .result = -EIO);
+    eddy_group_spawn(co, &watched, hangs);
+    eddy_group_spawn(co, &watched, fails_later);
+    eddy_await(eddy_sleep(co, EDDY_FOREVER));
+eddy_finally:
+    eddy_catch(self->rc, eddy_group_wait(co, &watched));
+    eddy_end;
+}
+
+test(no_task_that_was_cut_off_waits_for_anything_when_the_ends_are_told)
+{
+    struct eddy_loop_options options = {.on_error = look_at_all, .shutdown_limit = MS};
+    eddy_loop *loop;
+
+    reports = 0;
+    watched = (eddy_group){.policy = EDDY_GROUP_COLLECT};
+    assert_int_equal(eddy_loop_new(&loop, &options), 0);
+    (void)eddy_loop_spawn(loop, waits_for_the_watched);
+    while (eddy_loop_poll_once(loop, 0, 0) > 0) {}
+    assert_int_equal(eddy_loop_free(loop), -ETIMEDOUT);
+    assert_int_equal(reports, 3); /* the two that were cut off, and the error of the group */
+    testing_assert_log(
+        "[Connection timed out] group: 1 task sleep: for ever [Connection timed out] group: 1 task "
+        "sleep: for ever [Input/output error] nothing: it was cut off nothing: it was cut off");
 }
 
 /* ---- what tasks stand in line for, in cleanups that are cut off */
@@ -382,6 +453,7 @@ int main(void)
         testing_case(results_that_a_group_keeps_end_with_its_loop),
         testing_case(an_error_that_nobody_has_waited_for_is_told_and_ends_with_the_loop),
         testing_case(a_group_whose_tasks_were_cut_off_is_as_new),
+        testing_case(no_task_that_was_cut_off_waits_for_anything_when_the_ends_are_told),
         testing_case(things_that_tasks_stood_in_line_for_when_cut_off_are_free),
         testing_case(a_lock_that_was_left_held_is_free_in_the_next_loop),
         testing_case(a_server_and_a_stream_that_were_left_open_may_be_opened_again),

@@ -342,18 +342,32 @@ eddy_frame(limits_without_memory) {
 static void limits_without_memory(eddy_coro *co)
 {
     eddy_begin(limits_without_memory);
-    testing_fail_allocation(1);
+    testing_fail_allocations_from(1);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_sleep(co, 1)));
+    log_end("sleep", self->rc);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_pause(co)));
+    log_end("pause", self->rc);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_call(co, limits_without_memory)));
+    log_end("call", self->rc);
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_wait_for(co, 1, eddy_sleep(co, 1))));
+    log_end("two", self->rc);
     eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, begun(co, 5)));
-    log_end("first", self->rc);
+    log_end("at once", self->rc);
+    eddy_cancel(eddy_task_self(co));
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, eddy_sleep(co, 1)));
+    log_end("cancelled", self->rc);
+    testing_fail_allocation(0);
     eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, begun(co, 5)));
     log_end("second", self->rc);
     eddy_end;
 }
 
-test(without_memory_for_the_deadline_the_operation_is_not_begun)
+test(without_memory_for_the_deadline_the_operation_is_interrupted_at_once)
 {
     assert_int_equal(run(limits_without_memory), 0);
-    testing_assert_log("first=ENOMEM@0 begun second=5@0");
+    testing_assert_log(
+        "sleep=ENOMEM@0 pause=ENOMEM@0 call=ENOMEM@0 two=ENOMEM@0 begun at once=ENOMEM@0 "
+        "cancelled=ECANCELED@0 begun second=5@0");
 }
 
 eddy_frame(nests_until_memory_ends) {
@@ -407,7 +421,7 @@ int main(void)
         testing_case(of_equal_deadlines_the_outer_one_strikes_for_it_was_set_first),
         testing_case(inner_deadlines_one_after_another_leave_the_outer_one_as_it_is),
         testing_case(two_deadlines_on_one_operation_are_its_earlier_one),
-        testing_case(without_memory_for_the_deadline_the_operation_is_not_begun),
+        testing_case(without_memory_for_the_deadline_the_operation_is_interrupted_at_once),
         testing_case(no_failed_allocation_of_many_deadlines_leaks),
     };
 

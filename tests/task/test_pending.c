@@ -233,6 +233,168 @@ test(a_pending_deadline_leaves_no_task_behind)
     interrupt_in_each_way(true);
 }
 
+/* ---- no memory for the deadline */
+
+eddy_frame(limits_its_wait) {
+    eddy_coro co;
+    enum way way;
+    enum answer answer;
+    unsigned k; /* of the requests for memory fail */
+    int written;
+    eddy_task task;
+    int64_t result;
+    eddy_group group;
+    int64_t rc;
+};
+
+/* Only what is asked for its two deadlines fails, from the k-th on. */
+#define LIMITED(operation)                                    \
+    (use_up_memory(), testing_fail_allocations_from(self->k), \
+     eddy_wait_for(co, EDDY_FOREVER,                          \
+                   eddy_wait_for(co, 3 * EDDY_SECOND, (testing_fail_allocation(0), operation))))
+
+static void limits_its_wait(eddy_coro *co)
+{
+    eddy_begin(limits_its_wait);
+    if (self->way == SERVER) {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, handler));
+        peer = net_connect(eddy_server_port(&server));
+    } else if (self->way >= GROUP) {
+        eddy_group_spawn(co, &self->group, child, .answer = self->answer,
+                         .written = &self->written);
+    } else {
+        self->task = eddy_spawn(co, child, .answer = self->answer, .written = &self->written);
+    }
+    eddy_await(eddy_event_wait(co, &gate));
+    if (self->way == JOIN) {
+        eddy_catch(self->rc, LIMITED(eddy_join(co, self->task)));
+    } else if (self->way == GATHER) {
+        eddy_catch(self->rc, LIMITED(eddy_gather(co, &self->task, 1)));
+    } else if (self->way == GATHER_ALL) {
+        eddy_catch(self->rc, LIMITED(eddy_gather_all(co, &self->task, 1, &self->result)));
+    } else if (self->way == GROUP) {
+        eddy_catch(self->rc, LIMITED(eddy_group_wait(co, &self->group)));
+    } else {
+        eddy_catch(self->rc, LIMITED(eddy_server_wait_closed(co, &server)));
+    }
+    log_end("it", self->rc);
+    eddy_catch(self->rc, give(co, 0));
+    log_end("next", self->rc);
+    assert_int_equal(runs, 0);
+    assert_int_equal(self->way == SERVER ? written_by_clients : self->written, 1);
+    eddy_end;
+}
+
+/* True if the k-th request was one for the deadline. */
+static bool fails_for_want_of_memory(enum way way, enum answer answer, unsigned k)
+{
+    const char *result = answer == OBEYS || way == SERVER ? "ENOMEM" : way == JOIN ? "7" : "0";
+    char expected[80];
+    eddy_task task;
+    bool failed;
+
+    testing_reopen_with(EDDY_CLOCK_MANUAL, EDDY_LOOP_POISON_STACK);
+    eddy_event_init(&gate);
+    memset(&server, 0, sizeof server);
+    peer = -1;
+    written_by_clients = 0;
+    of_clients = answer;
+    task = start(limits_its_wait, .way = way, .answer = answer, .k = k);
+    testing_turns();
+    while (way == SERVER && server.accepted == 0) {
+        testing_turns();
+    }
+    testing_turns();
+    sprintf(expected, "it=%s@%d next=0@%d", result, seconds() + 1, seconds() + 1);
+    eddy_event_set(&gate);
+    testing_turns();
+    eddy_clock_advance(&testing.clock, EDDY_SECOND); /* for the cleanup of the child */
+    testing_turns();
+    failed = eddy_task_done(task);
+    if (failed && strcmp(testing.log + (testing.log[0] == ' '), expected) != 0) {
+        fail_msg("%s whose task %s, %u: \"%s\" and not \"%s\"", way_names[way],
+                 answer_names[answer], k, testing.log, expected);
+    }
+    for (int i = 0; i < 20 && !eddy_task_done(task); i++) { /* with memory it goes on as ever */
+        eddy_clock_advance(&testing.clock, EDDY_SECOND);
+        testing_turns();
+    }
+    testing.log[0] = '\0';
+    (void)finish(task);
+    if (peer >= 0) {
+        close(peer);
+    }
+    return failed;
+}
+
+eddy_frame(opens_the_block) {
+    eddy_coro co;
+    enum answer answer;
+    int written;
+    eddy_group group;
+};
+
+/* And none for a limit over its block. */
+static void leave_memory_for_one_scope(void)
+{
+    struct eddy_pool *pool = (struct eddy_pool *)(void *)testing.loop; /* a loop begins with it */
+    unsigned pool_class;
+    void *block = eddy_pool_take(pool, sizeof(struct eddy_scope), &pool_class);
+
+    use_up_memory();
+    eddy_pool_give(pool, block, pool_class);
+}
+
+static void opens_the_block(eddy_coro *co)
+{
+    eddy_begin(opens_the_block);
+    eddy_group_spawn(co, &self->group, child, .answer = self->answer, .written = &self->written);
+    eddy_await(eddy_event_wait(co, &gate));
+    leave_memory_for_one_scope();
+    eddy_with_group(&self->group) {
+        testing_log("body");
+    }
+eddy_finally:
+    log_end("left", co->outcome);
+    assert_int_equal(runs, 0);
+    assert_int_equal(self->written, 1);
+    eddy_end;
+}
+
+test(without_memory_for_its_block_no_task_of_a_group_is_left_behind)
+{
+    eddy_task task;
+
+    for (enum answer answer = OBEYS; answer <= HAS_FAILED; answer++) {
+        testing_reopen_with(EDDY_CLOCK_MANUAL, EDDY_LOOP_POISON_STACK);
+        eddy_event_init(&gate);
+        task = start(opens_the_block, .answer = answer);
+        testing_turns();
+        eddy_event_set(&gate);
+        testing_turns();
+        testing_fail_allocation(0);
+        eddy_clock_advance(&testing.clock, EDDY_SECOND); /* for the cleanup of the child */
+        testing_turns();
+        assert_true(eddy_task_done(task));
+        assert_int_equal(finish(task), answer == HAS_FAILED ? -EIO : -ENOMEM);
+        testing.log[0] = '\0';
+    }
+}
+
+test(without_memory_for_a_deadline_no_task_is_left_behind)
+{
+    for (enum way way = JOIN; way < WAYS; way++) {
+        for (enum answer answer = OBEYS; way != BLOCK && way != BLOCK_OF_MORE && answer < HAS_ENDED;
+             answer++) {
+            unsigned k = 1;
+            while (fails_for_want_of_memory(way, answer, k)) {
+                k++;
+            }
+            assert_true(k > 1);
+        }
+    }
+}
+
 /* ---- an operation of a user's own that owns what it waits for */
 
 static struct eddy_task_record *owner; /* who waits for the work */
@@ -473,6 +635,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(a_pending_cancel_leaves_no_task_behind),
         testing_case(a_pending_deadline_leaves_no_task_behind),
+        testing_case(without_memory_for_its_block_no_task_of_a_group_is_left_behind),
+        testing_case(without_memory_for_a_deadline_no_task_is_left_behind),
         testing_case(an_own_operation_that_owns_is_interrupted_when_its_wait_has_begun),
         testing_case(random_trees_leave_no_task_behind),
     };

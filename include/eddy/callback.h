@@ -2,7 +2,7 @@
 #ifndef EDDY_CALLBACK_H
 #define EDDY_CALLBACK_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/version.h"
 
 #ifdef __cplusplus

@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/version.h"
 
 #ifdef __cplusplus

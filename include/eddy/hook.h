@@ -2,7 +2,7 @@
 #ifndef EDDY_HOOK_H
 #define EDDY_HOOK_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/version.h"
 
 #ifdef __cplusplus

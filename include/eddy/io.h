@@ -17,7 +17,7 @@
 #ifndef EDDY_IO_H
 #define EDDY_IO_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/result.h"
 
 #ifdef __cplusplus

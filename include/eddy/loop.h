@@ -39,10 +39,10 @@
 #define EDDY_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "eddy/clock.h"
-#include "eddy/pool.h"
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/result.h"
 #include "eddy/sys.h"
 
@@ -56,6 +56,12 @@ extern "C" {
  * writes the line to standard error; to that of a deadlock, and of cleanups that are cut off, it
  * adds the dump. */
 typedef void eddy_error_fn(eddy_loop *loop, eddy_task task, int64_t code, const char *text);
+
+/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet)
+ * and returns the block, or NULL if there is none; then the old block is untouched. It must not call
+ * into the loop. Blocks are aligned as malloc's: to 16 on machines of 64 bits, to 8 or more on those
+ * of 32. */
+typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
 
 enum eddy_loop_flag {
     /* Mirror the next deadline to a timerfd in the epoll set, so that "eddy_loop_fd is readable"

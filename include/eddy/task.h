@@ -44,8 +44,6 @@ extern "C" {
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
 #define EDDY_LOOP_SPAWN_(loop, name, ...) \
     eddy_spawn_(loop, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
-#define EDDY_SPAWNED_(name, ...) \
-    EDDY_ADDRESS_(EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, 0), __VA_ARGS__))
 
 #define eddy_spawn_in(co, memory, ...) EDDY_SPAWN_IN_(co, memory, __VA_ARGS__, )
 #define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \

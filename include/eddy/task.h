@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "eddy/callback.h"
 #include "eddy/coro.h"
 #include "eddy/loop.h"
 
@@ -108,6 +109,31 @@ EDDY_API int64_t eddy_run_(const struct eddy_loop_options *options, const char *
                            const void *frame, size_t size);
 EDDY_API eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size);
 EDDY_API eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame);
+
+/* ---- callbacks for the end of a task, for those who are no coroutine and cannot join it */
+
+typedef struct eddy_done_callback eddy_done_callback;
+typedef void eddy_done_callback_fn(eddy_done_callback *callback);
+
+/* The caller owns it, zeroed before its first use, until the function has been entered or it was
+ * stopped. */
+struct eddy_done_callback {
+    eddy_callback scheduled;         /* private */
+    eddy_done_callback_fn *function; /* private */
+    int64_t result;                  /* inside the function: the result of the task */
+    void *user;                      /* the caller's */
+};
+
+/* Runs function(callback) once when the task has ended, however it ends: in the batch after its
+ * last step, as a callback of the loop; at once in that way if it has ended already. A task may
+ * have any number of them, which run in the order in which they were set, before whoever waited for
+ * it. Not if the loop is freed first. 0; -ESRCH: no such task; -EBUSY: `callback` is set already;
+ * -ENOMEM. */
+EDDY_API int eddy_task_on_done(eddy_task task, eddy_done_callback *callback,
+                               eddy_done_callback_fn *function);
+
+/* Takes it back, if it has not run; it never runs afterwards. */
+EDDY_API void eddy_done_callback_stop(eddy_done_callback *callback);
 
 #ifdef __cplusplus
 }

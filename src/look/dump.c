@@ -1,4 +1,4 @@
-#include "eddy/dump.h"
+#include "eddy/look.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 
 #include "task/task_internal.h"
 

@@ -2,7 +2,7 @@
 #ifndef EDDY_SRC_SNAPSHOT_H
 #define EDDY_SRC_SNAPSHOT_H
 
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 #include "loop/look.h"
 #include "task/task_internal.h"
 

@@ -1,4 +1,4 @@
-#include "eddy/trace.h"
+#include "eddy/look.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "eddy/hook.h"
+#include "eddy/callback.h"
 
 #include "loop/loop_internal.h"
 

@@ -6,11 +6,10 @@
 #include "base/pool.h"
 #include "base/printable.h"
 #include "eddy/callback.h"
-#include "eddy/hook.h"
 #include "eddy/io.h"
+#include "eddy/look.h"
 #include "eddy/loop.h"
 #include "eddy/timer.h"
-#include "eddy/trace.h"
 
 enum {
     EVENTS_A_TURN = 512, /* taken from the kernel at once */

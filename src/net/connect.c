@@ -1,9 +1,9 @@
-#include "eddy/connect.h"
+#include "eddy/stream.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#include "eddy/sleep.h"
+#include "eddy/deadline.h"
 #include "loop/look.h"
 #include "net/address.h"
 #include "net/stream_internal.h"

@@ -1,4 +1,4 @@
-#include "eddy/copy.h"
+#include "eddy/stream.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "eddy/resolve.h"
+#include "eddy/address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "eddy/fd.h"
+#include "eddy/io.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "eddy/as_completed.h"
+#include "eddy/gather.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "eddy/barrier.h"
+#include "eddy/event.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "eddy/cond.h"
+#include "eddy/lock.h"
 
 #include <stdio.h>
 

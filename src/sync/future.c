@@ -1,4 +1,4 @@
-#include "eddy/future.h"
+#include "eddy/event.h"
 
 static const struct eddy_wait future_kind = {.name = "future"};
 

@@ -1,4 +1,4 @@
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
 
 #include <stdio.h>
 

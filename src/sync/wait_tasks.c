@@ -1,4 +1,4 @@
-#include "eddy/wait_tasks.h"
+#include "eddy/gather.h"
 
 #include <stdio.h>
 

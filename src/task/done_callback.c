@@ -1,4 +1,4 @@
-#include "eddy/done_callback.h"
+#include "eddy/task.h"
 
 #include "task/task_internal.h"
 

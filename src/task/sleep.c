@@ -1,4 +1,4 @@
-#include "eddy/sleep.h"
+#include "eddy/deadline.h"
 
 #include "base/duration.h"
 #include "task/task_internal.h"

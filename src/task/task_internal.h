@@ -4,7 +4,6 @@
 
 #include "eddy/deadline.h"
 #include "eddy/error.h"
-#include "eddy/sleep.h"
 #include "eddy/task.h"
 #include "eddy/wait.h"
 #include "loop/loop_internal.h"

@@ -1,4 +1,4 @@
-/* dump.h: which tasks wait for themselves, by way of others, where a task may wait for several. */
+/* look.h: which tasks wait for themselves, by way of others, where a task may wait for several. */
 #include "support/net.h"
 #include "support/text.h"
 #include "support/things.h"
@@ -8,10 +8,9 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/inspect.h"
 #include "eddy/lock.h"
+#include "eddy/look.h"
 #include "eddy/server.h"
-#include "eddy/wait_tasks.h"
 #include "loop/loop_internal.h"
 
 /* ---- graphs: what the dump must say of them is worked out in another way */

@@ -6,9 +6,9 @@
 
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/event.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 static struct gate gate;
 static eddy_server server;

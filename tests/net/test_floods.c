@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/copy.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"
 #include "eddy/timer.h"

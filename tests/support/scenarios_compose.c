@@ -2,11 +2,9 @@
  * the caller's, and of callbacks. */
 #include "scenarios.h"
 
-#include "eddy/as_completed.h"
-#include "eddy/done_callback.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
+#include "eddy/task.h"
 
 enum { TASKS = 3 };
 

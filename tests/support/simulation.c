@@ -1,8 +1,6 @@
 #include "simulation.h"
 
-#include "eddy/as_completed.h"
 #include "eddy/gather.h"
-#include "eddy/wait_tasks.h"
 
 struct simulation sim;
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "eddy/deadline.h"
-#include "eddy/sleep.h"
 #include "eddy/task.h"
 #include "eddy/wait.h"
 

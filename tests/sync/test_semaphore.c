@@ -1,7 +1,7 @@
-/* semaphore.h: so many tasks at a time (rules 4, 5 and 8). */
+/* lock.h: so many tasks at a time (rules 4, 5 and 8). */
 #include "support/tasks.h"
 
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
 
 _Static_assert(sizeof(eddy_semaphore) <= 32, "a semaphore is small, in every build type");
 

@@ -1,7 +1,7 @@
-/* wait_tasks.h: waiting for tasks without joining them. */
+/* gather.h: waiting for tasks without joining them. */
 #include "support/children.h"
 
-#include "eddy/wait_tasks.h"
+#include "eddy/gather.h"
 #include "support/tasks.h"
 
 #define count_of(array) ((int)(sizeof(array) / sizeof *(array)))

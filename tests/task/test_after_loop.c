@@ -4,17 +4,14 @@
 
 #include <unistd.h>
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
-#include "eddy/connect.h"
-#include "eddy/done_callback.h"
 #include "eddy/error.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/group.h"
+#include "eddy/lock.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
+#include "eddy/task.h"
 
 #define MS EDDY_MILLISECOND
 

@@ -7,8 +7,8 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
+#include "eddy/look.h"
 #include "eddy/server.h"
-#include "eddy/trace.h"
 
 enum { MOST_SERVERS = 100, MOST_CLIENTS = 200, STACK = 8192 };
 

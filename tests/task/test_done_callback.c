@@ -1,8 +1,8 @@
-/* done_callback.h: callbacks for the end of a task; and names of tasks (task.h). */
+/* task.h: callbacks for the end of a task; and names of tasks. */
 #include "support/tasks.h"
 
-#include "eddy/done_callback.h"
 #include "eddy/group.h"
+#include "eddy/task.h"
 
 static void log_done(eddy_done_callback *callback)
 {

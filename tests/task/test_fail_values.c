@@ -4,7 +4,6 @@
 #include "eddy/error.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 static const int64_t BAD = EDDY_ERROR_USER;
 

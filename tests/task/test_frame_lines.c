@@ -3,12 +3,8 @@
 #include "support/tasks.h"
 #include "support/traps.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/lock.h"
-#include "eddy/semaphore.h"
 
 enum thing { EVENT, LOCK, COND, LOCK_OF_COND, SEMAPHORE, BARRIER, FUTURE, GATE, THINGS };
 

@@ -1,9 +1,7 @@
 /* eddy_with_lock and its like: scopes around an object instead of a context manager. */
 #include "support/tasks.h"
 
-#include "eddy/cond.h"
 #include "eddy/lock.h"
-#include "eddy/semaphore.h"
 
 /* An object that logs what is done with it, and may fail or take a second in both. */
 struct bracket {

@@ -2,10 +2,8 @@
  * first is the outcome, and no block leaves a task behind (rules 4, 6, 7 and 9). */
 #include "support/race_children.h"
 
-#include "eddy/as_completed.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 /* ---- eddy_with_group, at its end */
 

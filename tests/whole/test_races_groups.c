@@ -4,7 +4,6 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 /* ---- gather */
 

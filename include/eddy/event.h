@@ -22,7 +22,7 @@ extern "C" {
 
 /* The caller's, valid when zeroed: not set. All of it is private. */
 typedef struct eddy_event {
-    struct eddy_line waiters; /* not empty only while it is not set */
+    struct eddy_waiters waiters; /* not empty only while it is not set */
     bool set;
 } eddy_event;
 
@@ -66,7 +66,7 @@ static inline bool eddy_event_is_set(const eddy_event *event)
 
 /* All of it is private. */
 typedef struct eddy_future {
-    struct eddy_line waiting;
+    struct eddy_waiters waiting;
     int64_t result; /* valid once it is done */
     bool done;
 } eddy_future;
@@ -119,10 +119,10 @@ static inline int64_t eddy_future_result(const eddy_future *future)
 
 /* The caller's, valid when zeroed but for the parties. */
 typedef struct eddy_barrier {
-    struct eddy_line waiters; /* private */
-    uint32_t parties;         /* the caller's, set before the first use: how many go on together */
-    uint32_t waiting;         /* private: how many are in the line, always fewer */
-    bool broken;              /* private */
+    struct eddy_waiters waiters; /* private */
+    uint32_t parties; /* the caller's, set before the first use: how many go on together */
+    uint32_t waiting; /* private: how many are in the line, always fewer */
+    bool broken;      /* private */
 } eddy_barrier;
 
 /* Makes a barrier for that many tasks, at least 1. */

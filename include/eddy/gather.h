@@ -25,7 +25,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks
  * arrays must stay until then. Errors as eddy_gather's; then none was touched. Needs no memory.
  *
  * If it returns > 0, eddy_error(co) is the error of the first in the array that has failed, with
- * its text. For the texts of all: eddy_wait for the tasks with EDDY_WAIT_ALL, and eddy_join each. */
+ * its text. For the texts of all: eddy_wait_tasks for the tasks with EDDY_WAIT_ALL, and eddy_join each. */
 EDDY_API EDDY_MUST_USE int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count,
                                                int64_t *results);
 
@@ -48,8 +48,8 @@ enum eddy_wait_mode {
  * waits, the tasks can neither be joined by others nor detached (-EBUSY). The array must stay
  * until it returns: keep it in the frame.
  */
-EDDY_API EDDY_MUST_USE int64_t eddy_wait(eddy_coro *co, const eddy_task *tasks, size_t count,
-                                         enum eddy_wait_mode mode);
+EDDY_API EDDY_MUST_USE int64_t eddy_wait_tasks(eddy_coro *co, const eddy_task *tasks, size_t count,
+                                               enum eddy_wait_mode mode);
 
 /* ---- tasks in the order in which they end */
 

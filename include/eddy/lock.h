@@ -30,7 +30,7 @@ extern "C" {
 
 /* The caller's, valid when zeroed. All of it is private. */
 typedef struct eddy_lock {
-    struct eddy_line waiters;        /* not empty only while the lock is held */
+    struct eddy_waiters waiters;     /* not empty only while the lock is held */
     struct eddy_task_record *holder; /* NULL: free */
     uint32_t number;                 /* the holder's: the record may be another task's by now */
     uint32_t epoch;                  /* of the holder's loop, which may have ended since */
@@ -112,8 +112,8 @@ static inline void *eddy_lock_object_(eddy_lock *lock) /* checks the type */
 
 /* The caller's, valid when zeroed but for the lock. */
 typedef struct eddy_cond {
-    eddy_lock *lock;          /* the caller's, set before the first use, never changed */
-    struct eddy_line waiters; /* private: those not notified yet */
+    eddy_lock *lock;             /* the caller's, set before the first use, never changed */
+    struct eddy_waiters waiters; /* private: those not notified yet */
 } eddy_cond;
 
 /* Makes a condition of that lock, on which nobody waits. */
@@ -176,9 +176,9 @@ static inline void *eddy_cond_object_(eddy_cond *cond)
 
 /* The caller's, valid when zeroed: no permits, no bound. */
 typedef struct eddy_semaphore {
-    struct eddy_line waiters; /* private: not empty only while there is no permit */
-    uint32_t permits;         /* that can be had at once; the caller's to set at first */
-    uint32_t bound;           /* how many it has at most; 0: no bound; likewise */
+    struct eddy_waiters waiters; /* private: not empty only while there is no permit */
+    uint32_t permits;            /* that can be had at once; the caller's to set at first */
+    uint32_t bound;              /* how many it has at most; 0: no bound; likewise */
 } eddy_semaphore;
 
 /* Makes a semaphore with that many permits, to which more may be released. */

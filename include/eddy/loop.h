@@ -92,7 +92,7 @@ struct eddy_loop_options {
     const struct eddy_sys *sys; /* NULL: libc; must outlive the loop */
     eddy_error_fn *on_error;    /* NULL: to standard error */
     void *user;                 /* the caller's: eddy_loop_user returns it */
-    int64_t shutdown_limit;     /* of eddy_loop_free; 0: ten seconds */
+    int64_t shutdown_timeout;   /* of eddy_loop_free; 0: ten seconds */
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
     /* For tests. Not 0: those that are ready in the same turn run in an order that depends on
      * this number alone, and not first come, first served, to find out what relies on that
@@ -111,7 +111,7 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
                                      unsigned version, size_t options_size);
 
 /* Ends a loop: cancels all tasks, runs until their cleanups are done and the messages that other
- * threads have sent have run, or shutdown_limit has passed; then stops all watchers, timers and
+ * threads have sent have run, or shutdown_timeout has passed; then stops all watchers, timers and
  * callbacks, closes its own fds and frees all memory. The structs of the caller may be freed or used
  * again afterwards, whatever was left in them: a group has no tasks and no results, a server is
  * closed, nobody stands in a line, a lock is free; only the permits of a semaphore that were taken

@@ -54,7 +54,7 @@ typedef int64_t eddy_offload_fn(eddy_job *job, void *argument);
  * (eddy_offload_cancelled) and waited for: if it completes all the same, its result stands, and
  * the cancel comes at the next await; if it returns -ECANCELED, that is the end. The end of the
  * loop is a cancel too. As a thread cannot be cut off, eddy_loop_free waits for work that runs
- * even beyond the shutdown limit.
+ * even beyond the shutdown time-out.
  *
  * Errors: those of the work; -ENOMEM; -EAGAIN and the like of pthread_create(3): no thread could
  * be started, and there is none yet (otherwise the work waits for one of those that run);

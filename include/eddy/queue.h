@@ -62,7 +62,7 @@ enum eddy_queue_shutdown {
 typedef struct eddy_queue {
     /* While it is empty those who wait to get, while it is full those who wait to put: never both.
      * Their tasks' `with` says where the item goes or is. */
-    struct eddy_line waiting;
+    struct eddy_waiters waiting;
     char *slots;      /* a ring (FIFO), a stack or a heap of items; NULL: none yet */
     size_t count;     /* of items in it */
     size_t head;      /* the index of the first one: not 0 in a ring only */
@@ -74,7 +74,7 @@ typedef struct eddy_queue {
     uint64_t sequence;   /* of the next item in a heap */
     eddy_queue_compare_fn *compare;
     eddy_loop *loop; /* NULL: not initialized */
-    struct eddy_line joining;
+    struct eddy_waiters joining;
     struct eddy_loop_end end; /* followed while it is initialized */
     struct eddy_link guard;   /* in the list of the task that has initialized it */
     unsigned pool_class;      /* of the slots */

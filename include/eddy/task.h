@@ -23,7 +23,7 @@ extern "C" {
  * coroutine's result. An error of the coroutine is also told to the error hook, with its text and the
  * place where it began, for here both are lost; but not a cancel. Errors of its own: those of eddy_loop_new; -ENOMEM; -EDEADLK: every task
  * waits and nothing could wake any (they are cancelled, and told to the error hook); -ETIMEDOUT:
- * a cleanup took longer than the loop's shutdown limit and was cut off. eddy_run_with(options,
+ * a cleanup took longer than the loop's shutdown time-out and was cut off. eddy_run_with(options,
  * name, ...): likewise, with options for eddy_loop_new.
  */
 #define eddy_run(...) eddy_run_with(NULL, __VA_ARGS__)

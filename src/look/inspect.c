@@ -54,7 +54,7 @@ static int64_t age_of(const struct eddy_task_record *task)
 
 static void fill_wait(struct eddy_task_info *info, struct eddy_task_record *task, char *detail)
 {
-    const struct eddy_wait *wait = task->wait;
+    const struct eddy_wait_kind *wait = task->wait;
 
     info->waits_for = wait->name;
     info->age = age_of(task);

@@ -147,7 +147,7 @@ struct eddy_loop {
     struct eddy_heap heap;
     eddy_clock *clock;
     eddy_clock own_clock;
-    int64_t shutdown_limit;
+    int64_t shutdown_timeout;
 
     /* The kernel. */
     const struct eddy_sys *sys;
@@ -437,7 +437,7 @@ void eddy_stall_watch(eddy_loop *loop, int64_t max_wait);
 
 /* ---- end.c */
 
-/* Runs until tasks and messages have ended, or the shutdown limit has passed: 0, -ETIMEDOUT, or the
+/* Runs until tasks and messages have ended, or the shutdown time-out has passed: 0, -ETIMEDOUT, or the
  * error of the kernel. */
 int eddy_loop_end(eddy_loop *loop);
 

@@ -48,7 +48,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
              (events & EDDY_PRIORITY) != 0 ? " priority" : "");
 }
 
-static const struct eddy_wait fd_kind = {
+static const struct eddy_wait_kind fd_kind = {
     .name = "fd",
     .abort = abort_wait,
     .resume = resume,

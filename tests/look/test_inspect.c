@@ -315,7 +315,7 @@ eddy_frame(waits_and_says) {
 
 static void waits_and_says(eddy_coro *co)
 {
-    static const struct eddy_wait kind = {.name = "kind", .describe = say_more};
+    static const struct eddy_wait_kind kind = {.name = "kind", .describe = say_more};
 
     eddy_begin(waits_and_says);
     eddy_await(eddy_park(co, &kind, NULL, NULL));

@@ -11,7 +11,7 @@ static eddy_semaphore semaphore;
 static void assert_permits(uint32_t permits, bool waited_for)
 {
     assert_int_equal(semaphore.permits, permits);
-    assert_int_equal(eddy_line_first(&semaphore.waiters) != NULL, waited_for);
+    assert_int_equal(eddy_waiters_first(&semaphore.waiters) != NULL, waited_for);
     assert_true(permits == 0 || !waited_for);
 }
 

@@ -24,7 +24,7 @@ static void next_loop(void)
 /* Likewise; the loop has cleanups that hang, and are told of. */
 static void cut_off(int tasks)
 {
-    testing.options.shutdown_limit = MS;
+    testing.options.shutdown_timeout = MS;
     assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
     testing.loop = NULL;
     assert_int_equal(testing.errors.count, tasks);

@@ -10,10 +10,10 @@ enum thing { EVENT, LOCK, COND, LOCK_OF_COND, SEMAPHORE, BARRIER, FUTURE, GATE, 
 
 /* A kind of wait of a user's own, made of eddy_park. */
 struct gate {
-    struct eddy_line line;
+    struct eddy_waiters line;
 };
 
-static const struct eddy_wait gate_kind = {.name = "gate"};
+static const struct eddy_wait_kind gate_kind = {.name = "gate"};
 
 static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 {

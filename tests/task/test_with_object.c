@@ -22,7 +22,7 @@ static int64_t bracket_enter(eddy_coro *co)
         return bracket->enter;
     }
     testing_log("+%s", bracket->name);
-    return bracket->slow ? eddy_sleep(co, EDDY_SECOND) : eddy_done(co, bracket->enter);
+    return bracket->slow ? eddy_sleep(co, EDDY_SECOND) : eddy_complete(co, bracket->enter);
 }
 
 static int64_t bracket_leave(eddy_coro *co, struct eddy_scope *scope)

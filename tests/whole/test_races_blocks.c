@@ -377,7 +377,7 @@ static const struct race_table group_races = {
 static int64_t wait_for_one(eddy_coro *co)
 {
     children[0] = eddy_spawn(co, ends_at_once);
-    return eddy_wait(co, children, 1, EDDY_WAIT_ALL);
+    return eddy_wait_tasks(co, children, 1, EDDY_WAIT_ALL);
 }
 
 static const struct race_table wait_races = {

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-struct eddy_wait;
+struct eddy_wait_kind;
 
 /* Records lie in pages, which begin with their loop: see eddy_task_loop. */
 struct eddy_task_record {
@@ -21,7 +21,7 @@ struct eddy_task_record {
     uint32_t parent; /* the number (its generation) of who spawned it, or serves its client; or 0 */
     uint32_t since;  /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
     eddy_coro *top;  /* the innermost frame: a wake-up resumes it directly */
-    const struct eddy_wait *wait; /* what kind of operation it waits for; NULL: none */
+    const struct eddy_wait_kind *wait; /* what kind of operation it waits for; NULL: none */
     union {
         void *object;   /* while it waits: on what */
         int64_t result; /* afterwards: the operation's result; of a finished task: its own */

@@ -127,7 +127,7 @@ static void look(struct lingerer *linger)
     int64_t now = eddy_loop_now(loop);
     int unsent = eddy_socket_unsent(loop, linger->io.fd);
 
-    if (unsent < linger->unsent) {
+    if (unsent < linger->unsent && linger->unsent > THE_END) {
         is_not_silent(linger);
     }
     linger->unsent = unsent;

@@ -16,7 +16,7 @@ fi
 
 cd "$EDDY_SOURCE_DIR/include"
 status=0
-for header in eddy.h eddy/*.h; do
+for header in eddy.h eddy/*.h eddy/impl/*.h; do
     # Included, not compiled as the main file, where clang reports every unused inline function.
     # shellcheck disable=SC2086
     if ! printf '#include "%s"\ntypedef int not_empty;\n' "$header" |

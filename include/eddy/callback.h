@@ -1,13 +1,15 @@
-/* Deferred calls: run a function in the loop's next batch, or hand one over from another thread. */
+/* Callbacks of the loop: deferred calls, messages of other threads, and hooks. */
 #ifndef EDDY_CALLBACK_H
 #define EDDY_CALLBACK_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- deferred calls: in the loop's next batch, or handed over from another thread */
 
 typedef struct eddy_callback eddy_callback;
 typedef void eddy_callback_fn(eddy_callback *callback);
@@ -43,6 +45,30 @@ EDDY_API void eddy_callback_stop(eddy_callback *callback);
  * release it in the function. */
 EDDY_API void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback,
                                         eddy_callback_fn *function);
+
+/* ---- hooks: callbacks at the two fixed points of every turn */
+
+/* A callback at a fixed point of every turn. The caller owns the struct, zeroed before its first
+ * start. */
+enum eddy_hook_point { EDDY_HOOK_PREPARE, EDDY_HOOK_CHECK };
+
+typedef struct eddy_hook eddy_hook;
+typedef void eddy_hook_fn(eddy_hook *hook);
+
+struct eddy_hook {
+    struct eddy_link link;  /* private */
+    eddy_loop *loop;        /* private: NULL while stopped */
+    eddy_hook_fn *callback; /* private */
+    void *user;             /* the caller's */
+};
+
+/* Starts a hook, behind those of the same point; one that is started already moves there. It runs
+ * the next time that its point comes: one that a step starts, however many are ready behind it, at
+ * the end of this turn or the beginning of the next. A hook that is started inside a hook of its
+ * point runs from the next turn on. Keeps no loop alive. */
+EDDY_API void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
+                              eddy_hook_fn *callback);
+EDDY_API void eddy_hook_stop(eddy_hook *hook);
 
 #ifdef __cplusplus
 }

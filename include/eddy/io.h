@@ -17,7 +17,8 @@
 #ifndef EDDY_IO_H
 #define EDDY_IO_H
 
-#include "eddy/ready.h"
+#include "eddy/coro.h"
+#include "eddy/impl/ready.h"
 #include "eddy/result.h"
 
 #ifdef __cplusplus
@@ -76,6 +77,15 @@ static inline int eddy_io_started(const eddy_io *io)
 /* Private. */
 EDDY_API int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned events,
                             eddy_io_fn *callback, const char *place);
+
+/* ---- waiting for any file descriptor, such as standard input or one of another library */
+
+/* Waits until the fd is ready for one of `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed;
+ * not 0) and returns which (also EDDY_HANGUP, EDDY_ERROR, EDDY_PEER_CLOSED). A regular file is
+ * always ready. The fd stays the caller's, as it is: nothing is set on it, and it must not be
+ * closed meanwhile: -EBADF if that shows. Errors as eddy_io_start (-EEXIST: a watcher or
+ * another task has the fd); -EINVAL also without any events; -ECANCELED. */
+EDDY_API EDDY_MUST_USE int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events);
 
 #ifdef __cplusplus
 }

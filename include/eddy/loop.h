@@ -39,10 +39,10 @@
 #define EDDY_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "eddy/clock.h"
-#include "eddy/pool.h"
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/result.h"
 #include "eddy/sys.h"
 
@@ -56,6 +56,12 @@ extern "C" {
  * writes the line to standard error; to that of a deadlock, and of cleanups that are cut off, it
  * adds the dump. */
 typedef void eddy_error_fn(eddy_loop *loop, eddy_task task, int64_t code, const char *text);
+
+/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet)
+ * and returns the block, or NULL if there is none; then the old block is untouched. It must not call
+ * into the loop. Blocks are aligned as malloc's: to 16 on machines of 64 bits, to 8 or more on those
+ * of 32. */
+typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
 
 enum eddy_loop_flag {
     /* Mirror the next deadline to a timerfd in the epoll set, so that "eddy_loop_fd is readable"
@@ -86,7 +92,7 @@ struct eddy_loop_options {
     const struct eddy_sys *sys; /* NULL: libc; must outlive the loop */
     eddy_error_fn *on_error;    /* NULL: to standard error */
     void *user;                 /* the caller's: eddy_loop_user returns it */
-    int64_t shutdown_limit;     /* of eddy_loop_free; 0: ten seconds */
+    int64_t shutdown_timeout;   /* of eddy_loop_free; 0: ten seconds */
     unsigned flags;             /* enum eddy_loop_flag, or-ed */
     /* For tests. Not 0: those that are ready in the same turn run in an order that depends on
      * this number alone, and not first come, first served, to find out what relies on that
@@ -105,7 +111,7 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
                                      unsigned version, size_t options_size);
 
 /* Ends a loop: cancels all tasks, runs until their cleanups are done and the messages that other
- * threads have sent have run, or shutdown_limit has passed; then stops all watchers, timers and
+ * threads have sent have run, or shutdown_timeout has passed; then stops all watchers, timers and
  * callbacks, closes its own fds and frees all memory. The structs of the caller may be freed or used
  * again afterwards, whatever was left in them: a group has no tasks and no results, a server is
  * closed, nobody stands in a line, a lock is free; only the permits of a semaphore that were taken

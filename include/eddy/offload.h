@@ -16,7 +16,7 @@
  * The work must touch nothing of the loop: of this library it may call the two functions above,
  * eddy_loop_call_threadsafe and eddy_loop_wake. Until it has ended, its argument is its own.
  *
- * Names (resolve.h) and files (file.h) have threads of their own, which are none of these.
+ * Names (address.h) and files (file.h) have threads of their own, which are none of these.
  *
  * A loop has no threads until the first job. They start as jobs come, up to the number of
  * eddy_offload_workers, and wait for more until the loop is freed. While they wait
@@ -54,7 +54,7 @@ typedef int64_t eddy_offload_fn(eddy_job *job, void *argument);
  * (eddy_offload_cancelled) and waited for: if it completes all the same, its result stands, and
  * the cancel comes at the next await; if it returns -ECANCELED, that is the end. The end of the
  * loop is a cancel too. As a thread cannot be cut off, eddy_loop_free waits for work that runs
- * even beyond the shutdown limit.
+ * even beyond the shutdown time-out.
  *
  * Errors: those of the work; -ENOMEM; -EAGAIN and the like of pthread_create(3): no thread could
  * be started, and there is none yet (otherwise the work waits for one of those that run);

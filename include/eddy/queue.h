@@ -62,7 +62,7 @@ enum eddy_queue_shutdown {
 typedef struct eddy_queue {
     /* While it is empty those who wait to get, while it is full those who wait to put: never both.
      * Their tasks' `with` says where the item goes or is. */
-    struct eddy_line waiting;
+    struct eddy_waiters waiting;
     char *slots;      /* a ring (FIFO), a stack or a heap of items; NULL: none yet */
     size_t count;     /* of items in it */
     size_t head;      /* the index of the first one: not 0 in a ring only */
@@ -74,7 +74,7 @@ typedef struct eddy_queue {
     uint64_t sequence;   /* of the next item in a heap */
     eddy_queue_compare_fn *compare;
     eddy_loop *loop; /* NULL: not initialized */
-    struct eddy_line joining;
+    struct eddy_waiters joining;
     struct eddy_loop_end end; /* followed while it is initialized */
     struct eddy_link guard;   /* in the list of the task that has initialized it */
     unsigned pool_class;      /* of the slots */
@@ -92,8 +92,6 @@ typedef struct eddy_queue {
  * 0; -EINVAL: it is initialized already, or kind and compare do not fit; -ENOMEM.
  */
 #define eddy_queue_init(loop, queue, ...) EDDY_QUEUE_INIT_(loop, queue, __VA_ARGS__, )
-#define EDDY_QUEUE_INIT_(loop, queue, type, ...) \
-    eddy_queue_init_(loop, queue, EDDY_QUEUE_OPTIONS_(type, __VA_ARGS__))
 
 /* Ends the queue and gives its memory back: what is in it is dropped, and who waits for it gets
  * -ESHUTDOWN, as who uses it afterwards. Nothing if it is not initialized. It may be initialized
@@ -158,56 +156,10 @@ static inline bool eddy_queue_full(const eddy_queue *queue)
     return queue->capacity != 0 && queue->count == queue->capacity;
 }
 
-/* ---- private */
-
-EDDY_API int eddy_queue_init_(eddy_loop *loop, eddy_queue *queue,
-                              struct eddy_queue_options options);
-EDDY_API EDDY_MUST_USE int64_t eddy_queue_put_(eddy_coro *co, eddy_queue *queue, const void *item);
-EDDY_API EDDY_MUST_USE int64_t eddy_queue_get_(eddy_coro *co, eddy_queue *queue, void *item);
-EDDY_API int64_t eddy_queue_try_put_(eddy_queue *queue, const void *item);
-EDDY_API int64_t eddy_queue_try_get_(eddy_queue *queue, void *item);
-
-static inline eddy_queue *eddy_queue_of_(eddy_queue *queue, size_t item_size, const char *function,
-                                         const char *file, int line)
-{
-    if (queue->item_size != item_size) {
-        eddy_misuse_(function, file, line,
-                     queue->item_size == 0 ? "the queue is not initialized"
-                                           : "the item is not of the size of the queue's items");
-    }
-    return queue;
-}
-#define EDDY_QUEUE_OF_(queue, item_size) \
-    eddy_queue_of_(queue, item_size, __func__, __FILE__, __LINE__)
-
-#define EDDY_ITEM_IS_ALIGNED_(type)                                    \
-    EDDY_STATIC_ASSERT_(EDDY_ALIGNMENT_(type) <= EDDY_FRAME_ALIGNMENT, \
-                        "an item is aligned to more than EDDY_FRAME_ALIGNMENT")
-
-/* The last argument is always empty. */
-#ifdef __cplusplus
-/* clang-format off */
-#define EDDY_QUEUE_OPTIONS_(type, ...)                                           \
-    ([&]() -> struct eddy_queue_options {                                        \
-        EDDY_ITEM_IS_ALIGNED_(type);                                             \
-        _Pragma("GCC diagnostic push")                                           \
-        _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")       \
-        return (struct eddy_queue_options){.item_size = sizeof(type), __VA_ARGS__}; \
-        _Pragma("GCC diagnostic pop")                                            \
-    }())
-/* clang-format on */
-#else
-#define EDDY_QUEUE_OPTIONS_(type, ...) \
-    ((struct eddy_queue_options){.item_size = EDDY_ITEM_SIZE_(type), __VA_ARGS__})
-#define EDDY_ITEM_SIZE_(type)                        \
-    (sizeof(type) + 0 * sizeof(struct {              \
-                        char c;                      \
-                        EDDY_ITEM_IS_ALIGNED_(type); \
-                    }))
-#endif
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "eddy/impl/queue.h"
 
 #endif

@@ -52,11 +52,11 @@ typedef struct eddy_server {
     struct eddy_loop_end end; /* followed likewise */
     struct eddy_link clients;
     struct eddy_link lingers;
-    struct eddy_line waiting; /* in eddy_server_wait_closed */
-    struct eddy_relay relay;  /* what a cancel of those goes on to: the clients */
-    void *handler;            /* the frame of every handler, to be copied */
-    int64_t client_timeout;   /* idle_timeout at the time of eddy_serve */
-    int64_t lingers_for;      /* linger_time, likewise; 0: no client lingers (any more) */
+    struct eddy_waiters waiting; /* in eddy_server_wait_closed */
+    struct eddy_relay relay;     /* what a cancel of those goes on to: the clients */
+    void *handler;               /* the frame of every handler, to be copied */
+    int64_t client_timeout;      /* idle_timeout at the time of eddy_serve */
+    int64_t lingers_for;         /* linger_time, likewise; 0: no client lingers (any more) */
     size_t handler_size;
     size_t stream_offset; /* of the handler's field `stream` */
     const char *site;

@@ -16,7 +16,7 @@
 #include <signal.h>
 
 #include "eddy/coro.h"
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -17,6 +17,7 @@
 
 #include <sys/uio.h>
 
+#include "eddy/address.h"
 #include "eddy/coro.h"
 #include "eddy/io.h"
 #include "eddy/timer.h"
@@ -134,6 +135,74 @@ EDDY_API int eddy_stream_fd(eddy_stream *stream);
 
 /* Private. */
 EDDY_API int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *place);
+
+/* ---- connecting */
+
+/* Connecting to a server. A program that connects by address alone (eddy_connect_to) is linked
+ * neither with threads nor with the resolver. */
+
+/* Connects the stream (zeroed, or closed) to a TCP server. `host` is a numeric address,
+ * "127.0.0.1" or "::1", or a name, which is copied; port 1..65535. The addresses of a name (see
+ * eddy_resolve; 16 at most) are tried in turn, until one answers or the deadline of an
+ * eddy_wait_for around it is over. Returns 0, and the stream is open; or an error, and it is not:
+ * -EINVAL (neither an address nor a name, no such port, or the stream is open); that of
+ * eddy_resolve (-ENOENT: no such host); of a name that of its first address: -ECONNREFUSED and
+ * the like of connect(2), -EMFILE and the like of socket(2); -ENOMEM; -ECANCELED; -EBADF: the
+ * stream was closed meanwhile. TCP_NODELAY is set. A port of this host on which nobody listens is
+ * -ECONNREFUSED also when the system picks that very port for the new socket. */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host,
+                                            int port);
+#define eddy_connect(...) eddy_connect_(__VA_ARGS__, EDDY_PLACE_)
+
+/*
+ * As eddy_connect, to an address of eddy_address_parse, eddy_resolve or eddy_address_unix, which is
+ * copied. -EINVAL: its port is 0, or the stream is open; -EAFNOSUPPORT: it is neither TCP's nor
+ * Unix-domain.
+ *
+ * Of a Unix-domain address: -ENOENT: there is no such path; -ECONNREFUSED: nobody listens there
+ * (any more); -EACCES: the path may not be written to. If the server's backlog is full, as it may be
+ * while that has all the clients it takes, connect(2) is -EAGAIN, and no event tells when there is
+ * room. As a client of TCP waits for it, this one does too: it tries again after 1 ms, 2, and so
+ * on up to 64, until there is room or a cancel or time-out ends it. Who comes first is not first
+ * served. Between two tries the stream is not open.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream,
+                                               const struct eddy_address *address);
+#define eddy_connect_to(...) eddy_connect_to_(__VA_ARGS__, EDDY_PLACE_)
+
+/* Private. */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_(eddy_coro *co, eddy_stream *stream, const char *host,
+                                             int port, const char *place);
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_to_(eddy_coro *co, eddy_stream *stream,
+                                                const struct eddy_address *address,
+                                                const char *place);
+
+/* ---- copying */
+
+/*
+ * Copying a stream to another: what a proxy, a tunnel or an echo server does all day.
+ *
+ *     eddy_await(eddy_copy(co, &self->client, &self->upstream, &self->bytes));
+ *
+ * costs less than reading and writing in a coroutine: as long as both sides keep up, the bytes go
+ * from one fd to the other when the loop hears of them, and the task sleeps on. A copy that waits
+ * for its source holds no buffer; the buffer of 64 KiB through which bytes go is one for the whole
+ * loop.
+ */
+
+/* Copies what `from` brings to `to` (which may be the same stream: an echo), until the end of the
+ * file; `to` is left open, also for writing. When `to` hangs up (a reset; both its sides are shut), it
+ * ends with the error of `to`, also while `from` is silent. It reads no more before `to` has taken all it has
+ * read, so a slow reader slows the sender down. Returns 0 at the end of the file; the error of
+ * read(2) or send(2); -EBADF: one of the streams is not open, or was closed meanwhile; -EBUSY:
+ * another task reads `from` or writes `to`; -ENOMEM; -ECANCELED.
+ *
+ * *count (NULL: nobody counts) grows by every byte that was written, as it is written, so it tells
+ * also after an error or a cancel how far the copy came. Then up to 64 KiB that were read may not
+ * have been written. The counter must stay until the copy returns, and several copies may share
+ * one. A cancel takes effect at once. */
+EDDY_API EDDY_MUST_USE int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to,
+                                         uint64_t *count);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "eddy/callback.h"
 #include "eddy/coro.h"
 #include "eddy/loop.h"
 
@@ -22,7 +23,7 @@ extern "C" {
  * coroutine's result. An error of the coroutine is also told to the error hook, with its text and the
  * place where it began, for here both are lost; but not a cancel. Errors of its own: those of eddy_loop_new; -ENOMEM; -EDEADLK: every task
  * waits and nothing could wake any (they are cancelled, and told to the error hook); -ETIMEDOUT:
- * a cleanup took longer than the loop's shutdown limit and was cut off. eddy_run_with(options,
+ * a cleanup took longer than the loop's shutdown time-out and was cut off. eddy_run_with(options,
  * name, ...): likewise, with options for eddy_loop_new.
  */
 #define eddy_run(...) eddy_run_with(NULL, __VA_ARGS__)
@@ -44,8 +45,6 @@ extern "C" {
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
 #define EDDY_LOOP_SPAWN_(loop, name, ...) \
     eddy_spawn_(loop, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
-#define EDDY_SPAWNED_(name, ...) \
-    EDDY_ADDRESS_(EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, 0), __VA_ARGS__))
 
 #define eddy_spawn_in(co, memory, ...) EDDY_SPAWN_IN_(co, memory, __VA_ARGS__, )
 #define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \
@@ -110,6 +109,31 @@ EDDY_API int64_t eddy_run_(const struct eddy_loop_options *options, const char *
                            const void *frame, size_t size);
 EDDY_API eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size);
 EDDY_API eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame);
+
+/* ---- callbacks for the end of a task, for those who are no coroutine and cannot join it */
+
+typedef struct eddy_done_callback eddy_done_callback;
+typedef void eddy_done_callback_fn(eddy_done_callback *callback);
+
+/* The caller owns it, zeroed before its first use, until the function has been entered or it was
+ * stopped. */
+struct eddy_done_callback {
+    eddy_callback scheduled;         /* private */
+    eddy_done_callback_fn *function; /* private */
+    int64_t result;                  /* inside the function: the result of the task */
+    void *user;                      /* the caller's */
+};
+
+/* Runs function(callback) once when the task has ended, however it ends: in the batch after its
+ * last step, as a callback of the loop; at once in that way if it has ended already. A task may
+ * have any number of them, which run in the order in which they were set, before whoever waited for
+ * it. Not if the loop is freed first. 0; -ESRCH: no such task; -EBUSY: `callback` is set already;
+ * -ENOMEM. */
+EDDY_API int eddy_task_on_done(eddy_task task, eddy_done_callback *callback,
+                               eddy_done_callback_fn *function);
+
+/* Takes it back, if it has not run; it never runs afterwards. */
+EDDY_API void eddy_done_callback_stop(eddy_done_callback *callback);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@
 #ifndef EDDY_TIMER_H
 #define EDDY_TIMER_H
 
-#include "eddy/ready.h"
+#include "eddy/impl/ready.h"
 #include "eddy/result.h"
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
  *             return result;
  *         }
  *         if (gate->open) {
- *             return eddy_done(co, 0);                  // 2. finish at once if that is possible
+ *             return eddy_complete(co, 0);              // 2. finish at once if that is possible
  *         }
  *         return eddy_park(co, &gate_kind, gate, &gate->line);   // 3. otherwise wait in line
  *     }
@@ -17,7 +17,7 @@
  *     {
  *         struct eddy_task_record *task;
  *         gate->open = true;
- *         while ((task = eddy_line_first(&gate->line)) != NULL) {
+ *         while ((task = eddy_waiters_first(&gate->line)) != NULL) {
  *             eddy_wake(task, 0);                       // the result is final: completion wins
  *         }
  *     }
@@ -38,7 +38,7 @@ extern "C" {
 typedef void eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
 
 /* A kind of wait: static and constant, one an operation. */
-struct eddy_wait {
+struct eddy_wait_kind {
     const char *name; /* for people: "sleep", "lock" */
 
     /* A cancel or a time-out ends the wait. Undo what parking did (the task's line and deadline
@@ -83,7 +83,7 @@ struct eddy_wait {
  * must not end while a task stands in a line that lies in it: that aborts, and names the coroutine.
  * Nobody finds it out in memory that is given back in another way: ask eddy_event_fini and its like
  * before. */
-struct eddy_line {
+struct eddy_waiters {
     struct eddy_link tasks;
 };
 
@@ -107,7 +107,7 @@ EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
  * is the same. It is the await that sees to it that a task whose operations all finish at once, with
  * a value or an error, starves nobody: after 128 of them, calls included, the task goes once through
  * the ready list before it gets the result. */
-EDDY_MUST_USE static inline int64_t eddy_done(eddy_coro *co, int64_t result)
+EDDY_MUST_USE static inline int64_t eddy_complete(eddy_coro *co, int64_t result)
 {
     (void)co;
     return result;
@@ -116,8 +116,8 @@ EDDY_MUST_USE static inline int64_t eddy_done(eddy_coro *co, int64_t result)
 /* Parks the task at the end of `line` (NULL: in none). `object` is what it waits on, task->with
  * is the operation's to set afterwards. Returns EDDY_PENDING. Cannot fail; aborts if the line lies
  * on the C stack, as eddy_check_pointer. */
-EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
-                                         struct eddy_line *line);
+EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait_kind *wait,
+                                         void *object, struct eddy_waiters *line);
 
 /*
  * An operation that takes over what must have ended before it returns, such as the tasks of a join,
@@ -130,7 +130,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *
  *     }
  *     ...takes over...
  *     if (all has ended) {
- *         return eddy_own_done(co, result);         // 3. what is pending comes at the next await
+ *         return eddy_own_complete(co, result);     // 3. what is pending comes at the next await
  *     }
  *     co->task->with.value = ...;                   // 4. all that `abort` and `child_done` need
  *     return eddy_own_park(co, &kind, object, NULL);
@@ -139,28 +139,28 @@ EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait *
 /* Aborts if another operation was begun and not awaited. */
 EDDY_API void eddy_own_begin(eddy_coro *co);
 
-/* Nothing was taken over: delivers what is pending, or else is as eddy_done. */
+/* Nothing was taken over: delivers what is pending, or else is as eddy_complete. */
 EDDY_API EDDY_MUST_USE int64_t eddy_own_none(eddy_coro *co, int64_t result);
 
-/* As eddy_done: the result stands. If it is -ECANCELED, what is pending is delivered with it. */
-EDDY_API EDDY_MUST_USE int64_t eddy_own_done(eddy_coro *co, int64_t result);
+/* As eddy_complete: the result stands. If it is -ECANCELED, what is pending is delivered with it. */
+EDDY_API EDDY_MUST_USE int64_t eddy_own_complete(eddy_coro *co, int64_t result);
 
 /* As eddy_park; what is pending reaches the wait, perhaps before this has returned. So task->with,
  * too, is to be set before. */
-EDDY_API EDDY_MUST_USE int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait,
-                                             void *object, struct eddy_line *line);
+EDDY_API EDDY_MUST_USE int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait_kind *wait,
+                                             void *object, struct eddy_waiters *line);
 
 /* Lets a parked task wait on for something else, at the end of another line (NULL: in none):
  * for waits of several stages, also from an abort that then returns 0. task->with stays. */
-EDDY_API void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, void *object,
-                          struct eddy_line *line);
+EDDY_API void eddy_repark(struct eddy_task_record *task, const struct eddy_wait_kind *wait,
+                          void *object, struct eddy_waiters *line);
 
 /* Ends the wait of a parked task with a result; the task runs when its turn in the ready list
  * comes. */
 EDDY_API void eddy_wake(struct eddy_task_record *task, int64_t result);
 
 /* Ends so the waits of all tasks in the line, in its order. */
-EDDY_API void eddy_wake_all(struct eddy_line *line, int64_t result);
+EDDY_API void eddy_wake_all(struct eddy_waiters *line, int64_t result);
 
 /* Makes a parked task, one that waits in no line, ready to try: its kind's `resume` runs just
  * before it. Until then it still waits, and a cancel takes nothing away. Nothing if it is ready
@@ -168,14 +168,15 @@ EDDY_API void eddy_wake_all(struct eddy_line *line, int64_t result);
 EDDY_API void eddy_wake_to_try(struct eddy_task_record *task);
 
 /* The task that has waited longest, or NULL. */
-static inline struct eddy_task_record *eddy_line_first(const struct eddy_line *line)
+static inline struct eddy_task_record *eddy_waiters_first(const struct eddy_waiters *line)
 {
     return (struct eddy_task_record *)(void *)eddy_list_first(&line->tasks);
 }
 
 /* How many tasks stand in the line in front of that one, which is in it. For `describe`: a dump of all
  * tasks walks each line once; otherwise each call walks it. */
-EDDY_API size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task);
+EDDY_API size_t eddy_waiters_ahead(const struct eddy_waiters *line,
+                                   const struct eddy_task_record *task);
 
 /* Aborts if a pointer that a parked operation will use lies on the part of the C stack that is
  * gone as soon as the coroutine has returned to the loop. */

@@ -2,7 +2,7 @@
 #ifndef EDDY_SRC_POOL_H
 #define EDDY_SRC_POOL_H
 
-#include "eddy/pool.h"
+#include "eddy/impl/pool.h"
 
 /* allocate NULL stands for realloc and free. */
 void eddy_pool_init(struct eddy_pool *pool, eddy_allocate_fn *allocate, void *user);

@@ -6,7 +6,7 @@
  * what is deep or long is cut in the middle or not indented further, and never left out in silence; and
  * lines go out whole (put). All names are the user's or the peer's, and made printable.
  */
-#include "eddy/dump.h"
+#include "eddy/look.h"
 
 #include <errno.h>
 #include <limits.h>

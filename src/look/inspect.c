@@ -6,7 +6,7 @@
  * memory allows. What is shown is made for one task at a time, on the stack, and is gone when the
  * visitor returns. Nothing here is kept while a program runs: who looks pays.
  */
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static int64_t age_of(const struct eddy_task_record *task)
 
 static void fill_wait(struct eddy_task_info *info, struct eddy_task_record *task, char *detail)
 {
-    const struct eddy_wait *wait = task->wait;
+    const struct eddy_wait_kind *wait = task->wait;
 
     info->waits_for = wait->name;
     info->age = age_of(task);

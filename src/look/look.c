@@ -3,7 +3,7 @@
  * defines eddy_look_ elsewhere links none of them that it does not call itself. */
 #include "loop/look.h"
 
-#include "eddy/dump.h"
+#include "eddy/look.h"
 #include "look/describe.h"
 #include "look/leaks.h"
 #include "look/snapshot.h"

@@ -6,7 +6,7 @@
  * now, by walking the ready list. What can be had from the others is not counted: `waiting` is what
  * lives and is neither ready nor running, `busy` is the time that was not slept through.
  */
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 
 #include "task/task_internal.h"
 

@@ -153,7 +153,7 @@ static void found(struct eddy_task_record *task, void *context)
 static void link_blocker(struct eddy_snapshot *snapshot, uint32_t i)
 {
     const struct eddy_task_record *task = snapshot->nodes[i].task;
-    const struct eddy_wait *wait = task->wait;
+    const struct eddy_wait_kind *wait = task->wait;
     const struct eddy_task_record *blocker;
     struct waiter waiter = {snapshot, i};
 
@@ -193,7 +193,7 @@ static void link_blockers(struct eddy_snapshot *snapshot)
 
 /* The whole line is numbered when the first in it is asked for, so that a thousand waiters of one lock are
  * walked once and not a thousand times. */
-size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
+size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
                            const struct eddy_task_record *task)
 {
     uint32_t asked = find_task(snapshot, task);

@@ -2,7 +2,7 @@
 #ifndef EDDY_SRC_SNAPSHOT_H
 #define EDDY_SRC_SNAPSHOT_H
 
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 #include "loop/look.h"
 #include "task/task_internal.h"
 
@@ -40,7 +40,7 @@ struct eddy_snapshot {
 };
 
 /* Takes the picture, which is valid until the next step: 0, or -ENOMEM, and then it is empty. Until
- * it is freed, the loop's eddy_line_ahead answers out of it. */
+ * it is freed, the loop's eddy_waiters_ahead answers out of it. */
 int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot);
 void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot);
 
@@ -49,7 +49,7 @@ void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop)
 
 /* The place of a task in its line, from 1 on, by walking that line once for all who stand in it; 0: the
  * snapshot does not know the task. */
-size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_line *line,
+size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
                            const struct eddy_task_record *task);
 
 /* circles.c: finds the circles, and chooses the blocker of a task in one for whom several must act. */

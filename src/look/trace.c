@@ -13,7 +13,7 @@
  * So steps are watched by whole turns, and none from its middle on. Durations are
  * of CLOCK_MONOTONIC, whatever clock the loop has: a virtual one stands still during a step.
  */
-#include "eddy/trace.h"
+#include "eddy/look.h"
 
 #include <string.h>
 

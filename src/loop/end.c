@@ -4,7 +4,7 @@
  *     tasks       are cancelled, those that cleanups spawn too; whole turns, until none is left
  *     messages    of other threads are run in those turns, or afterwards, and nothing else then
  *
- * Messages may spawn tasks and send messages. Both together have the shutdown limit: by the loop's
+ * Messages may spawn tasks and send messages. Both together have the shutdown time-out: by the loop's
  * clock, or in real time where that clock does not pass by itself. A virtual one does, but not while
  * something is always ready; in real time it has a second at least, so that a slow machine ends no
  * test's cleanups early. What is left then is cut off, and told.
@@ -20,7 +20,7 @@ struct limit {
 
 static bool time_is_up(eddy_loop *loop, struct limit *limit)
 {
-    int64_t real = loop->shutdown_limit;
+    int64_t real = loop->shutdown_timeout;
 
     if (loop->clock->kind == EDDY_CLOCK_VIRTUAL && loop->holds == 0 && real < LEAST_OF_REAL_TIME) {
         real = LEAST_OF_REAL_TIME;
@@ -45,7 +45,7 @@ static bool run_tasks(eddy_loop *loop, const struct limit *limit, int *error)
 static int run(eddy_loop *loop)
 {
     struct limit limit = {
-        .deadline = eddy_deadline_after(loop->now, loop->shutdown_limit),
+        .deadline = eddy_deadline_after(loop->now, loop->shutdown_timeout),
         .watch = eddy_stopwatch_begin(loop),
     };
     int error = 0;

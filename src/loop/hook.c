@@ -8,7 +8,7 @@
  *
  * A hook sees where a turn ends: while there is one, turns are not run together (turn_seen).
  */
-#include "eddy/hook.h"
+#include "eddy/callback.h"
 
 #include "loop/loop_internal.h"
 

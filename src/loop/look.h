@@ -14,7 +14,7 @@ enum { EDDY_FD_TEXT = 128 };
  * its order, and at its end its first task again. */
 typedef void eddy_circle_fn(struct eddy_task_record *task, uint32_t circle, void *context);
 
-struct eddy_line;
+struct eddy_waiters;
 
 struct eddy_look {
     void (*describe_fd)(eddy_loop *loop, int fd, char *text, size_t size);
@@ -24,7 +24,7 @@ struct eddy_look {
     void (*tell_leaks)(eddy_loop *loop);
     void (*each_in_circles)(eddy_loop *loop, eddy_circle_fn *found, void *context);
     void (*with_lines)(eddy_loop *loop, void (*function)(eddy_loop *loop));
-    size_t (*place_in_line)(struct eddy_snapshot *snapshot, const struct eddy_line *line,
+    size_t (*place_in_line)(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
                             const struct eddy_task_record *task);
     int (*dump)(eddy_loop *loop, FILE *file);
 };
@@ -84,7 +84,7 @@ static inline void eddy_look_each_in_circles(eddy_loop *loop, eddy_circle_fn *fo
 }
 
 /* Calls the function, in which each line of tasks is walked once however often one is asked where
- * it stands (eddy_line_ahead). */
+ * it stands (eddy_waiters_ahead). */
 static inline void eddy_look_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop))
 {
     if (eddy_look_ != NULL) {
@@ -95,7 +95,7 @@ static inline void eddy_look_with_lines(eddy_loop *loop, void (*function)(eddy_l
 }
 
 /* In such a call: which in the line the task is, from 1 on; 0: it is not known. */
-static inline size_t eddy_look_place_in_line(const eddy_loop *loop, const struct eddy_line *line,
+static inline size_t eddy_look_place_in_line(const eddy_loop *loop, const struct eddy_waiters *line,
                                              const struct eddy_task_record *task)
 {
     return loop->snapshot != NULL ? eddy_look_->place_in_line(loop->snapshot, line, task) : 0;

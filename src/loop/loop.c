@@ -23,7 +23,7 @@
 
 #include "loop/look.h"
 
-static const int64_t DEFAULT_SHUTDOWN_LIMIT = 10 * EDDY_SECOND;
+static const int64_t DEFAULT_SHUTDOWN_TIMEOUT = 10 * EDDY_SECOND;
 
 /* ---- making and freeing */
 
@@ -40,8 +40,8 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->user = options->user;
     loop->flags = options->flags;
     loop->shuffle = options->shuffle_seed * 0x9E3779B97F4A7C15u; /* odd: 0 stays the only 0 */
-    loop->shutdown_limit =
-        options->shutdown_limit > 0 ? options->shutdown_limit : DEFAULT_SHUTDOWN_LIMIT;
+    loop->shutdown_timeout =
+        options->shutdown_timeout > 0 ? options->shutdown_timeout : DEFAULT_SHUTDOWN_TIMEOUT;
     loop->ask_interval = 1;
     loop->stalled_at = EDDY_FOREVER;
     loop->real_now = loop->now = INT64_MIN;
@@ -103,7 +103,7 @@ static int check_options(const struct eddy_loop_options *options)
     enum eddy_clock_kind kind =
         options->clock != NULL ? options->clock->kind : EDDY_CLOCK_MONOTONIC;
 
-    if ((options->flags & ~known) != 0 || options->shutdown_limit < 0) {
+    if ((options->flags & ~known) != 0 || options->shutdown_timeout < 0) {
         return -EINVAL;
     }
     /* Only time that passes by itself can be mirrored. */

@@ -18,11 +18,10 @@
 #include "base/pool.h"
 #include "base/printable.h"
 #include "eddy/callback.h"
-#include "eddy/hook.h"
 #include "eddy/io.h"
+#include "eddy/look.h"
 #include "eddy/loop.h"
 #include "eddy/timer.h"
-#include "eddy/trace.h"
 
 enum {
     EVENTS_A_TURN = 512, /* taken from the kernel at once */
@@ -160,10 +159,10 @@ struct eddy_loop {
     struct eddy_stopwatch stall; /* stall.c: since virtual time stands still */
     int64_t stalled_at;          /* the virtual time at which it does; EDDY_FOREVER: it does not */
     bool stall_told;
-    struct eddy_heap heap;  /* of timers, and of tasks with a deadline */
-    eddy_clock *clock;      /* the program's, or own_clock; fixed */
-    eddy_clock own_clock;   /* monotonic; used unless the options have one */
-    int64_t shutdown_limit; /* of end.c; more than 0 */
+    struct eddy_heap heap;    /* of timers, and of tasks with a deadline */
+    eddy_clock *clock;        /* the program's, or own_clock; fixed */
+    eddy_clock own_clock;     /* monotonic; used unless the options have one */
+    int64_t shutdown_timeout; /* of end.c; more than 0 */
 
     /* The kernel. */
     const struct eddy_sys *sys;
@@ -463,7 +462,7 @@ void eddy_stall_watch(eddy_loop *loop, int64_t max_wait, int64_t deadline);
 
 /* ---- end.c */
 
-/* Runs until tasks and messages have ended, or the shutdown limit has passed: 0, -ETIMEDOUT, or the
+/* Runs until tasks and messages have ended, or the shutdown time-out has passed: 0, -ETIMEDOUT, or the
  * error of the kernel. */
 int eddy_loop_end(eddy_loop *loop);
 

@@ -1,9 +1,9 @@
-#include "eddy/connect.h"
+#include "eddy/stream.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#include "eddy/sleep.h"
+#include "eddy/deadline.h"
 #include "loop/look.h"
 #include "net/address.h"
 #include "net/stream_internal.h"
@@ -41,7 +41,7 @@ static int64_t resume_connect(struct eddy_task_record *task)
     return result;
 }
 
-static const struct eddy_wait connect_kind = {
+static const struct eddy_wait_kind connect_kind = {
     .name = "connect",
     .abort = abort_connect,
     .resume = resume_connect,
@@ -149,7 +149,7 @@ static int64_t try_to_connect(eddy_coro *co, eddy_stream *stream,
     }
     eddy_look_note_place(stream->io.loop, &stream->io, place);
     if (!connecting) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     stream->state &= ~(uint32_t)EDDY_WRITE;
     eddy_stream_write_begins(stream, co->task);

@@ -1,6 +1,6 @@
 /* Connecting to a name. Apart from connect.c, so that who connects by address alone is linked
  * neither with the resolver nor with threads. */
-#include "eddy/connect.h"
+#include "eddy/stream.h"
 #include "net/resolve_internal.h"
 #include "task/task_internal.h"
 

@@ -1,4 +1,4 @@
-#include "eddy/copy.h"
+#include "eddy/stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -242,7 +242,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
              copy->rest != NULL ? ", which takes no more" : "");
 }
 
-static const struct eddy_wait copy_kind = {
+static const struct eddy_wait_kind copy_kind = {
     .name = "copy",
     .abort = abort_copy,
     .resume = resume_copy,
@@ -345,7 +345,7 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
     }
     copy = copy_new(eddy_task_loop(co->task), from, to, count);
     if (copy == NULL) {
-        return eddy_done(co, -ENOMEM);
+        return eddy_complete(co, -ENOMEM);
     }
     eddy_stream_read_begins(from, co->task);
     to->writer = co->task;
@@ -356,7 +356,7 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
     }
     if (result != 1 && result != EDDY_PENDING) {
         finish(copy);
-        return eddy_done(co, result);
+        return eddy_complete(co, result);
     }
     parked = eddy_park(co, &copy_kind, copy, NULL);
     if (result == 1) {

@@ -10,7 +10,7 @@
 enum { READS_A_STEP = 16 /* before others get their turn */ };
 
 struct operation {
-    struct eddy_wait wait; /* first: the wait of a task that is in the operation is this */
+    struct eddy_wait_kind wait; /* first: the wait of a task that is in the operation is this */
 
     /* With the bytes that are there: the result, or EDDY_PENDING if it takes more. */
     int64_t (*complete)(eddy_reader *reader);
@@ -155,7 +155,7 @@ static int64_t begin(eddy_coro *co, eddy_reader *reader, const struct operation 
         return result;
     }
     result = busy ? -EBUSY : advance(reader, operation);
-    return result == EDDY_PENDING ? park(co, reader, operation) : eddy_done(co, result);
+    return result == EDDY_PENDING ? park(co, reader, operation) : eddy_complete(co, result);
 }
 
 /* An operation that was asked for in a way that cannot be. */
@@ -163,7 +163,7 @@ static int64_t refuse(eddy_coro *co, int64_t error)
 {
     int64_t result = eddy_check(co);
 
-    return result < 0 ? result : eddy_done(co, error);
+    return result < 0 ? result : eddy_complete(co, error);
 }
 
 /* ---- lines */

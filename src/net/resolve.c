@@ -1,4 +1,4 @@
-#include "eddy/resolve.h"
+#include "eddy/address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -178,7 +178,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
     snprintf(text, size, "%s", query->name.text);
 }
 
-static const struct eddy_wait resolve_kind = {
+static const struct eddy_wait_kind resolve_kind = {
     .name = "resolve",
     .abort = abort_query,
     .describe = describe,
@@ -217,8 +217,9 @@ int64_t eddy_resolve(eddy_coro *co, const char *host, int port, int family,
         return -EINVAL;
     }
     if (eddy_address_parse(&addresses[0], host, port) == 0) {
-        return family == AF_UNSPEC || family == addresses[0].storage.ss_family ? eddy_done(co, 1)
-                                                                               : -ENOENT;
+        return family == AF_UNSPEC || family == addresses[0].storage.ss_family
+                   ? eddy_complete(co, 1)
+                   : -ENOENT;
     }
     result = eddy_name_copy(&name, host);
     if (result < 0) {

@@ -2,7 +2,7 @@
 #ifndef EDDY_SRC_RESOLVE_INTERNAL_H
 #define EDDY_SRC_RESOLVE_INTERNAL_H
 
-#include "eddy/resolve.h"
+#include "eddy/address.h"
 
 enum {
     LONGEST_NAME = 253, /* of DNS (RFC 1035, 2.3.4) without the dot at its end */

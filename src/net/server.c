@@ -74,7 +74,7 @@ static void wake_if_finished(eddy_server *server)
         eddy_list_remove(&server->guard);
     }
     eddy_loop_end_leave(&server->end);
-    while ((task = eddy_line_first(&server->waiting)) != NULL) {
+    while ((task = eddy_waiters_first(&server->waiting)) != NULL) {
         eddy_wake(task, eddy_has(task, EDDY_TASK_UNDER_WAY_) ? -ECANCELED : 0);
     }
 }
@@ -489,7 +489,7 @@ int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server, const struct eddy_add
         eddy_server_forget(server);
         return result;
     }
-    return eddy_done(co, 0);
+    return eddy_complete(co, 0);
 }
 
 int eddy_server_port(const eddy_server *server)
@@ -583,7 +583,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
     each_client(task->in.object, found, context);
 }
 
-static const struct eddy_wait closed_kind = {
+static const struct eddy_wait_kind closed_kind = {
     .name = "server",
     .abort = abort_wait,
     .give_up = give_up_wait,

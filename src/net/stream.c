@@ -74,8 +74,8 @@ int64_t eddy_stream_resumed_write(struct eddy_task_record *task, int64_t result)
     return result;
 }
 
-int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream, const struct eddy_wait *kind,
-                                const void *data)
+int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream,
+                                const struct eddy_wait_kind *kind, const void *data)
 {
     int64_t pending;
 
@@ -106,20 +106,20 @@ void eddy_stream_describe_write(const struct eddy_task_record *task, char *text,
              stream->written + stream->write_left);
 }
 
-static const struct eddy_wait read_kind = {
+static const struct eddy_wait_kind read_kind = {
     .name = "read",
     .abort = abort_read,
     .resume = resume_read,
     .describe = eddy_stream_describe,
 };
 
-static const struct eddy_wait readable_kind = {
+static const struct eddy_wait_kind readable_kind = {
     .name = "readable",
     .abort = abort_read,
     .describe = eddy_stream_describe,
 };
 
-static const struct eddy_wait write_kind = {
+static const struct eddy_wait_kind write_kind = {
     .name = "write",
     .abort = eddy_stream_abort_write,
     .resume = resume_write,
@@ -214,12 +214,12 @@ read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
         return result;
     }
     if (size == 0) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     if ((stream->state & EDDY_READ) != 0) {
         result = eddy_stream_read_some(stream, buffer, size);
         if (result != -EAGAIN) {
-            return eddy_done(co, result);
+            return eddy_complete(co, result);
         }
     }
     eddy_check_pointer_inline(co, buffer);
@@ -249,7 +249,7 @@ static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_strea
         return result;
     }
     if ((stream->state & EDDY_READ) != 0) {
-        return eddy_done(co, 1);
+        return eddy_complete(co, 1);
     }
     eddy_stream_read_begins(stream, co->task);
     return eddy_park_inline(co, &readable_kind, stream);
@@ -274,7 +274,7 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
     stream->write_left = size;
     result = write_rest(stream, data, count);
     if (result != EDDY_PENDING) {
-        return eddy_done(co, result);
+        return eddy_complete(co, result);
     }
     return eddy_stream_park_writer(co, stream, &write_kind, data);
 }
@@ -289,7 +289,7 @@ write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
     }
     if (size == 0) {
         stream->written = 0;
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return write_on(co, stream, data, size, (stream->state & EDDY_WRITE) != 0 ? 0 : -EAGAIN);
 }
@@ -308,7 +308,7 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
         return write_on(co, stream, data, size, count);
     }
     stream->written = size;
-    return eddy_done(co, count);
+    return eddy_complete(co, count);
 }
 
 /* ---- what never waits */

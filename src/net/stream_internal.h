@@ -76,9 +76,9 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
     }
     if ((stream->state & EDDY_STREAM_OPEN) == 0) {
         /* who tries for ever is not to starve others */
-        return eddy_done(co, eddy_stream_not_open(stream));
+        return eddy_complete(co, eddy_stream_not_open(stream));
     }
-    return (stream->state & busy) != 0 ? eddy_done(co, -EBUSY) : 0;
+    return (stream->state & busy) != 0 ? eddy_complete(co, -EBUSY) : 0;
 }
 
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
@@ -184,8 +184,8 @@ static inline void eddy_write_share_use(struct eddy_write_share *share, int64_t 
 }
 
 /* Parks a task that writes. If the stream is still writable, it has only had its share. */
-int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream, const struct eddy_wait *kind,
-                                const void *data);
+int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream,
+                                const struct eddy_wait_kind *kind, const void *data);
 
 /* What the `resume` of such a task returns. */
 int64_t eddy_stream_resumed_write(struct eddy_task_record *task, int64_t result);

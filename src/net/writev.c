@@ -65,7 +65,7 @@ static int64_t resume_writev(struct eddy_task_record *task)
     return eddy_stream_resumed_write(task, write_pieces(task->in.object, task->with.value));
 }
 
-static const struct eddy_wait writev_kind = {
+static const struct eddy_wait_kind writev_kind = {
     .name = "writev",
     .abort = eddy_stream_abort_write,
     .resume = resume_writev,
@@ -80,20 +80,20 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
         return result;
     }
     if (count < 0 || count > MOST_PIECES) {
-        return eddy_done(co, -EINVAL);
+        return eddy_complete(co, -EINVAL);
     }
     stream->written = 0;
     stream->write_left = 0;
     for (int i = 0; i < count; i++) {
         if (pieces[i].iov_len > SSIZE_MAX - stream->write_left) {
-            return eddy_done(co, -EINVAL);
+            return eddy_complete(co, -EINVAL);
         }
         stream->write_left += pieces[i].iov_len;
     }
     if ((stream->state & EDDY_WRITE) != 0 || stream->write_left == 0) {
         result = write_pieces(stream, pieces);
         if (result != EDDY_PENDING) {
-            return eddy_done(co, result);
+            return eddy_complete(co, result);
         }
     }
     for (int i = 0; i < count; i++) {

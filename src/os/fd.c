@@ -5,7 +5,7 @@
  * is one with it. It is level-triggered, so what is still there the next wait hears of: nothing is lost
  * between two. If the fd is closed meanwhile, the wait ends with -EBADF.
  */
-#include "eddy/fd.h"
+#include "eddy/io.h"
 
 #include <stdio.h>
 
@@ -57,7 +57,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
              (events & EDDY_PRIORITY) != 0 ? " priority" : "");
 }
 
-static const struct eddy_wait fd_kind = {
+static const struct eddy_wait_kind fd_kind = {
     .name = "fd",
     .abort = abort_wait,
     .resume = resume,

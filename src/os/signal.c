@@ -35,7 +35,7 @@ struct signals {
     uint32_t came[NUMBERS + 1]; /* by number: how often while nobody waited for it */
     uint8_t kept[NUMBERS]; /* the numbers that came so, the one that has waited longest first */
     int kept_count;
-    struct eddy_line waiting;
+    struct eddy_waiters waiting;
     unsigned pool_class;
 };
 
@@ -190,7 +190,7 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     struct eddy_task_record *task;
     int fd = signals->io.fd;
 
-    while ((task = eddy_line_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
+    while ((task = eddy_waiters_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
         eddy_list_remove(&task->timed.ready.link);
     }
     if (eddy_io_started(&signals->io)) {
@@ -337,7 +337,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
     }
 }
 
-static const struct eddy_wait signal_kind = {
+static const struct eddy_wait_kind signal_kind = {
     .name = "signal",
     .abort = abort_wait,
     .describe = describe,
@@ -388,7 +388,7 @@ int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
     signals = signals_of(loop);
     result = take_kept(signals, set);
     if (result > 0) {
-        return eddy_done(co, result);
+        return eddy_complete(co, result);
     }
     loop->references++;
     co->task->with.until = (int64_t)set;

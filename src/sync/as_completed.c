@@ -1,4 +1,4 @@
-#include "eddy/as_completed.h"
+#include "eddy/gather.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ struct eddy_ending {
     struct eddy_task_record *task; /* that it owns; NULL: ended, or never was */
 };
 
-static const struct eddy_wait as_completed_kind;
+static const struct eddy_wait_kind as_completed_kind;
 
 static void append(struct eddy_as_completed *generator, struct eddy_ending *ending)
 {
@@ -129,7 +129,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     return generator->left == 1 ? generator->endings[i].task : NULL;
 }
 
-static const struct eddy_wait as_completed_kind = {
+static const struct eddy_wait_kind as_completed_kind = {
     .name = "as completed",
     .describe = describe,
     .blocker = blocker,
@@ -142,7 +142,7 @@ static int64_t wait_for_one(eddy_coro *co, struct eddy_as_completed *generator)
     if (result < 0) {
         return result;
     }
-    return generator->first != NULL ? eddy_done(co, 0)
+    return generator->first != NULL ? eddy_complete(co, 0)
                                     : eddy_park(co, &as_completed_kind, generator, NULL);
 }
 

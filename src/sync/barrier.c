@@ -12,7 +12,7 @@
  * A task that is cancelled leaves, and does not break the barrier (in asyncio neither): its place is free
  * for another.
  */
-#include "eddy/barrier.h"
+#include "eddy/event.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
     snprintf(text, size, "%u of %u are here", barrier->waiting, barrier->parties);
 }
 
-static const struct eddy_wait barrier_kind = {
+static const struct eddy_wait_kind barrier_kind = {
     .name = "barrier",
     .abort = leave,
     .describe = describe,
@@ -61,7 +61,7 @@ static void let_go(eddy_barrier *barrier)
     int64_t index = 0;
 
     barrier->waiting = 0;
-    while ((task = eddy_line_first(&barrier->waiters)) != NULL) {
+    while ((task = eddy_waiters_first(&barrier->waiters)) != NULL) {
         eddy_wake(task, index++);
     }
 }
@@ -87,7 +87,7 @@ int64_t eddy_barrier_wait(eddy_coro *co, eddy_barrier *barrier)
     }
     if (barrier->waiting + 1 == barrier->parties) {
         let_go(barrier);
-        return eddy_done(co, barrier->parties - 1);
+        return eddy_complete(co, barrier->parties - 1);
     }
     barrier->waiting++;
     return eddy_park(co, &barrier_kind, barrier, &barrier->waiters);

@@ -13,7 +13,7 @@
  * On every return the lock is held, or the user's cleanup would release what it has not got: so a wait
  * that is cancelled takes as long as the lock is held by others, and a second cancel does not shorten it.
  */
-#include "eddy/cond.h"
+#include "eddy/lock.h"
 
 #include <stdio.h>
 
@@ -31,10 +31,10 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 {
     const eddy_cond *cond = task->in.object;
 
-    snprintf(text, size, "%zu in line before it", eddy_line_ahead(&cond->waiters, task));
+    snprintf(text, size, "%zu in line before it", eddy_waiters_ahead(&cond->waiters, task));
 }
 
-static const struct eddy_wait cond_kind = {
+static const struct eddy_wait_kind cond_kind = {
     .name = "condition",
     .abort = take_lock_back,
     .describe = describe,
@@ -48,7 +48,7 @@ void eddy_cond_init(eddy_cond *cond, eddy_lock *lock)
 
 int eddy_cond_fini(const eddy_cond *cond)
 {
-    return eddy_line_first(&cond->waiters) != NULL ? -EBUSY : 0;
+    return eddy_waiters_first(&cond->waiters) != NULL ? -EBUSY : 0;
 }
 
 /* 0 if the task holds the condition's lock. */
@@ -106,7 +106,7 @@ int64_t eddy_cond_wait_for(eddy_coro *co, eddy_cond *cond, bool (*predicate)(voi
         return result;
     }
     if (predicate(argument)) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_call(co, wait_until, .cond = cond, .predicate = predicate, .argument = argument);
 }
@@ -123,7 +123,7 @@ int eddy_cond_notify(eddy_coro *co, eddy_cond *cond, int most)
     if (most < 0) {
         return -EINVAL;
     }
-    while (count < most && (task = eddy_line_first(&cond->waiters)) != NULL) {
+    while (count < most && (task = eddy_waiters_first(&cond->waiters)) != NULL) {
         (void)eddy_lock_give_back(cond->lock, task, 0); /* not yet: the notifier holds it */
         count++;
     }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct eddy_wait event_kind = {.name = "event"};
+static const struct eddy_wait_kind event_kind = {.name = "event"};
 
 void eddy_event_init(eddy_event *event)
 {
@@ -11,7 +11,7 @@ void eddy_event_init(eddy_event *event)
 
 int eddy_event_fini(const eddy_event *event)
 {
-    return eddy_line_first(&event->waiters) != NULL ? -EBUSY : 0;
+    return eddy_waiters_first(&event->waiters) != NULL ? -EBUSY : 0;
 }
 
 int64_t eddy_event_wait(eddy_coro *co, eddy_event *event)
@@ -22,7 +22,7 @@ int64_t eddy_event_wait(eddy_coro *co, eddy_event *event)
         return result;
     }
     if (event->set) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_park(co, &event_kind, event, &event->waiters);
 }

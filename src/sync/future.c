@@ -1,10 +1,10 @@
-#include "eddy/future.h"
+#include "eddy/event.h"
 
-static const struct eddy_wait future_kind = {.name = "future"};
+static const struct eddy_wait_kind future_kind = {.name = "future"};
 
 int eddy_future_fini(const eddy_future *future)
 {
-    return eddy_line_first(&future->waiting) != NULL ? -EBUSY : 0;
+    return eddy_waiters_first(&future->waiting) != NULL ? -EBUSY : 0;
 }
 
 int64_t eddy_future_wait(eddy_coro *co, eddy_future *future)
@@ -15,7 +15,7 @@ int64_t eddy_future_wait(eddy_coro *co, eddy_future *future)
         return result;
     }
     if (future->done) {
-        return eddy_done(co, future->result);
+        return eddy_complete(co, future->result);
     }
     return eddy_park(co, &future_kind, future, &future->waiting);
 }

@@ -104,7 +104,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
     eddy_tasks_each(task->in.object, task->with.count[ALL], found, context);
 }
 
-static const struct eddy_wait gather_kind = {
+static const struct eddy_wait_kind gather_kind = {
     .name = "gather",
     .abort = pass_cancel_on,
     .child_done = child_done,
@@ -135,7 +135,7 @@ int64_t eddy_gather(eddy_coro *co, const eddy_task *tasks, size_t count)
         }
     }
     if (running == 0) {
-        return eddy_own_done(co, collect(task, tasks, count));
+        return eddy_own_complete(co, collect(task, tasks, count));
     }
     eddy_check_pointer(co, tasks);
     if (failed || eddy_has(task, EDDY_TASK_GATHER_FAILED_)) {
@@ -216,7 +216,7 @@ static void blockers_of_all(const struct eddy_task_record *task, eddy_blocker_fn
     eddy_tasks_each(tasks_of(task), task->with.count[ALL], found, context);
 }
 
-static const struct eddy_wait gather_all_kind = {
+static const struct eddy_wait_kind gather_all_kind = {
     .name = "gather all",
     .abort = cancel_each,
     .child_done = one_done,
@@ -240,7 +240,7 @@ int64_t eddy_gather_all(eddy_coro *co, const eddy_task *tasks, size_t count, int
         running += !eddy_task_ended(tasks[i]);
     }
     if (running == 0) {
-        return eddy_own_done(co, collect_all(task, tasks, count, results));
+        return eddy_own_complete(co, collect_all(task, tasks, count, results));
     }
     eddy_check_pointer(co, tasks);
     eddy_check_pointer(co, results);

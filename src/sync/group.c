@@ -147,7 +147,7 @@ static bool take_next(eddy_group *group, struct eddy_task_record *taker, int64_t
     return true;
 }
 
-static const struct eddy_wait next_kind;
+static const struct eddy_wait_kind next_kind;
 
 static void wake_waiter(eddy_group *group)
 {
@@ -334,7 +334,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
     }
 }
 
-static const struct eddy_wait group_kind = {
+static const struct eddy_wait_kind group_kind = {
     .name = "group",
     .abort = pass_cancel_on,
     .describe = describe,
@@ -342,7 +342,7 @@ static const struct eddy_wait group_kind = {
     .blockers = blockers,
 };
 
-static const struct eddy_wait next_kind = {
+static const struct eddy_wait_kind next_kind = {
     .name = "next of a group",
     .abort = stop_waiting,
     .describe = describe,
@@ -375,7 +375,7 @@ int64_t eddy_group_wait(eddy_coro *co, eddy_group *group)
         return wait_for_none(co, group);
     }
     if (group->count == 0) {
-        return eddy_own_done(co, finish(group, co->task));
+        return eddy_own_complete(co, finish(group, co->task));
     }
     group->waiter = co->task;
     return eddy_own_park(co, &group_kind, group, NULL);
@@ -395,10 +395,10 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
         return -EBUSY;
     }
     if (take_next(group, co->task, result)) {
-        return eddy_done(co, 1);
+        return eddy_complete(co, 1);
     }
     if (group->count == 0) {
-        return eddy_done(co, finish(group, co->task));
+        return eddy_complete(co, finish(group, co->task));
     }
     eddy_check_pointer(co, result);
     group->waiter = co->task;
@@ -412,12 +412,12 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
 static int64_t not_entered(eddy_coro *co, eddy_group *group)
 {
     if (is_empty(group)) {
-        return eddy_done(co, -ENOMEM);
+        return eddy_complete(co, -ENOMEM);
     }
     collect_kept(group);
     group->error = group->error < 0 ? group->error : -ENOMEM;
     if (group->count == 0) {
-        return eddy_own_done(co, finish(group, co->task));
+        return eddy_own_complete(co, finish(group, co->task));
     }
     eddy_group_cancel(group);
     group->waiter = co->task;
@@ -448,7 +448,7 @@ int64_t eddy_group_enter_(eddy_coro *co)
     }
     group->host = co->task;
     follow_end(eddy_task_loop(co->task), group);
-    return eddy_own_done(co, 0);
+    return eddy_own_complete(co, 0);
 }
 
 /* The block was left by an error: it counts as the failure of a task of the group, so that what

@@ -46,7 +46,7 @@ static bool is_taken(const eddy_lock *lock, const struct eddy_task_record *task)
 /* Straight to the first in line, who holds it before he runs. */
 void eddy_lock_hand_over(eddy_lock *lock)
 {
-    struct eddy_task_record *next = eddy_line_first(&lock->waiters);
+    struct eddy_task_record *next = eddy_waiters_first(&lock->waiters);
 
     if (next == NULL) {
         lock->holder = NULL;
@@ -83,13 +83,13 @@ static int wait_on(struct eddy_task_record *task)
     return 0;
 }
 
-static const struct eddy_wait lock_kind = {
+static const struct eddy_wait_kind lock_kind = {
     .name = "lock",
     .describe = describe,
     .blocker = blocker,
 };
 
-static const struct eddy_wait lock_again_kind = {
+static const struct eddy_wait_kind lock_again_kind = {
     .name = "lock of a condition",
     .abort = wait_on,
     .describe = describe,
@@ -129,7 +129,7 @@ int64_t eddy_lock_acquire(eddy_coro *co, eddy_lock *lock)
     }
     if (!is_taken(lock, co->task)) {
         make_holder(lock, co->task);
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     if (eddy_lock_held_by(lock, co->task)) {
         return -EDEADLK;

@@ -189,7 +189,7 @@ static inline int64_t put_now(eddy_queue *queue, const void *item)
     if (queue->shut) {
         return -ESHUTDOWN;
     }
-    if (queue->count == 0 && (getter = eddy_line_first(&queue->waiting)) != NULL) {
+    if (queue->count == 0 && (getter = eddy_waiters_first(&queue->waiting)) != NULL) {
         copy(getter->with.value, item, queue->item_size);
         eddy_wake(getter, 0);
     } else if (eddy_queue_full(queue)) {
@@ -213,7 +213,7 @@ static inline int64_t get_now(eddy_queue *queue, void *item)
         return queue->shut ? -ESHUTDOWN : -EAGAIN;
     }
     extract(queue, item);
-    putter = eddy_line_first(&queue->waiting);
+    putter = eddy_waiters_first(&queue->waiting);
     if (putter != NULL) { /* the room that there is now is its */
         insert(queue, putter->with.value);
         queue->unfinished++;
@@ -250,11 +250,11 @@ static void describe_join(const struct eddy_task_record *task, char *text, size_
     snprintf(text, size, "%llu items not done, to join", (unsigned long long)queue->unfinished);
 }
 
-static const struct eddy_wait put_kind = {.name = "queue", .describe = describe_put};
-static const struct eddy_wait get_kind = {.name = "queue", .describe = describe_get};
-static const struct eddy_wait join_kind = {.name = "queue", .describe = describe_join};
+static const struct eddy_wait_kind put_kind = {.name = "queue", .describe = describe_put};
+static const struct eddy_wait_kind get_kind = {.name = "queue", .describe = describe_get};
+static const struct eddy_wait_kind join_kind = {.name = "queue", .describe = describe_join};
 
-static inline int64_t wait(eddy_coro *co, const struct eddy_wait *kind, eddy_queue *queue,
+static inline int64_t wait(eddy_coro *co, const struct eddy_wait_kind *kind, eddy_queue *queue,
                            void *item)
 {
     eddy_check_pointer_inline(co, item);
@@ -271,7 +271,7 @@ int64_t eddy_queue_put_(eddy_coro *co, eddy_queue *queue, const void *item)
         return result;
     }
     result = put_now(queue, item);
-    return result != -EAGAIN ? eddy_done(co, result)
+    return result != -EAGAIN ? eddy_complete(co, result)
                              : wait(co, &put_kind, queue, (void *)(uintptr_t)item);
 }
 
@@ -283,7 +283,7 @@ int64_t eddy_queue_get_(eddy_coro *co, eddy_queue *queue, void *item)
         return result;
     }
     result = get_now(queue, item);
-    return result != -EAGAIN ? eddy_done(co, result) : wait(co, &get_kind, queue, item);
+    return result != -EAGAIN ? eddy_complete(co, result) : wait(co, &get_kind, queue, item);
 }
 
 static inline void check_thread(const eddy_queue *queue, const char *what)
@@ -324,10 +324,10 @@ int64_t eddy_queue_join(eddy_coro *co, eddy_queue *queue)
         return result;
     }
     if (queue->loop == NULL) {
-        return eddy_done(co, -ESHUTDOWN);
+        return eddy_complete(co, -ESHUTDOWN);
     }
     if (queue->unfinished == 0) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_park(co, &join_kind, queue, &queue->joining);
 }

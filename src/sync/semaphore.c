@@ -7,7 +7,7 @@
  * A permit belongs to nobody, unlike a lock, and may be released by another task than took it; a
  * bounded semaphore says -EOVERFLOW where more come back than there are.
  */
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
 
 #include <stdio.h>
 
@@ -15,10 +15,10 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 {
     const eddy_semaphore *semaphore = task->in.object;
 
-    snprintf(text, size, "%zu in line before it", eddy_line_ahead(&semaphore->waiters, task));
+    snprintf(text, size, "%zu in line before it", eddy_waiters_ahead(&semaphore->waiters, task));
 }
 
-static const struct eddy_wait semaphore_kind = {.name = "semaphore", .describe = describe};
+static const struct eddy_wait_kind semaphore_kind = {.name = "semaphore", .describe = describe};
 
 void eddy_semaphore_init(eddy_semaphore *semaphore, uint32_t permits)
 {
@@ -37,7 +37,7 @@ int eddy_semaphore_fini(const eddy_semaphore *semaphore)
 {
     bool out = semaphore->bound != 0 && semaphore->permits < semaphore->bound;
 
-    return out || eddy_line_first(&semaphore->waiters) != NULL ? -EBUSY : 0;
+    return out || eddy_waiters_first(&semaphore->waiters) != NULL ? -EBUSY : 0;
 }
 
 int eddy_semaphore_try_acquire(eddy_semaphore *semaphore)
@@ -57,7 +57,7 @@ int64_t eddy_semaphore_acquire(eddy_coro *co, eddy_semaphore *semaphore)
         return result;
     }
     if (eddy_semaphore_try_acquire(semaphore) == 0) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_park(co, &semaphore_kind, semaphore, &semaphore->waiters);
 }
@@ -65,7 +65,7 @@ int64_t eddy_semaphore_acquire(eddy_coro *co, eddy_semaphore *semaphore)
 /* The permit of who leaves goes to the first in line without being counted. */
 int eddy_semaphore_release(eddy_semaphore *semaphore)
 {
-    struct eddy_task_record *next = eddy_line_first(&semaphore->waiters);
+    struct eddy_task_record *next = eddy_waiters_first(&semaphore->waiters);
 
     if (next != NULL) {
         eddy_wake(next, 0);

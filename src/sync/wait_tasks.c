@@ -1,4 +1,4 @@
-#include "eddy/wait_tasks.h"
+#include "eddy/gather.h"
 
 #include <stdio.h>
 
@@ -80,7 +80,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
     eddy_tasks_each(task->in.object, task->with.count[ALL], found, context);
 }
 
-static const struct eddy_wait kinds[] = {
+static const struct eddy_wait_kind kinds[] = {
     [EDDY_WAIT_FIRST] = {.name = "wait for the first",
                          .abort = give_back,
                          .child_done = one_done,
@@ -117,7 +117,8 @@ static uint32_t survey(const eddy_task *tasks, size_t count, enum eddy_wait_mode
     return running;
 }
 
-int64_t eddy_wait(eddy_coro *co, const eddy_task *tasks, size_t count, enum eddy_wait_mode mode)
+int64_t eddy_wait_tasks(eddy_coro *co, const eddy_task *tasks, size_t count,
+                        enum eddy_wait_mode mode)
 {
     int64_t result = eddy_check(co);
     uint32_t running;
@@ -136,7 +137,7 @@ int64_t eddy_wait(eddy_coro *co, const eddy_task *tasks, size_t count, enum eddy
     running = survey(tasks, count, mode, &met);
     if (met) {
         eddy_tasks_disclaim(tasks, count);
-        return eddy_done(co, count_ended(tasks, count));
+        return eddy_complete(co, count_ended(tasks, count));
     }
     eddy_check_pointer(co, tasks);
     co->task->with.count[RUNNING] = running;

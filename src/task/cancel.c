@@ -31,7 +31,7 @@
 /* Ends the wait (true), or passes the interrupt on, and the wait goes on. */
 static bool interrupt(struct eddy_task_record *task)
 {
-    const struct eddy_wait *wait = task->wait;
+    const struct eddy_wait_kind *wait = task->wait;
     bool over = wait->abort == NULL || wait->abort(task);
 
     if (task->wait != NULL) { /* else the abort itself has led to its result */

@@ -299,7 +299,7 @@ int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout)
         return result;
     }
     co->scope->object = eddy_limit_open(co, timeout);
-    return co->scope->object != NULL ? eddy_done(co, 0) : -ENOMEM;
+    return co->scope->object != NULL ? eddy_complete(co, 0) : -ENOMEM;
 }
 
 /* In a finally after an error, the time-out is not the frame's outcome: it is told. */

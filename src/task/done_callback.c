@@ -9,7 +9,7 @@
  *
  * One link does for both lists, for it is never in both.
  */
-#include "eddy/done_callback.h"
+#include "eddy/task.h"
 
 #include "task/task_internal.h"
 

@@ -154,7 +154,7 @@ static void mark_visitor(struct eddy_task_record *task, void *context)
 
     if (task->timed.ready.state == EDDY_TASK_WAITING_ && eddy_link_used(link) &&
         !eddy_task_record_at(loop, (uintptr_t)link->prev)) { /* it is the first in a line */
-        eddy_guard_line(loop, (const struct eddy_line *)(void *)link->prev);
+        eddy_guard_line(loop, (const struct eddy_waiters *)(void *)link->prev);
     }
 }
 

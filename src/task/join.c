@@ -48,7 +48,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
     return task->in.object;
 }
 
-static const struct eddy_wait join_kind = {
+static const struct eddy_wait_kind join_kind = {
     .name = "join",
     .abort = pass_cancel_on,
     .give_up = give_up,
@@ -57,7 +57,7 @@ static const struct eddy_wait join_kind = {
     .blocker = blocker,
 };
 
-static const struct eddy_wait shield_kind = {
+static const struct eddy_wait_kind shield_kind = {
     .name = "shielded join",
     .abort = let_go,
     .child_done = child_done,
@@ -92,7 +92,7 @@ int64_t eddy_join(eddy_coro *co, eddy_task task)
         return eddy_own_none(co, result);
     }
     if (eddy_task_ended(task)) {
-        return eddy_own_done(co, take_result(co->task, task.record));
+        return eddy_own_complete(co, take_result(co->task, task.record));
     }
     eddy_owner_set(task.record, co->task);
     return eddy_own_park(co, &join_kind, task.record, NULL);
@@ -107,10 +107,10 @@ int64_t eddy_shield(eddy_coro *co, eddy_task task)
     }
     result = check_joinable(co->task, task);
     if (result < 0) {
-        return eddy_done(co, result);
+        return eddy_complete(co, result);
     }
     if (eddy_task_ended(task)) {
-        return eddy_done(co, take_result(co->task, task.record));
+        return eddy_complete(co, take_result(co->task, task.record));
     }
     eddy_owner_set(task.record, co->task);
     return eddy_park(co, &shield_kind, task.record, NULL);

@@ -1,4 +1,4 @@
-#include "eddy/sleep.h"
+#include "eddy/deadline.h"
 
 #include "base/duration.h"
 #include "task/task_internal.h"
@@ -9,7 +9,7 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
                               eddy_loop_peek_clock(eddy_task_loop(task)));
 }
 
-const struct eddy_wait eddy_sleep_kind = {.name = "sleep", .describe = describe};
+const struct eddy_wait_kind eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
 /* A deadline that has passed strikes here, before the loop hears of it: a block that has no time goes
  * no further than its first pause. */

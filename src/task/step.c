@@ -280,7 +280,7 @@ static int cut_off(eddy_loop *loop)
 }
 
 /* What a task waits for that was cut off: nothing that could be looked at. */
-static const struct eddy_wait cut_off_kind = {.name = "nothing: it was cut off"};
+static const struct eddy_wait_kind cut_off_kind = {.name = "nothing: it was cut off"};
 
 /* Tasks that were cut off must not be found by what is still to be closed, and what is the caller's
  * must not go on counting with them; nor may who looks at them look at that, which is as new when it

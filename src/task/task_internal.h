@@ -15,7 +15,6 @@
 
 #include "eddy/deadline.h"
 #include "eddy/error.h"
-#include "eddy/sleep.h"
 #include "eddy/task.h"
 #include "eddy/wait.h"
 #include "loop/loop_internal.h"
@@ -238,7 +237,7 @@ void eddy_guard_check(eddy_coro *co);
 
 /* A task is about to stand in the line. A frame of a small block begins in the step of the line or
  * in the one before it. */
-static inline void eddy_guard_line(eddy_loop *loop, const struct eddy_line *line)
+static inline void eddy_guard_line(eddy_loop *loop, const struct eddy_waiters *line)
 {
     loop->pool.lines[EDDY_POOL_MARK(line)] = 1;
     loop->pool.lines[EDDY_POOL_MARK((uintptr_t)line - EDDY_POOL_SMALL)] = 1;
@@ -461,7 +460,8 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 /* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
 void eddy_settle_interrupt(struct eddy_task_record *task);
 
-static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait *wait, void *object)
+static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait_kind *wait,
+                                       void *object)
 {
     struct eddy_task_record *task = co->task;
 
@@ -490,7 +490,7 @@ static inline bool eddy_is_plain(const eddy_coro *co)
 
 /* Parks a plain task in no line. */
 static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
-                                        const struct eddy_wait *wait, void *object)
+                                        const struct eddy_wait_kind *wait, void *object)
 {
     struct eddy_task_record *task = co->task;
 
@@ -586,7 +586,7 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
 
-extern const struct eddy_wait eddy_sleep_kind;
-extern const struct eddy_wait eddy_pause_kind;
+extern const struct eddy_wait_kind eddy_sleep_kind;
+extern const struct eddy_wait_kind eddy_pause_kind;
 
 #endif

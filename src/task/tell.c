@@ -38,7 +38,7 @@ static void describe_circle(eddy_loop *loop, char *text, size_t size)
 /* What a task does that nobody will join: "still waits for lock: Ann's, held by task 3, transfer". */
 static void describe_doing(const struct eddy_task_record *task, char *text, size_t size)
 {
-    const struct eddy_wait *wait = task->wait;
+    const struct eddy_wait_kind *wait = task->wait;
     size_t used;
 
     if (task->timed.ready.state == EDDY_TASK_DONE_) {

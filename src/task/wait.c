@@ -72,7 +72,8 @@ void eddy_share_is_over_(eddy_coro *co, int64_t result)
     eddy_requeue(co->task);
 }
 
-int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, struct eddy_line *line)
+int64_t eddy_park(eddy_coro *co, const struct eddy_wait_kind *wait, void *object,
+                  struct eddy_waiters *line)
 {
     if (line != NULL) {
         eddy_check_pointer_inline(co, line);
@@ -82,8 +83,8 @@ int64_t eddy_park(eddy_coro *co, const struct eddy_wait *wait, void *object, str
     return eddy_park_inline(co, wait, object);
 }
 
-void eddy_repark(struct eddy_task_record *task, const struct eddy_wait *wait, void *object,
-                 struct eddy_line *line)
+void eddy_repark(struct eddy_task_record *task, const struct eddy_wait_kind *wait, void *object,
+                 struct eddy_waiters *line)
 {
     struct eddy_link *link = &task->timed.ready.link;
 
@@ -105,19 +106,19 @@ int64_t eddy_own_none(eddy_coro *co, int64_t result)
 {
     int64_t interruption = interrupted(co);
 
-    return interruption < 0 ? interruption : eddy_done(co, result);
+    return interruption < 0 ? interruption : eddy_complete(co, result);
 }
 
-int64_t eddy_own_done(eddy_coro *co, int64_t result)
+int64_t eddy_own_complete(eddy_coro *co, int64_t result)
 {
     if (result == -ECANCELED) {
         (void)interrupted(co);
     }
-    return eddy_done(co, result);
+    return eddy_complete(co, result);
 }
 
-int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait *wait, void *object,
-                      struct eddy_line *line)
+int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait_kind *wait, void *object,
+                      struct eddy_waiters *line)
 {
     struct eddy_task_record *task = co->task;
     int64_t result = eddy_park(co, wait, object, line);
@@ -160,11 +161,11 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
     make_ready(task);
 }
 
-void eddy_wake_all(struct eddy_line *line, int64_t result)
+void eddy_wake_all(struct eddy_waiters *line, int64_t result)
 {
     struct eddy_task_record *task;
 
-    while ((task = eddy_line_first(line)) != NULL) {
+    while ((task = eddy_waiters_first(line)) != NULL) {
         eddy_wake(task, result);
     }
 }
@@ -175,7 +176,7 @@ void eddy_wake_to_try(struct eddy_task_record *task)
     make_ready(task);
 }
 
-size_t eddy_line_ahead(const struct eddy_line *line, const struct eddy_task_record *task)
+size_t eddy_waiters_ahead(const struct eddy_waiters *line, const struct eddy_task_record *task)
 {
     size_t count = eddy_look_place_in_line(eddy_task_loop(task), line, task);
 

@@ -54,7 +54,7 @@ static int abort_offload(struct eddy_task_record *task)
     return 0;
 }
 
-static const struct eddy_wait offload_kind = {.name = "offload", .abort = abort_offload};
+static const struct eddy_wait_kind offload_kind = {.name = "offload", .abort = abort_offload};
 
 static int64_t offload(eddy_coro *co, const struct eddy_job_kind *kind, eddy_offload_fn *function,
                        void *argument, eddy_progress *progress)

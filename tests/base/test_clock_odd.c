@@ -403,7 +403,7 @@ eddy_finally:
 static void assert_cut_off(enum eddy_clock_kind kind, int64_t (*show)(int64_t now), int64_t by)
 {
     testing.options.flags = 0;
-    testing.options.shutdown_limit = 10 * MS;
+    testing.options.shutdown_timeout = 10 * MS;
     open_odd(kind, 0, show);
     start(never_ends);
     testing_turn();
@@ -451,7 +451,7 @@ eddy_finally:
 
 test(a_message_that_comes_as_a_cleanup_is_cut_off_is_run)
 {
-    testing.options.shutdown_limit = 10 * MS;
+    testing.options.shutdown_timeout = 10 * MS;
     open_odd(EDDY_CLOCK_MONOTONIC, 0, NULL);
     start(sends_at_last);
     testing_turn();

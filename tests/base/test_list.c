@@ -1,7 +1,7 @@
 /* list.h: the circular list with its links inside the members. */
 #include "support/testing.h"
 
-#include "eddy/list.h"
+#include "eddy/impl/list.h"
 
 struct item {
     struct eddy_link link; /* first: a link is its item */

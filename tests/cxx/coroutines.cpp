@@ -79,7 +79,7 @@ static void composes(eddy_coro *co)
     }
     self->tasks[0] = eddy_spawn(co, seven);
     self->tasks[1] = eddy_spawn(co, fails);
-    eddy_await(self->n, eddy_wait(co, self->tasks, 2, EDDY_WAIT_ALL));
+    eddy_await(self->n, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_ALL));
     eddy_for_each(self->i, eddy_as_completed, .tasks = self->tasks, .count = 2) {
         self->n += (int64_t)self->i;
     }

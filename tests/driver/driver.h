@@ -24,26 +24,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "eddy/as_completed.h"
-#include "eddy/barrier.h"
 #include "eddy/callback.h"
-#include "eddy/cond.h"
 #include "eddy/deadline.h"
-#include "eddy/done_callback.h"
-#include "eddy/dump.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/hook.h"
-#include "eddy/inspect.h"
 #include "eddy/lock.h"
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
-#include "eddy/sleep.h"
+#include "eddy/task.h"
 #include "eddy/timer.h"
-#include "eddy/wait_tasks.h"
 
 enum {
     TASKS = 160, /* of a world, at most */

@@ -325,7 +325,7 @@ static int64_t wait_for_tasks(eddy_coro *co, struct node *node)
 {
     choose_tasks(node, false);
     node->mode = (int)below(3);
-    return eddy_wait(co, node->tasks, (size_t)node->count, (enum eddy_wait_mode)node->mode);
+    return eddy_wait_tasks(co, node->tasks, (size_t)node->count, (enum eddy_wait_mode)node->mode);
 }
 
 /* A failed spawn counts, and so may a task that is gone. */

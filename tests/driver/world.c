@@ -140,7 +140,7 @@ static void choose_options(void)
     world.options.flags = EDDY_LOOP_CHECK | (one_in(4) ? EDDY_LOOP_REPORT_LEAKS : 0u) |
                           (one_in(8) ? EDDY_LOOP_POISON_STACK : 0u);
     world.options.shuffle_seed = one_in(2) ? world.seed : 0;
-    world.options.shutdown_limit = one_in(2) ? EDDY_SECOND : 20 * EDDY_MILLISECOND;
+    world.options.shutdown_timeout = one_in(2) ? EDDY_SECOND : 20 * EDDY_MILLISECOND;
     world.jumps = one_in(4);
     world.faults = one_in(3);
     world.circles = one_in(4);

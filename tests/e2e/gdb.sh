@@ -103,7 +103,7 @@ static void guards(eddy_coro *co)
     } else if (self->how == BY_GATHER_ALL) {
         eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
     } else {
-        eddy_await(eddy_wait(co, self->tasks, 2,
+        eddy_await(eddy_wait_tasks(co, self->tasks, 2,
                              self->how == BY_WAIT ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));
     }
     eddy_end;

@@ -116,7 +116,7 @@ quietly cmake --build "$scratch/build/eddy" --parallel 2
 quietly cmake --install "$scratch/build/eddy"
 
 {
-    (cd "$EDDY_SOURCE_DIR" && ls include/eddy.h include/eddy/*.h)
+    (cd "$EDDY_SOURCE_DIR" && ls include/eddy.h include/eddy/*.h include/eddy/impl/*.h)
     echo lib/cmake/eddy/eddy-config-version.cmake
     echo lib/cmake/eddy/eddy-config.cmake
     echo lib/cmake/eddy/eddy-targets-release.cmake

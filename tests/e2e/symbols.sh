@@ -59,7 +59,7 @@ fi
 
 # The name that is followed by a parenthesis, once the attributes are gone.
 cd "$EDDY_SOURCE_DIR/include"
-for header in eddy.h eddy/*.h; do
+for header in eddy.h eddy/*.h eddy/impl/*.h; do
     echo "#include \"$header\""
 done | "$CC" -I. -E -P -x c - | tr '\n' ' ' | sed 's/__attribute__((visibility("default")))/\n@/g' |
     sed -n '/^@/ { s/__attribute__(([a-z_, ]*))//g; s/^@[^(;]*\(eddy_[a-zA-Z0-9_]*\) *(.*/\1/p; }' |
@@ -83,7 +83,8 @@ echo "symbols: ok"
 
 # See list.h: a compiler that sees much at once must not meet two spellings of the ends of a list.
 if grep -nE '(->|\.)[a-z_]+(\[[^]]*\])?\.(next|prev)\>' \
-    "$EDDY_SOURCE_DIR"/src/*/*.[ch] "$EDDY_SOURCE_DIR"/include/eddy/*.h | grep -v "frames\.next"; then
+    "$EDDY_SOURCE_DIR"/src/*/*.[ch] "$EDDY_SOURCE_DIR"/include/eddy/*.h \
+    "$EDDY_SOURCE_DIR"/include/eddy/impl/*.h | grep -v "frames\.next"; then
     fail "the ends of a list in another struct are reached through a pointer to it (see list.h)"
 fi
 

@@ -1,4 +1,4 @@
-/* dump.h: which tasks wait for themselves, by way of others, where a task may wait for several. */
+/* look.h: which tasks wait for themselves, by way of others, where a task may wait for several. */
 #include "support/net.h"
 #include "support/text.h"
 #include "support/things.h"
@@ -8,10 +8,9 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/inspect.h"
 #include "eddy/lock.h"
+#include "eddy/look.h"
 #include "eddy/server.h"
-#include "eddy/wait_tasks.h"
 #include "loop/loop_internal.h"
 
 /* ---- graphs: what the dump must say of them is worked out in another way */
@@ -43,8 +42,8 @@ static void vertex(eddy_coro *co)
     } else if (self->by == BY_GATHER_ALL) {
         eddy_await(eddy_gather_all(co, self->awaited, self->count, self->results));
     } else {
-        eddy_await(eddy_wait(co, self->awaited, self->count,
-                             self->by == BY_WAIT_ALL ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));
+        eddy_await(eddy_wait_tasks(co, self->awaited, self->count,
+                                   self->by == BY_WAIT_ALL ? EDDY_WAIT_ALL : EDDY_WAIT_FIRST));
     }
     eddy_end;
 }
@@ -138,7 +137,7 @@ test(in_any_graph_those_are_in_a_circle_that_wait_for_themselves)
 
     random_state = seed != NULL ? strtoull(seed, NULL, 10) : 20260301;
     printf("EDDY_TEST_SEED=%llu\n", (unsigned long long)random_state);
-    testing.options.shutdown_limit = 1;
+    testing.options.shutdown_timeout = 1;
     for (int i = 0; i < 1000; i++) {
         int count = 2 + random_below(MOST - 1);
         testing_reopen();

@@ -1,12 +1,12 @@
-/* dump.h: the tree of tasks, its circles, and the file that it goes to. */
+/* look.h: the tree of tasks, its circles, and the file that it goes to. */
 #include "support/text.h"
 #include "support/things.h"
 
 #include <limits.h>
 
-#include "eddy/hook.h"
+#include "eddy/callback.h"
+#include "eddy/look.h"
 #include "eddy/timer.h"
-#include "eddy/trace.h"
 
 static struct thing things[3];
 

@@ -2,10 +2,8 @@
  * once, however many stand in it, and in whatever order they are told of. */
 #include "support/tasks.h"
 
-#include "eddy/cond.h"
-#include "eddy/dump.h"
-#include "eddy/inspect.h"
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
+#include "eddy/look.h"
 #include "look/snapshot.h"
 
 enum { MANY = 4000, FEW = 5 };

@@ -1,4 +1,4 @@
-/* dump.h: what is told of each kind of wait. */
+/* look.h: what is told of each kind of wait. */
 #include "support/net.h"
 #include "support/text.h"
 #include "support/things.h"
@@ -7,10 +7,10 @@
 #include <netinet/in.h>
 #include <signal.h>
 
-#include "eddy/connect.h"
-#include "eddy/fd.h"
+#include "eddy/io.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
+#include "eddy/stream.h"
 
 eddy_frame(limited) {
     eddy_coro co;

@@ -1,4 +1,4 @@
-/* inspect.h: the tasks of a loop as data; and the words that are made of it. */
+/* look.h: the tasks of a loop as data; and the words that are made of it. */
 #include "support/things.h"
 
 #include <arpa/inet.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/duration.h"
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 #include "eddy/stream.h"
 #include "look/describe.h"
 #include "net/address.h"
@@ -315,7 +315,7 @@ eddy_frame(waits_and_says) {
 
 static void waits_and_says(eddy_coro *co)
 {
-    static const struct eddy_wait kind = {.name = "kind", .describe = say_more};
+    static const struct eddy_wait_kind kind = {.name = "kind", .describe = say_more};
 
     eddy_begin(waits_and_says);
     eddy_await(eddy_park(co, &kind, NULL, NULL));

@@ -6,9 +6,9 @@
 
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/event.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 static struct gate gate;
 static eddy_server server;
@@ -197,7 +197,7 @@ test(the_stream_of_a_client_is_told_with_the_call_that_opened_the_server)
     char expected[256];
     int client;
 
-    testing.options.shutdown_limit = 1;
+    testing.options.shutdown_timeout = 1;
     report_leaks();
     assert_int_equal(run(serves), 0);
     client = net_connect(eddy_server_port(&server));

@@ -1,15 +1,14 @@
-/* metrics.h: what a loop counts. */
+/* look.h: what a loop counts. */
 #include "support/tasks.h"
 
 #include <unistd.h>
 
 #include "eddy/callback.h"
-#include "eddy/connect.h"
 #include "eddy/io.h"
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 #include "eddy/timer.h"
-#include "eddy/trace.h"
 
 static struct eddy_metrics metrics(void)
 {

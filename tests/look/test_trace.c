@@ -1,10 +1,9 @@
-/* trace.h: what is told of tasks, in which order. */
+/* look.h: what is told of tasks, in which order. */
 #include "support/things.h"
 
 #include "eddy/callback.h"
-#include "eddy/hook.h"
+#include "eddy/look.h"
 #include "eddy/stream.h"
-#include "eddy/trace.h"
 
 #include <unistd.h>
 

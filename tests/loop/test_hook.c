@@ -1,10 +1,9 @@
-/* hook.h: callbacks at the two fixed points of every turn. */
+/* callback.h: callbacks at the two fixed points of every turn. */
 #include "support/testing.h"
 
 #include <stdlib.h>
 
 #include "eddy/callback.h"
-#include "eddy/hook.h"
 
 static void log_name(eddy_hook *hook)
 {

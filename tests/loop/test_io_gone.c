@@ -2,7 +2,7 @@
  * them gives way, the error hook is told once, and nothing happens to the file that has the number now. */
 #include "support/gone.h"
 
-#include "eddy/fd.h"
+#include "eddy/io.h"
 #include "support/fork.h"
 
 /* ---- watchers */

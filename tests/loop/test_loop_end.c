@@ -30,7 +30,7 @@ test(the_shutdown_limit_on_a_manual_clock_is_real_time)
     int fds[2];
 
     testing_socketpair(fds);
-    testing.options.shutdown_limit = 100 * MS;
+    testing.options.shutdown_timeout = 100 * MS;
     testing_reopen_with(EDDY_CLOCK_MANUAL, 0);
     testing_fake_clock(EDDY_SECOND);
     memset(&stream, 0, sizeof stream);
@@ -61,7 +61,7 @@ eddy_finally:
 
 test(a_cleanup_that_waits_for_a_signal_is_cut_off)
 {
-    testing.options.shutdown_limit = 50 * MS;
+    testing.options.shutdown_timeout = 50 * MS;
     testing_reopen_with(EDDY_CLOCK_MONOTONIC, 0);
     testing_fake_clock(EDDY_SECOND);
     start(awaits_a_signal_in_its_finally);

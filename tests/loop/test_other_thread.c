@@ -8,9 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eddy/dump.h"
 #include "eddy/event.h"
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
 

@@ -154,10 +154,10 @@ test(a_timer_fires_once_and_neither_early_nor_late)
 }
 
 /* A line, in which tasks stand in the order in which they have come, and get what is handed over. */
-static struct eddy_line line;
+static struct eddy_waiters line;
 static int came;
 
-static const struct eddy_wait line_kind = {.name = "line"};
+static const struct eddy_wait_kind line_kind = {.name = "line"};
 
 EDDY_MUST_USE static int64_t wait_in_line(eddy_coro *co)
 {
@@ -192,7 +192,7 @@ static void who_came_first_is_handed_the_first(uint64_t seed)
     }
     testing_turns();
     for (int i = 0; i < WAITERS; i++) {
-        eddy_wake(eddy_line_first(&line), i);
+        eddy_wake(eddy_waiters_first(&line), i);
     }
     testing_turns();
     assert_int_equal(fired, WAITERS);

@@ -1,9 +1,8 @@
-/* trace.h: steps that take too long. */
+/* look.h: steps that take too long. */
 #include "support/tasks.h"
 
 #include "eddy/callback.h"
-#include "eddy/metrics.h"
-#include "eddy/trace.h"
+#include "eddy/look.h"
 
 static void on_slow(eddy_loop *loop, const struct eddy_slow_step *step, void *user)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eddy/metrics.h"
+#include "eddy/look.h"
 
 static void prepare(int64_t max_wait)
 {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "eddy/callback.h"
-#include "eddy/connect.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"
 #include "eddy/timer.h"

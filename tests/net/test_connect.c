@@ -1,4 +1,4 @@
-/* connect.h: connecting to a server. */
+/* stream.h: connecting to a server. */
 #include "support/children.h"
 #include "support/net.h"
 #include "support/text.h"
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "eddy/address.h"
-#include "eddy/connect.h"
 #include "eddy/deadline.h"
+#include "eddy/stream.h"
 
 enum { NOBODYS_PORT = 1 /* the system gives it to nobody who asks for any */ };
 

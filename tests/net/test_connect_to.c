@@ -1,11 +1,11 @@
-/* connect.h: connecting to an address, that of a Unix-domain socket above all. */
+/* stream.h: connecting to an address, that of a Unix-domain socket above all. */
 #include "support/text.h"
 #include "support/unix.h"
 
 #include <netinet/in.h>
 
-#include "eddy/connect.h"
 #include "eddy/deadline.h"
+#include "eddy/stream.h"
 #include "net/stream_internal.h"
 
 enum { CROWD = 16 };

@@ -1,4 +1,4 @@
-/* copy.h: copying a stream to another. How it bears bad days is in test_bad_clients.c and
+/* stream.h: copying a stream to another. How it bears bad days is in test_bad_clients.c and
  * test_torture.c. */
 #include "support/children.h"
 #include "support/net.h"
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "eddy/callback.h"
-#include "eddy/copy.h"
+#include "eddy/stream.h"
 
 enum { BIG = 1024 * 1024 };
 

@@ -5,9 +5,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include "eddy/connect.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
+#include "eddy/stream.h"
 #include "support/echo.h"
 #include "support/loop.h"
 

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/copy.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"
 #include "eddy/timer.h"
@@ -93,10 +92,10 @@ test(an_await_that_is_always_ready)
 /* ---- two tasks that hand over to each other */
 
 struct gate {
-    struct eddy_line line;
+    struct eddy_waiters line;
 };
 
-static const struct eddy_wait gate_kind = {.name = "gate"};
+static const struct eddy_wait_kind gate_kind = {.name = "gate"};
 
 EDDY_MUST_USE static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 {
@@ -107,7 +106,7 @@ EDDY_MUST_USE static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 
 static void gate_open(struct gate *gate)
 {
-    struct eddy_task_record *task = eddy_line_first(&gate->line);
+    struct eddy_task_record *task = eddy_waiters_first(&gate->line);
 
     if (task != NULL) {
         eddy_wake(task, 0);

@@ -1,4 +1,4 @@
-/* connect.h and server.h: names in place of addresses. */
+/* stream.h and server.h: names in place of addresses. */
 #include "support/net.h"
 #include "support/threads.h"
 
@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 static struct gate gate;
 static eddy_stream stream;

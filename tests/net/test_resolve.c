@@ -1,13 +1,13 @@
-/* resolve.h: names of hosts. */
+/* address.h: names of hosts. */
 #include "support/threads.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 
+#include "eddy/address.h"
 #include "eddy/loop.h"
 #include "eddy/offload.h"
-#include "eddy/resolve.h"
 
 static struct gate gate;
 

@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/deadline.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 enum { CROWD = 100 };
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/deadline.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 static eddy_server server;
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */

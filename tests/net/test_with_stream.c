@@ -4,7 +4,6 @@
 
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/stream.h"
 
 static int fds[2];

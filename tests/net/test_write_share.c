@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <sys/mman.h>
 
-#include "eddy/copy.h"
+#include "eddy/stream.h"
 
 enum { MEBIBYTE = 1 << 20, CALLS = 16, PIECES = 1000 };
 

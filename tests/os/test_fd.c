@@ -1,4 +1,4 @@
-/* fd.h: waiting for any file descriptor. */
+/* io.h: waiting for any file descriptor. */
 #include "support/children.h"
 #include "support/net.h"
 
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "eddy/deadline.h"
-#include "eddy/fd.h"
+#include "eddy/io.h"
 
 static int pipe_fds[2];
 

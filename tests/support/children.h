@@ -10,7 +10,7 @@
 #define EDDY_TESTING_CHILDREN_H
 
 #include "eddy/coro.h"
-#include "eddy/sleep.h"
+#include "eddy/deadline.h"
 #include "eddy/task.h"
 #include "testing.h"
 

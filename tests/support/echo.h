@@ -2,8 +2,8 @@
 #ifndef EDDY_TESTING_ECHO_H
 #define EDDY_TESTING_ECHO_H
 
-#include "eddy/copy.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 struct echo {
     eddy_coro co;

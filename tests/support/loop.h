@@ -5,7 +5,6 @@
 #include "support/testing.h"
 
 #include "eddy/callback.h"
-#include "eddy/hook.h"
 #include "eddy/io.h"
 #include "eddy/timer.h"
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "eddy/address.h"
 #include "eddy/file.h"
 #include "eddy/offload.h"
-#include "eddy/resolve.h"
 #include "eddy/signal.h"
 #include "support/threads.h"
 #include "work/workers.h"

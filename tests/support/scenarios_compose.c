@@ -2,11 +2,9 @@
  * the caller's, and of callbacks. */
 #include "scenarios.h"
 
-#include "eddy/as_completed.h"
-#include "eddy/done_callback.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
+#include "eddy/task.h"
 
 enum { TASKS = 3 };
 
@@ -195,9 +193,10 @@ static void waits(eddy_coro *co)
     for (int i = 0; i < TASKS; i++) {
         self->tasks[i] = eddy_spawn(co, member, .times = i + 1, .result = i);
     }
-    eddy_await(self->rc, eddy_wait(co, self->tasks, TASKS, EDDY_WAIT_FIRST));
+    eddy_await(self->rc, eddy_wait_tasks(co, self->tasks, TASKS, EDDY_WAIT_FIRST));
     scenario_assert(self->rc >= 1);
-    eddy_catch(self->rc, eddy_wait_for(co, TICK, eddy_wait(co, self->tasks, TASKS, EDDY_WAIT_ALL)));
+    eddy_catch(self->rc,
+               eddy_wait_for(co, TICK, eddy_wait_tasks(co, self->tasks, TASKS, EDDY_WAIT_ALL)));
     if (self->rc == -ECANCELED || self->rc == -ENOMEM) {
         eddy_return(self->rc);
     }
@@ -302,7 +301,7 @@ static void hears(eddy_coro *co)
     eddy_await(eddy_sleep(co, TICK));
     eddy_done_callback_stop(&all_ends[self->id][1].callback);
     all_ends[self->id][1].set = false;
-    eddy_await(eddy_wait(co, self->tasks, ENDS, EDDY_WAIT_ALL));
+    eddy_await(eddy_wait_tasks(co, self->tasks, ENDS, EDDY_WAIT_ALL));
 eddy_finally:
     for (self->i = 0; self->i < ENDS; self->i++) {
         (void)eddy_cancel(self->tasks[self->i]);

@@ -1,13 +1,9 @@
 /* Scenarios of what tasks wait in line for. */
 #include "scenarios.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/lock.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
 
 static eddy_lock lock, inner;
 static eddy_semaphore semaphore;
@@ -496,7 +492,7 @@ static void reset_future(void)
 
 static void check_future(void)
 {
-    scenario_assert(eddy_line_first(&future.waiting) == NULL);
+    scenario_assert(eddy_waiters_first(&future.waiting) == NULL);
 }
 
 eddy_frame(asks) {

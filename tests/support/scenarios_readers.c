@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
-#include "eddy/fd.h"
+#include "eddy/io.h"
 #include "eddy/reader.h"
+#include "eddy/stream.h"
 #include "support/net.h"
 
 /* What goes from one end to the other: the same record again and again. */

@@ -5,10 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
-#include "eddy/copy.h"
 #include "eddy/event.h"
-#include "eddy/fd.h"
+#include "eddy/io.h"
 #include "eddy/reader.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"

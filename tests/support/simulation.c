@@ -1,8 +1,6 @@
 #include "simulation.h"
 
-#include "eddy/as_completed.h"
 #include "eddy/gather.h"
-#include "eddy/wait_tasks.h"
 
 struct simulation sim;
 
@@ -258,9 +256,9 @@ static int64_t begin_operation(eddy_coro *co, struct actor *self)
     case SHIELD:
         return eddy_shield(co, sim.children[self->number][0]);
     case WAIT_FIRST:
-        return eddy_wait(co, sim.children[self->number], CHILDREN, EDDY_WAIT_FIRST);
+        return eddy_wait_tasks(co, sim.children[self->number], CHILDREN, EDDY_WAIT_FIRST);
     case WAIT_ALL:
-        return eddy_wait(co, sim.children[self->number], CHILDREN, EDDY_WAIT_ALL);
+        return eddy_wait_tasks(co, sim.children[self->number], CHILDREN, EDDY_WAIT_ALL);
     case AS_COMPLETED:
         return eddy_call(co, completes, .number = self->number);
     default:

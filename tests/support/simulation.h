@@ -8,14 +8,10 @@
 #include "support/model.h"
 #include "support/tasks.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
 
 enum { CHILDREN = 2 };
 

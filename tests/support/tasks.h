@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "eddy/deadline.h"
-#include "eddy/sleep.h"
 #include "eddy/task.h"
 #include "eddy/wait.h"
 
@@ -78,7 +77,7 @@ EDDY_MUST_USE static inline int64_t give(eddy_coro *co, int64_t result)
 {
     int64_t interrupted = eddy_check(co);
 
-    return interrupted < 0 ? interrupted : eddy_done(co, result);
+    return interrupted < 0 ? interrupted : eddy_complete(co, result);
 }
 
 /* Sleeps, logs how that ended if it has a name, and returns `result`, or the error of the sleep. */

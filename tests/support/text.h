@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "eddy/dump.h"
+#include "eddy/look.h"
 
 /* The dump of the fixture's loop; the caller frees it. */
 static inline char *dumped(void)

@@ -6,7 +6,7 @@
 
 struct thing {
     const char *name;
-    struct eddy_line line;
+    struct eddy_waiters line;
     struct eddy_task_record *holder; /* NULL: nobody */
 };
 
@@ -22,7 +22,7 @@ static inline struct eddy_task_record *holder_of_thing(const struct eddy_task_re
 
 EDDY_MUST_USE static inline int64_t take_thing(eddy_coro *co, struct thing *thing)
 {
-    static const struct eddy_wait thing_kind = {
+    static const struct eddy_wait_kind thing_kind = {
         .name = "thing",
         .describe = describe_thing,
         .blocker = holder_of_thing,
@@ -34,7 +34,7 @@ EDDY_MUST_USE static inline int64_t take_thing(eddy_coro *co, struct thing *thin
     }
     if (thing->holder == NULL) {
         thing->holder = co->task;
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_park(co, &thing_kind, thing, &thing->line);
 }

@@ -1,7 +1,6 @@
-/* as_completed.h: tasks in the order in which they end. */
+/* gather.h: tasks in the order in which they end. */
 #include "support/children.h"
 
-#include "eddy/as_completed.h"
 #include "eddy/gather.h"
 #include "support/tasks.h"
 

@@ -1,7 +1,7 @@
-/* barrier.h: tasks that go on together. */
+/* event.h: tasks that go on together. */
 #include "support/tasks.h"
 
-#include "eddy/barrier.h"
+#include "eddy/event.h"
 
 static eddy_barrier barrier;
 

@@ -1,7 +1,7 @@
-/* cond.h: waiting until what a lock protects has changed (rule 8). */
+/* lock.h: waiting until what a lock protects has changed (rule 8). */
 #include "support/tasks.h"
 
-#include "eddy/cond.h"
+#include "eddy/lock.h"
 
 _Static_assert(sizeof(eddy_cond) <= 32, "a condition is small, in every build type");
 

@@ -1,9 +1,9 @@
-/* cond.h: waits for predicates, and two conditions of one lock. */
+/* lock.h: waits for predicates, and two conditions of one lock. */
 #include "support/tasks.h"
 
 #include <stdlib.h>
 
-#include "eddy/cond.h"
+#include "eddy/lock.h"
 
 static eddy_lock lock;
 static eddy_cond cond;

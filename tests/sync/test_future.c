@@ -1,7 +1,7 @@
-/* future.h: a result that is set once, and waited for by many (rules 4, 6, 7 and 8). */
+/* event.h: a result that is set once, and waited for by many (rules 4, 6, 7 and 8). */
 #include "support/tasks.h"
 
-#include "eddy/future.h"
+#include "eddy/event.h"
 
 static eddy_future future;
 

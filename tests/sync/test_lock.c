@@ -13,14 +13,14 @@ static void assert_free(void)
 {
     assert_false(eddy_lock_locked(&lock));
     assert_null(eddy_lock_holder(&lock).record);
-    assert_null(eddy_line_first(&lock.waiters));
+    assert_null(eddy_waiters_first(&lock.waiters));
     assert_int_equal(eddy_lock_fini(&lock), 0);
 }
 
 static void assert_taken(bool waited_for)
 {
     assert_true(eddy_lock_locked(&lock));
-    assert_int_equal(eddy_line_first(&lock.waiters) != NULL, waited_for);
+    assert_int_equal(eddy_waiters_first(&lock.waiters) != NULL, waited_for);
     assert_int_equal(eddy_lock_fini(&lock), -EBUSY);
 }
 

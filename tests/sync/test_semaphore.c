@@ -1,7 +1,7 @@
-/* semaphore.h: so many tasks at a time (rules 4, 5 and 8). */
+/* lock.h: so many tasks at a time (rules 4, 5 and 8). */
 #include "support/tasks.h"
 
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
 
 _Static_assert(sizeof(eddy_semaphore) <= 32, "a semaphore is small, in every build type");
 
@@ -11,7 +11,7 @@ static eddy_semaphore semaphore;
 static void assert_permits(uint32_t permits, bool waited_for)
 {
     assert_int_equal(semaphore.permits, permits);
-    assert_int_equal(eddy_line_first(&semaphore.waiters) != NULL, waited_for);
+    assert_int_equal(eddy_waiters_first(&semaphore.waiters) != NULL, waited_for);
     assert_true(permits == 0 || !waited_for);
 }
 

@@ -1,7 +1,7 @@
-/* wait_tasks.h: waiting for tasks without joining them. */
+/* gather.h: waiting for tasks without joining them. */
 #include "support/children.h"
 
-#include "eddy/wait_tasks.h"
+#include "eddy/gather.h"
 #include "support/tasks.h"
 
 #define count_of(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -26,7 +26,7 @@ static void waiting(eddy_coro *co)
     }
     eddy_catch(self->rc,
                eddy_wait_for(co, self->limit > 0 ? self->limit : EDDY_FOREVER,
-                             eddy_wait(co, self->tasks, (size_t)self->count, self->mode)));
+                             eddy_wait_tasks(co, self->tasks, (size_t)self->count, self->mode)));
     testing_log_result("wait", self->rc);
     testing_log_at("", "");
 eddy_finally:
@@ -106,7 +106,7 @@ static void waits_in_a_loop(eddy_coro *co)
     }
     testing.log[0] = '\0';
     for (self->left = 3; self->left > 0; self->left--) {
-        eddy_await(self->ended, eddy_wait(co, self->tasks, 4, EDDY_WAIT_FIRST));
+        eddy_await(self->ended, eddy_wait_tasks(co, self->tasks, 4, EDDY_WAIT_FIRST));
         for (self->i = 0; self->i < 4; self->i++) {
             if (self->tasks[self->i].record != NULL && eddy_task_done(self->tasks[self->i])) {
                 eddy_await(eddy_join(co, self->tasks[self->i]));
@@ -115,7 +115,7 @@ static void waits_in_a_loop(eddy_coro *co)
             }
         }
     }
-    eddy_await(self->ended, eddy_wait(co, self->tasks, 4, EDDY_WAIT_ALL));
+    eddy_await(self->ended, eddy_wait_tasks(co, self->tasks, 4, EDDY_WAIT_ALL));
     testing_log("none:%d", (int)self->ended);
     eddy_end;
 }
@@ -137,18 +137,18 @@ static void waits_badly(eddy_coro *co)
     eddy_begin(waits_badly);
     self->tasks[0] = eddy_spawn(co, sleeps, .seconds = 1);
     self->tasks[1] = self->tasks[0];
-    eddy_catch(self->rc, eddy_wait(co, self->tasks, 2, EDDY_WAIT_FIRST));
+    eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST));
     log_end("twice", self->rc);
     self->tasks[1] = eddy_task_self(co);
-    eddy_catch(self->rc, eddy_wait(co, self->tasks, 2, EDDY_WAIT_FIRST));
+    eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST));
     testing_log("self=%d", self->rc == -EDEADLK);
     self->tasks[1] = (eddy_task){self->tasks[0].record, 77};
-    eddy_catch(self->rc, eddy_wait(co, self->tasks, 2, EDDY_WAIT_FIRST));
+    eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST));
     log_end("gone", self->rc);
-    eddy_catch(self->rc, eddy_wait(co, self->tasks, 1, (enum eddy_wait_mode)3));
+    eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 1, (enum eddy_wait_mode)3));
     testing_log("mode=%d", self->rc == -EINVAL);
     self->tasks[1] = (eddy_task){NULL, ENOMEM};
-    eddy_catch(self->rc, eddy_wait(co, self->tasks, 2, EDDY_WAIT_FIRST_ERROR));
+    eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST_ERROR));
     log_end("unspawned", self->rc);
     eddy_await(eddy_join(co, self->tasks[0])); /* each has given it back */
     eddy_end;
@@ -171,8 +171,8 @@ eddy_frame(waits_for_one) {
 static void waits_for_one(eddy_coro *co)
 {
     eddy_begin(waits_for_one);
-    eddy_catch(self->rc,
-               eddy_wait_for(co, EDDY_SECOND, eddy_wait(co, &self->task, 1, EDDY_WAIT_FIRST)));
+    eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND,
+                                       eddy_wait_tasks(co, &self->task, 1, EDDY_WAIT_FIRST)));
     log_end("wait", self->rc);
     eddy_catch(self->rc, eddy_pause(co));
     log_end("pause", self->rc);
@@ -246,7 +246,7 @@ static void waits_on_the_stack(eddy_coro *co)
     eddy_task tasks[1] = {start(sleeps, .seconds = 1)};
 
     eddy_begin(waits_on_the_stack);
-    eddy_await(eddy_wait(co, tasks, 1, EDDY_WAIT_ALL));
+    eddy_await(eddy_wait_tasks(co, tasks, 1, EDDY_WAIT_ALL));
     eddy_end;
 }
 
@@ -262,7 +262,7 @@ test(a_wait_tells_what_it_waits_for)
 {
     eddy_task task = eddy_loop_spawn(testing.loop, waiting, .children = three, .count = 3,
                                      .mode = EDDY_WAIT_ALL);
-    const struct eddy_wait *wait;
+    const struct eddy_wait_kind *wait;
     char text[64];
 
     while (testing.clock.now < 100 * MS) {

@@ -4,18 +4,15 @@
 
 #include <unistd.h>
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
-#include "eddy/connect.h"
-#include "eddy/done_callback.h"
 #include "eddy/error.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/group.h"
-#include "eddy/inspect.h"
+#include "eddy/lock.h"
+#include "eddy/look.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
+#include "eddy/task.h"
 
 #define MS EDDY_MILLISECOND
 
@@ -28,7 +25,7 @@ static void next_loop(void)
 /* Likewise; the loop has cleanups that hang, and are told of. */
 static void cut_off(int tasks)
 {
-    testing.options.shutdown_limit = MS;
+    testing.options.shutdown_timeout = MS;
     assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
     testing.loop = NULL;
     assert_int_equal(testing.errors.count, tasks);
@@ -214,7 +211,7 @@ eddy_finally:
 
 test(no_task_that_was_cut_off_waits_for_anything_when_the_ends_are_told)
 {
-    struct eddy_loop_options options = {.on_error = look_at_all, .shutdown_limit = MS};
+    struct eddy_loop_options options = {.on_error = look_at_all, .shutdown_timeout = MS};
     eddy_loop *loop;
 
     reports = 0;

@@ -3,9 +3,8 @@
 #include "support/traps.h"
 
 #include "eddy/deadline.h"
-#include "eddy/dump.h"
 #include "eddy/group.h"
-#include "eddy/inspect.h"
+#include "eddy/look.h"
 
 static void note_frames(const struct eddy_task_info *info, void *user)
 {

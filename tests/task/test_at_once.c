@@ -55,7 +55,7 @@ static int64_t no_work(eddy_job *job, void *argument)
     return 0;
 }
 
-/* An operation of a user's, without eddy_done. */
+/* An operation of a user's, without eddy_complete. */
 EDDY_MUST_USE static int64_t plain(eddy_coro *co)
 {
     int64_t result = eddy_check(co);
@@ -112,7 +112,7 @@ struct operation {
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                      \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                              \
     OPERATION(eddy_sleep, 0, eddy_sleep(co, 0))                                                \
-    OPERATION(eddy_wait, 0, eddy_wait(co, NULL, 0, EDDY_WAIT_ALL))                             \
+    OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                 \
     OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future))) \
     OPERATION(eddy_write, -EBADF, eddy_write(co, &stream, buffer, 1))                          \
     OPERATION(eddy_writev, -EBADF, eddy_writev(co, &stream, NULL, 0))                          \
@@ -272,8 +272,8 @@ test(whoever_tries_it_again_and_again_gives_others_their_turns_and_meets_its_dea
 
 static bool is_known(const char *name, size_t length)
 {
-    static const char *const others[] = {"eddy_check",         "eddy_done",     "eddy_park",
-                                         "eddy_own_none",      "eddy_own_done", "eddy_own_park",
+    static const char *const others[] = {"eddy_check",         "eddy_complete",     "eddy_park",
+                                         "eddy_own_none",      "eddy_own_complete", "eddy_own_park",
                                          "eddy_scope_leave_fn"};
 
     for (size_t i = 0; i < COUNT; i++) {
@@ -317,7 +317,7 @@ test(every_operation_of_the_headers_is_tried)
     while ((entry = readdir(directory)) != NULL) {
         FILE *file;
         size_t size;
-        if (entry->d_name[0] == '.') {
+        if (strstr(entry->d_name, ".h") == NULL) { /* the folder impl, whose names are private */
             continue;
         }
         snprintf(path, sizeof path, "%s/%s", TESTING_HEADERS, entry->d_name);
@@ -331,7 +331,7 @@ test(every_operation_of_the_headers_is_tried)
         headers++;
     }
     closedir(directory);
-    assert_true(headers > 30);
+    assert_true(headers > 20);
 }
 
 int main(void)

@@ -4,14 +4,12 @@
 
 #include <unistd.h>
 
-#include "eddy/connect.h"
-#include "eddy/copy.h"
-#include "eddy/fd.h"
+#include "eddy/address.h"
 #include "eddy/file.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
+#include "eddy/io.h"
 #include "eddy/offload.h"
-#include "eddy/resolve.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"

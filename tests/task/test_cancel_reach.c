@@ -7,8 +7,8 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
+#include "eddy/look.h"
 #include "eddy/server.h"
-#include "eddy/trace.h"
 
 enum { MOST_SERVERS = 100, MOST_CLIENTS = 200, STACK = 8192 };
 
@@ -363,7 +363,7 @@ test(the_end_of_a_loop_is_one_cancel_of_all_its_tasks)
 
 /* ---- operations of a user's own */
 
-static struct eddy_line line;
+static struct eddy_waiters line;
 static eddy_task other; /* that an abort cancels */
 
 static int cancel_other(struct eddy_task_record *task)
@@ -374,17 +374,17 @@ static int cancel_other(struct eddy_task_record *task)
     return 1;
 }
 
-static const struct eddy_wait own_kind = {.name = "own", .abort = cancel_other};
-static const struct eddy_wait leaf_kind = {.name = "leaf"};
+static const struct eddy_wait_kind own_kind = {.name = "own", .abort = cancel_other};
+static const struct eddy_wait_kind leaf_kind = {.name = "leaf"};
 
 eddy_frame(waits) {
     eddy_coro co;
-    const struct eddy_wait *kind;
+    const struct eddy_wait_kind *kind;
     bool in_line;
     const char *name;
 };
 
-static int64_t wait_for_it(eddy_coro *co, const struct eddy_wait *kind, bool in_line)
+static int64_t wait_for_it(eddy_coro *co, const struct eddy_wait_kind *kind, bool in_line)
 {
     int64_t result = eddy_check(co);
 

@@ -3,7 +3,6 @@
 
 #include "eddy/group.h"
 #include "eddy/lock.h"
-#include "eddy/scope.h"
 
 enum { COUNTED = UINT16_MAX };
 

@@ -1,8 +1,8 @@
-/* done_callback.h: callbacks for the end of a task; and names of tasks (task.h). */
+/* task.h: callbacks for the end of a task; and names of tasks. */
 #include "support/tasks.h"
 
-#include "eddy/done_callback.h"
 #include "eddy/group.h"
+#include "eddy/task.h"
 
 static void log_done(eddy_done_callback *callback)
 {
@@ -153,7 +153,7 @@ eddy_finally:
 test(a_loop_that_is_freed_lets_go_of_callbacks_that_have_not_run)
 {
     clear();
-    testing.options.shutdown_limit = EDDY_SECOND;
+    testing.options.shutdown_timeout = EDDY_SECOND;
     testing_reopen();
     assert_int_equal(eddy_task_on_done(start(hangs), &first, log_done), 0);
     testing_turns();

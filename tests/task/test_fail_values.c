@@ -4,7 +4,6 @@
 #include "eddy/error.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 static const int64_t BAD = EDDY_ERROR_USER;
 
@@ -221,7 +220,7 @@ static void waits_and_joins(eddy_coro *co)
     for (self->i = 0; self->i < COUNT; self->i++) {
         self->tasks[self->i] = eddy_spawn(co, fails, .number = self->i, .after = 9 - self->i);
     }
-    eddy_await(eddy_wait(co, self->tasks, COUNT, EDDY_WAIT_ALL));
+    eddy_await(eddy_wait_tasks(co, self->tasks, COUNT, EDDY_WAIT_ALL));
     for (self->i = 0; self->i < COUNT; self->i++) {
         eddy_catch(self->rc, eddy_join(co, self->tasks[self->i]));
         testing_log("%s", self->rc < 0 ? eddy_error(co)->text : "good");

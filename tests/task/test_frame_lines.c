@@ -3,21 +3,17 @@
 #include "support/tasks.h"
 #include "support/traps.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/lock.h"
-#include "eddy/semaphore.h"
 
 enum thing { EVENT, LOCK, COND, LOCK_OF_COND, SEMAPHORE, BARRIER, FUTURE, GATE, THINGS };
 
 /* A kind of wait of a user's own, made of eddy_park. */
 struct gate {
-    struct eddy_line line;
+    struct eddy_waiters line;
 };
 
-static const struct eddy_wait gate_kind = {.name = "gate"};
+static const struct eddy_wait_kind gate_kind = {.name = "gate"};
 
 static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 {

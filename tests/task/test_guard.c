@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "eddy/connect.h"
 #include "eddy/group.h"
 #include "eddy/server.h"
+#include "eddy/stream.h"
 
 static int listener;
 static int port;

@@ -406,7 +406,7 @@ static int ask_to_end(struct eddy_task_record *task)
     return 0;
 }
 
-static const struct eddy_wait work_kind = {.name = "work", .abort = ask_to_end};
+static const struct eddy_wait_kind work_kind = {.name = "work", .abort = ask_to_end};
 
 static int64_t wait_for_work(eddy_coro *co, bool any, bool ended)
 {
@@ -415,7 +415,7 @@ static int64_t wait_for_work(eddy_coro *co, bool any, bool ended)
         return eddy_own_none(co, -EBUSY);
     }
     if (ended) {
-        return eddy_own_done(co, 5);
+        return eddy_own_complete(co, 5);
     }
     owner = co->task;
     return eddy_own_park(co, &work_kind, NULL, NULL);

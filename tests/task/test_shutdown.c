@@ -6,7 +6,7 @@
 #include "eddy/error.h"
 
 /* Parks for ever. */
-static const struct eddy_wait nothing_kind = {.name = "nothing"};
+static const struct eddy_wait_kind nothing_kind = {.name = "nothing"};
 
 static int64_t wait_for_nothing(eddy_coro *co)
 {
@@ -250,7 +250,7 @@ test(a_finally_that_waits_for_nothing_is_cut_off_and_told_with_its_spawn)
 
 test(a_finally_that_takes_too_long_is_cut_off_at_the_shutdown_limit)
 {
-    testing.options.shutdown_limit = 5 * EDDY_SECOND;
+    testing.options.shutdown_timeout = 5 * EDDY_SECOND;
     testing_reopen();
     start(cleans, .name = "slow", .body = 1000, .cleanup = 6);
     start(cleans, .name = "fast", .body = 1000, .cleanup = 4);

@@ -262,7 +262,7 @@ test(an_operation_begun_and_then_a_for_each)
 
 /* ---- the C stack */
 
-static const struct eddy_wait fetch_kind = {.name = "fetch"};
+static const struct eddy_wait_kind fetch_kind = {.name = "fetch"};
 
 /* An operation that waits with a pointer. */
 static int64_t fetch(eddy_coro *co, int *out)

@@ -1,12 +1,9 @@
 /* The mistakes of docs/guide.md, "Traps", that no other test shows. */
 #include "support/traps.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/gather.h"
-#include "eddy/semaphore.h"
+#include "eddy/lock.h"
 
 /* ---- tasks */
 

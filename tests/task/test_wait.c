@@ -5,10 +5,10 @@
 
 struct gate {
     bool open;
-    struct eddy_line line;
+    struct eddy_waiters line;
 };
 
-static const struct eddy_wait gate_kind = {.name = "gate"};
+static const struct eddy_wait_kind gate_kind = {.name = "gate"};
 
 static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 {
@@ -18,7 +18,7 @@ static int64_t gate_wait(eddy_coro *co, struct gate *gate)
         return result;
     }
     if (gate->open) {
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     return eddy_park(co, &gate_kind, gate, &gate->line);
 }
@@ -28,7 +28,7 @@ static void gate_open(struct gate *gate)
     struct eddy_task_record *task;
 
     gate->open = true;
-    while ((task = eddy_line_first(&gate->line)) != NULL) {
+    while ((task = eddy_waiters_first(&gate->line)) != NULL) {
         eddy_wake(task, 0);
     }
 }
@@ -79,7 +79,7 @@ test(those_who_wait_run_in_the_order_of_the_line)
     testing_assert_log("");
     gate_open(&gate);
     testing_assert_log("");
-    assert_null(eddy_line_first(&gate.line));
+    assert_null(eddy_waiters_first(&gate.line));
     assert_int_equal(testing_turn(), 3);
     testing_assert_log("a=0@0 b=0@0 c=0@0");
 }
@@ -92,9 +92,9 @@ test(a_waiter_that_is_cancelled_leaves_the_line_at_once)
     a = start(passes, .name = "a");
     b = start(passes, .name = "b");
     testing_turn();
-    assert_ptr_equal(eddy_line_first(&gate.line), a.record);
+    assert_ptr_equal(eddy_waiters_first(&gate.line), a.record);
     eddy_cancel(a);
-    assert_ptr_equal(eddy_line_first(&gate.line), b.record);
+    assert_ptr_equal(eddy_waiters_first(&gate.line), b.record);
     gate_open(&gate);
     testing_turns();
     testing_assert_log("a=ECANCELED@0 b=0@0");
@@ -107,7 +107,7 @@ test(a_waiter_that_times_out_leaves_the_line_at_once)
     start(sleeps, .name = "s", .seconds = 2);
     testing_run();
     testing_assert_log("a=ETIMEDOUT@1 s=0@2");
-    assert_null(eddy_line_first(&gate.line));
+    assert_null(eddy_waiters_first(&gate.line));
 }
 
 test(a_wake_and_then_a_cancel_in_the_same_turn_is_a_wake_and_the_cancel_comes_next)
@@ -200,7 +200,7 @@ test(a_pending_cancel_comes_before_the_operation_open_or_shut)
 {
     set_up_gate();
     assert_int_equal(run(cancels_itself_and_passes), -ECANCELED);
-    assert_null(eddy_line_first(&gate.line));
+    assert_null(eddy_waiters_first(&gate.line));
     gate_open(&gate);
     assert_int_equal(run(cancels_itself_and_passes), -ECANCELED);
 }
@@ -211,7 +211,7 @@ struct queue {
     int items[8];
     int count;
     int waiting;
-    struct eddy_line getters;
+    struct eddy_waiters getters;
 };
 
 static int queue_abort(struct eddy_task_record *task)
@@ -220,7 +220,7 @@ static int queue_abort(struct eddy_task_record *task)
     return 1;
 }
 
-static const struct eddy_wait queue_kind = {.name = "get", .abort = queue_abort};
+static const struct eddy_wait_kind queue_kind = {.name = "get", .abort = queue_abort};
 
 static int64_t queue_get(eddy_coro *co, struct queue *queue, int *item)
 {
@@ -233,7 +233,7 @@ static int64_t queue_get(eddy_coro *co, struct queue *queue, int *item)
         *item = queue->items[0];
         memmove(queue->items, queue->items + 1, sizeof queue->items - sizeof queue->items[0]);
         queue->count--;
-        return eddy_done(co, 0);
+        return eddy_complete(co, 0);
     }
     eddy_check_pointer(co, item);
     result = eddy_park(co, &queue_kind, queue, &queue->getters);
@@ -244,7 +244,7 @@ static int64_t queue_get(eddy_coro *co, struct queue *queue, int *item)
 
 static void queue_put(struct queue *queue, int item)
 {
-    struct eddy_task_record *getter = eddy_line_first(&queue->getters);
+    struct eddy_task_record *getter = eddy_waiters_first(&queue->getters);
 
     if (getter == NULL) {
         queue->items[queue->count++] = item;
@@ -289,7 +289,7 @@ static void assert_queue(int count, int waiting)
 {
     assert_int_equal(queue.count, count);
     assert_int_equal(queue.waiting, waiting);
-    assert_int_equal(eddy_line_first(&queue.getters) != NULL, waiting > 0);
+    assert_int_equal(eddy_waiters_first(&queue.getters) != NULL, waiting > 0);
 }
 
 static void set_up_queue(void)
@@ -400,7 +400,7 @@ test(the_tasks_that_wait_are_cancelled_when_the_loop_is_freed)
 
 /* ---- waits of several stages */
 
-static const struct eddy_wait second_kind = {.name = "second gate"};
+static const struct eddy_wait_kind second_kind = {.name = "second gate"};
 
 test(a_parked_task_may_wait_on_for_something_else_and_goes_to_the_end_of_that_line)
 {
@@ -413,12 +413,12 @@ test(a_parked_task_may_wait_on_for_something_else_and_goes_to_the_end_of_that_li
     b = start(passes, .name = "b");
     c = start(passes, .name = "c");
     testing_turn();
-    assert_int_equal(eddy_line_ahead(&gate.line, a.record), 0);
-    assert_int_equal(eddy_line_ahead(&gate.line, c.record), 2);
+    assert_int_equal(eddy_waiters_ahead(&gate.line, a.record), 0);
+    assert_int_equal(eddy_waiters_ahead(&gate.line, c.record), 2);
     eddy_repark(b.record, &second_kind, &second, &second.line);
     eddy_repark(a.record, &second_kind, &second, &second.line);
-    assert_int_equal(eddy_line_ahead(&gate.line, c.record), 0);
-    assert_int_equal(eddy_line_ahead(&second.line, a.record), 1);
+    assert_int_equal(eddy_waiters_ahead(&gate.line, c.record), 0);
+    assert_int_equal(eddy_waiters_ahead(&second.line, a.record), 1);
     assert_ptr_equal(a.record->wait, &second_kind);
     assert_ptr_equal(a.record->in.object, &second);
     gate_open(&gate);
@@ -430,9 +430,9 @@ test(a_parked_task_may_wait_on_for_something_else_and_goes_to_the_end_of_that_li
     }
     testing_turns();
     testing_assert_log("a=ETIMEDOUT@5 s=0@6"); /* its deadline goes with it */
-    assert_ptr_equal(eddy_line_first(&second.line), b.record);
+    assert_ptr_equal(eddy_waiters_first(&second.line), b.record);
     eddy_repark(b.record, &second_kind, &second, NULL);
-    assert_null(eddy_line_first(&second.line));
+    assert_null(eddy_waiters_first(&second.line));
     eddy_wake(b.record, 3);
     testing_turns();
     testing_assert_log("b=3@6");
@@ -446,7 +446,7 @@ test(to_wake_all_wakes_them_in_the_order_of_the_line)
     start(passes, .name = "b");
     testing_turn();
     eddy_wake_all(&gate.line, 7);
-    assert_null(eddy_line_first(&gate.line));
+    assert_null(eddy_waiters_first(&gate.line));
     testing_turns();
     testing_assert_log("a=7@0 b=7@0");
 }

@@ -30,7 +30,7 @@ static int64_t source_resume(struct eddy_task_record *task)
     return result;
 }
 
-static const struct eddy_wait source_kind = {
+static const struct eddy_wait_kind source_kind = {
     .name = "source",
     .abort = source_abort,
     .resume = source_resume,
@@ -45,7 +45,7 @@ static int64_t source_read(eddy_coro *co, struct source *source)
     }
     result = source_take(source);
     if (result != EDDY_PENDING) {
-        return eddy_done(co, result);
+        return eddy_complete(co, result);
     }
     source->reader = co->task;
     return eddy_park(co, &source_kind, source, NULL);

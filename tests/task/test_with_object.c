@@ -1,9 +1,7 @@
 /* eddy_with_lock and its like: scopes around an object instead of a context manager. */
 #include "support/tasks.h"
 
-#include "eddy/cond.h"
 #include "eddy/lock.h"
-#include "eddy/semaphore.h"
 
 /* An object that logs what is done with it, and may fail or take a second in both. */
 struct bracket {
@@ -24,7 +22,7 @@ static int64_t bracket_enter(eddy_coro *co)
         return bracket->enter;
     }
     testing_log("+%s", bracket->name);
-    return bracket->slow ? eddy_sleep(co, EDDY_SECOND) : eddy_done(co, bracket->enter);
+    return bracket->slow ? eddy_sleep(co, EDDY_SECOND) : eddy_complete(co, bracket->enter);
 }
 
 static int64_t bracket_leave(eddy_coro *co, struct eddy_scope *scope)

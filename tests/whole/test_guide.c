@@ -98,7 +98,7 @@ static void takes_the_first(eddy_coro *co)
     eddy_begin(takes_the_first);
     self->tasks[0] = eddy_spawn(co, work, .cost = 3);
     self->tasks[1] = eddy_spawn(co, work, .cost = 2);
-    eddy_await(eddy_wait(co, self->tasks, 2, EDDY_WAIT_FIRST));
+    eddy_await(eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST));
     self->winner = eddy_task_done(self->tasks[0]) ? 0 : 1;
     for (self->i = 0; self->i < 2; self->i++) {
         eddy_cancel(self->tasks[self->i]); /* -ESRCH for the one that has ended: never mind */
@@ -459,10 +459,10 @@ test(two_workers_that_end_when_the_queue_is_drained)
 
 struct gate {
     bool open;
-    struct eddy_line line; /* zeroed: nobody waits */
+    struct eddy_waiters line; /* zeroed: nobody waits */
 };
 
-static const struct eddy_wait gate_kind = {.name = "gate"};
+static const struct eddy_wait_kind gate_kind = {.name = "gate"};
 
 EDDY_MUST_USE static int64_t gate_wait(eddy_coro *co, struct gate *gate)
 {
@@ -472,7 +472,7 @@ EDDY_MUST_USE static int64_t gate_wait(eddy_coro *co, struct gate *gate)
         return result;
     }
     if (gate->open) {
-        return eddy_done(co, 0); /* at once, if that is possible */
+        return eddy_complete(co, 0); /* at once, if that is possible */
     }
     return eddy_park(co, &gate_kind, gate, &gate->line); /* otherwise wait in line */
 }

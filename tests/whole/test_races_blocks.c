@@ -2,10 +2,8 @@
  * first is the outcome, and no block leaves a task behind (rules 4, 6, 7 and 9). */
 #include "support/race_children.h"
 
-#include "eddy/as_completed.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 /* ---- eddy_with_group, at its end */
 
@@ -379,7 +377,7 @@ static const struct race_table group_races = {
 static int64_t wait_for_one(eddy_coro *co)
 {
     children[0] = eddy_spawn(co, ends_at_once);
-    return eddy_wait(co, children, 1, EDDY_WAIT_ALL);
+    return eddy_wait_tasks(co, children, 1, EDDY_WAIT_ALL);
 }
 
 static const struct race_table wait_races = {

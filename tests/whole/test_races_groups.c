@@ -4,7 +4,6 @@
 
 #include "eddy/gather.h"
 #include "eddy/group.h"
-#include "eddy/wait_tasks.h"
 
 /* ---- gather */
 
@@ -143,7 +142,7 @@ test(a_gather_of_all)
 
 static int64_t wait_for_children(eddy_coro *co)
 {
-    return eddy_wait(co, children, MOST_CHILDREN, EDDY_WAIT_ALL);
+    return eddy_wait_tasks(co, children, MOST_CHILDREN, EDDY_WAIT_ALL);
 }
 
 /* The tasks know nothing of a wait that was given up, and can be joined. */

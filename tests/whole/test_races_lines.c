@@ -2,13 +2,9 @@
  * comes second (rules 4 to 8). */
 #include "support/races.h"
 
-#include "eddy/barrier.h"
-#include "eddy/cond.h"
 #include "eddy/event.h"
-#include "eddy/future.h"
 #include "eddy/lock.h"
 #include "eddy/queue.h"
-#include "eddy/semaphore.h"
 
 /* ---- lock */
 

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "eddy/resolve.h"
+#include "eddy/address.h"
 #include "eddy/signal.h"
 #include "loop/loop_internal.h"
 

@@ -2,7 +2,7 @@
  * (rules 4 to 8). */
 #include "support/races.h"
 
-#include "eddy/future.h"
+#include "eddy/event.h"
 #include "eddy/queue.h"
 
 /* ---- queue */

@@ -8,9 +8,7 @@
 
 #include "support/net.h"
 
-#include "eddy/connect.h"
-#include "eddy/copy.h"
-#include "eddy/fd.h"
+#include "eddy/io.h"
 #include "eddy/reader.h"
 #include "eddy/server.h"
 #include "eddy/stream.h"

@@ -15,7 +15,7 @@ static int64_t some_time(void)
 
 /* ---- both sides look the same */
 
-static void check_line(const struct model_line *expected, const struct eddy_line *line)
+static void check_line(const struct model_line *expected, const struct eddy_waiters *line)
 {
     const struct eddy_link *link = line->tasks.next;
 

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "eddy/connect.h"
 #include "eddy/deadline.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
+#include "eddy/stream.h"
 
 enum { MOST_FAILURES = 1000 /* of one call: a conversation makes far fewer */ };
 

@@ -1,11 +1,11 @@
-/* offload.h and resolve.h in a child of fork(2), which has the tasks and none of the threads. */
+/* offload.h and address.h in a child of fork(2), which has the tasks and none of the threads. */
 #include "support/fork.h"
 #include "support/net.h"
 #include "support/threads.h"
 
+#include "eddy/address.h"
 #include "eddy/callback.h"
 #include "eddy/loop.h"
-#include "eddy/resolve.h"
 
 static struct gate gate;
 static eddy_task running[2], queued[2], ended, name;

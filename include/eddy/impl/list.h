@@ -8,8 +8,8 @@
  * for one field (-ftree-loop-im) and forgets on the way that the members point to it, too: it
  * then reads the field once for all rounds, while members leave.
  */
-#ifndef EDDY_LIST_H
-#define EDDY_LIST_H
+#ifndef EDDY_IMPL_LIST_H
+#define EDDY_IMPL_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>

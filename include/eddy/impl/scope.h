@@ -1,33 +1,11 @@
 /*
- * Generators and context managers: the words whose blocks have an exit that always runs, and may
- * itself await. Part of coro.h, which includes it.
+ * What eddy_with, eddy_for_each and their like are made of. Part of impl/coro.h, which includes it.
  */
-#ifndef EDDY_SCOPE_H
-#define EDDY_SCOPE_H
+#ifndef EDDY_IMPL_SCOPE_H
+#define EDDY_IMPL_SCOPE_H
 
-#include "eddy/coro.h"
+#include "eddy/impl/coro.h"
 
-/*
- * eddy_yield(value): in a generator, hands a value to the eddy_for_each that runs it, through
- * the field `value` of the frame, which may have any type; goes on when the next one is asked
- * for.
- */
-#define eddy_yield(its_value)       \
-    do {                            \
-        self->value = (its_value);  \
-        co->state = EDDY_POINT_(0); \
-        eddy_yield_(co);            \
-        return;                     \
-    case EDDY_POINT_(0):;           \
-    } while (0)
-
-/*
- * eddy_for_each(variable, generator, .argument = value, ...) { ... }: runs the block for every
- * value that the generator yields. `break` and `continue` work; leaving early (break, error,
- * eddy_return) runs the generator's eddy_finally first. Errors of the generator go on as those
- * of an await.
- */
-#define eddy_for_each(variable, ...) EDDY_FOR_EACH_(variable, __VA_ARGS__, )
 #define EDDY_FOR_EACH_(variable, name, ...)                                          \
     EDDY_OPEN_(EDDY_SCOPE_GENERATOR_, 0, name, __VA_ARGS__)                          \
     else EDDY_STAGES_(                                                               \
@@ -35,26 +13,6 @@
         if (eddy_rc_ > 0) { variable = ((struct name *)co->scope->object)->value; }, \
         EDDY_STAGE_ENTER_, EDDY_LABEL_(eddy_leave_))
 
-/*
- * A context manager is a coroutine with one `eddy_body;`: before it stands the enter, behind it
- * and in eddy_finally the exit. An error of the block is raised there again, so that only
- * eddy_finally runs.
- */
-#define eddy_body                   \
-    do {                            \
-        co->state = EDDY_POINT_(0); \
-        eddy_at_body_(co);          \
-        return;                     \
-    case EDDY_POINT_(0):;           \
-    } while (0)
-
-/*
- * eddy_with(manager, .argument = value, ...) { ... }: enters the manager, runs the block, and
- * exits the manager however the block is left; the exit may await, and cancels are held back
- * while it runs. `break` leaves the loop around the eddy_with, after the exit; `continue` ends
- * the block only; a `goto` out aborts.
- */
-#define eddy_with(...) EDDY_WITH_(__VA_ARGS__, )
 #define EDDY_WITH_(name, ...)                                                  \
     EDDY_OPEN_(EDDY_SCOPE_MANAGER_, EDDY_FRAME_MANAGER_, name, __VA_ARGS__)    \
     EDDY_BREAK_POINT_                                                          \

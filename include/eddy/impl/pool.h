@@ -4,8 +4,8 @@
  *
  * Only the words of coro.h use what is declared here.
  */
-#ifndef EDDY_POOL_H
-#define EDDY_POOL_H
+#ifndef EDDY_IMPL_POOL_H
+#define EDDY_IMPL_POOL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,10 +16,7 @@
 extern "C" {
 #endif
 
-/* The loop's allocator, as Lua's: grows, shrinks or (new_size 0) frees `memory` (NULL: none yet)
- * and returns the block, or NULL if there is none; then the old block is untouched. It must not call
- * into the loop. Blocks are aligned as malloc's: to 16 on machines of 64 bits, to 8 or more on those
- * of 32. */
+/* The loop's allocator: loop.h says what it promises. */
 typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t new_size);
 
 /* Classes 1..64 hold blocks of 8, 16, ... 512 bytes; what is larger has a class of its own size

@@ -3,18 +3,19 @@
  * work. Everything in this header is the library's own; it is public because it lies inside
  * public structs.
  */
-#ifndef EDDY_READY_H
-#define EDDY_READY_H
+#ifndef EDDY_IMPL_READY_H
+#define EDDY_IMPL_READY_H
 
 #include <stdint.h>
 
-#include "eddy/list.h"
+#include "eddy/impl/list.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct eddy_loop eddy_loop;
+typedef struct eddy_coro eddy_coro;
 struct eddy_task_record;
 
 enum eddy_ready_kind {

@@ -6,27 +6,55 @@
  *
  * Messages may spawn tasks and send messages. Both together have the shutdown time-out: by the loop's
  * clock, or in real time where that clock does not pass by itself. A virtual one does, but not while
- * something is always ready; in real time it has a second at least, so that a slow machine ends no
- * test's cleanups early. What is left then is cut off, and told.
+ * something is always ready; in real time it has a second and some turns at least, counted anew
+ * whenever there are fewer tasks than there ever were, so that a slow machine ends no test's cleanups
+ * early. What is left then is cut off, and told.
  */
 #include "loop/loop_internal.h"
 
 static const int64_t LEAST_OF_REAL_TIME = EDDY_SECOND;
 
+enum { LEAST_TURNS = 4 }; /* one may take long: each task has its step in it */
+
 struct limit {
     int64_t deadline; /* on the loop's clock */
     struct eddy_stopwatch watch;
+    uint32_t fewest; /* tasks that were left at any time */
+    int turns;       /* since there were as few */
 };
+
+/* Real time is no measure of time that does not pass, but of a cleanup that hangs. */
+static bool passes_by_jumps(const eddy_loop *loop)
+{
+    return loop->clock->kind == EDDY_CLOCK_VIRTUAL && loop->holds == 0;
+}
 
 static bool time_is_up(eddy_loop *loop, struct limit *limit)
 {
     int64_t real = loop->shutdown_timeout;
 
-    if (loop->clock->kind == EDDY_CLOCK_VIRTUAL && loop->holds == 0 && real < LEAST_OF_REAL_TIME) {
-        real = LEAST_OF_REAL_TIME;
+    bool turns_over = true;
+
+    if (passes_by_jumps(loop)) {
+        real = real < LEAST_OF_REAL_TIME ? LEAST_OF_REAL_TIME : real;
+        turns_over = ++limit->turns > LEAST_TURNS;
     }
     return eddy_loop_read_clock(loop) >= limit->deadline ||
-           eddy_stopwatch_is_past(loop, &limit->watch, real);
+           (eddy_stopwatch_is_past(loop, &limit->watch, real) && turns_over);
+}
+
+static bool tasks_are_left(eddy_loop *loop, struct limit *limit)
+{
+    uint32_t left = loop->task_class != NULL ? loop->task_class->end(loop) : 0;
+
+    if (left < limit->fewest) {
+        limit->fewest = left;
+        limit->turns = 0;
+        if (passes_by_jumps(loop)) {
+            limit->watch = eddy_stopwatch_begin(loop);
+        }
+    }
+    return left > 0;
 }
 
 /* One turn of tasks that end; false: nothing could ever end them. */
@@ -47,14 +75,14 @@ static int run(eddy_loop *loop)
     struct limit limit = {
         .deadline = eddy_deadline_after(loop->now, loop->shutdown_timeout),
         .watch = eddy_stopwatch_begin(loop),
+        .fewest = UINT32_MAX,
     };
     int error = 0;
     bool more = true;
 
     while (more && !time_is_up(loop, &limit)) {
-        more = loop->task_class != NULL && loop->task_class->end(loop)
-                   ? run_tasks(loop, &limit, &error)
-                   : eddy_messages_run(loop);
+        more = tasks_are_left(loop, &limit) ? run_tasks(loop, &limit, &error)
+                                            : eddy_messages_run(loop);
     }
     (void)eddy_messages_run(loop); /* what came last, also behind a cleanup that hangs */
     return error;

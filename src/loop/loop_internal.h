@@ -49,8 +49,8 @@ struct eddy_loop_task_class {
     /* -EDEADLK, told to the error hook, if tasks wait although nothing is left that could wake
      * them. */
     int (*stuck)(eddy_loop *loop);
-    /* The loop ends: cancels the tasks that it has not cancelled yet; whether any is left. */
-    bool (*end)(eddy_loop *loop);
+    /* The loop ends: cancels the tasks that it has not cancelled yet; how many are left. */
+    uint32_t (*end)(eddy_loop *loop);
     /* Nothing is left that could wake those: helps one of each circle out of it; whether there was
      * a circle. */
     bool (*break_circles)(eddy_loop *loop);

@@ -258,12 +258,12 @@ static void report_visitor(struct eddy_task_record *task, void *context)
     }
 }
 
-static bool end(eddy_loop *loop)
+static uint32_t end(eddy_loop *loop)
 {
     if (loop->tasks->live > 0 && loop->tasks->ending == 0) {
         cancel_all(loop); /* at first, and for what cleanups have left behind */
     }
-    return loop->tasks->live > 0;
+    return loop->tasks->live;
 }
 
 static int cut_off(eddy_loop *loop)

@@ -467,6 +467,39 @@ test(on_a_virtual_clock_it_has_a_second_of_real_time_at_least)
     assert_in_range(testing.sys.now - YEAR, EDDY_SECOND, EDDY_SECOND + 200 * MS);
 }
 
+eddy_frame(ends_slowly) {
+    eddy_coro co;
+};
+
+static void ends_slowly(eddy_coro *co)
+{
+    eddy_begin(ends_slowly);
+    eddy_await(eddy_sleep(co, EDDY_FOREVER));
+eddy_finally:
+    testing.sys.now += 400 * MS;
+    eddy_await(eddy_pause(co));
+    eddy_end;
+}
+
+test(on_a_virtual_clock_cleanups_that_end_one_after_the_other_have_all_the_time_they_need)
+{
+    testing.options.flags = 0;
+    testing.options.shutdown_timeout = 10 * MS;
+    open_odd(EDDY_CLOCK_VIRTUAL, 0, NULL);
+    for (int i = 0; i < 20; i++) {
+        start(ends_slowly);
+        testing_turn();
+    }
+    start(never_ends); /* is always ready; by itself it has a second after the last of them */
+    testing_turn();
+    odd.by = MS;
+    assert_int_equal(eddy_loop_free(testing.loop), -ETIMEDOUT);
+    testing.loop = NULL;
+    assert_int_equal(testing.errors.count, 1);
+    assert_told(-ETIMEDOUT, "was cut off in its cleanup");
+    assert_int_equal(eddy_loop_new(&testing.loop, &testing.options), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +526,8 @@ int main(void)
         testing_case(a_cleanup_that_is_always_ready_is_cut_off_whatever_the_clock),
         testing_case(a_message_that_comes_as_a_cleanup_is_cut_off_is_run),
         testing_case(on_a_virtual_clock_it_has_a_second_of_real_time_at_least),
+        testing_case(
+            on_a_virtual_clock_cleanups_that_end_one_after_the_other_have_all_the_time_they_need),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

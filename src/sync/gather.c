@@ -40,27 +40,40 @@ static int64_t first_spawn_error(const eddy_task *tasks, size_t count)
     return 0;
 }
 
+/* What the gather returns: the error of a spawn, or else of the first that failed, or 0. */
+static int64_t result_of(const eddy_task *tasks, size_t count)
+{
+    int64_t result = first_spawn_error(tasks, count);
+
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (eddy_has(tasks[i].record, EDDY_TASK_FAILED_)) {
+            result = tasks[i].record->in.result;
+        }
+    }
+    return result;
+}
+
 /* All have ended: frees the records and returns the gather's result. */
 static int64_t collect(struct eddy_task_record *task, const eddy_task *tasks, size_t count)
 {
-    int64_t spawn_error = first_spawn_error(tasks, count);
-    int64_t result = 0;
+    bool by_spawn = first_spawn_error(tasks, count) < 0;
+    int64_t result = result_of(tasks, count);
 
     for (size_t i = 0; i < count; i++) {
         struct eddy_task_record *child = tasks[i].record;
         if (eddy_spawn_failed(tasks[i])) {
             continue;
         }
-        if (eddy_has(child, EDDY_TASK_FAILED_) && spawn_error == 0) {
-            result = child->in.result;
+        if (eddy_has(child, EDDY_TASK_FAILED_) && !by_spawn) {
             eddy_error_pass(child, task, result);
         } else if (child->in.result < 0 && child->in.result != -ECANCELED) {
-            eddy_error_report(child, child->in.result, "failed when a gather was failing already");
+            eddy_error_report_second(child, child->in.result, result,
+                                     "failed when a gather was failing already");
         }
         eddy_task_release(child);
     }
     eddy_clear(task, EDDY_TASK_GATHER_FAILED_);
-    return spawn_error < 0 ? spawn_error : result;
+    return result;
 }
 
 /* The children of a gather that has failed are being cancelled already: once is enough, unless it

@@ -342,6 +342,26 @@ test(a_path_that_cannot_be_removed_is_told_to_the_error_hook)
     assert_true(is_there(path));
 }
 
+test(a_relative_path_that_is_not_found_again_is_told)
+{
+    char before[256];
+    char *name = strrchr(path, '/');
+
+    assert_non_null(getcwd(before, sizeof before));
+    *name = '\0';
+    assert_int_equal(chdir(path), 0);
+    *name = '/';
+    assert_int_equal(eddy_address_unix(&address, name + 1), 0);
+    assert_int_equal(serve(), 0);
+    assert_int_equal(chdir("/"), 0);
+    end();
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, -ENOENT);
+    testing.errors.count = 0;
+    assert_true(is_there(path));
+    assert_int_equal(chdir(before), 0);
+}
+
 /* ---- system calls and memory that fail: nothing is left of the path */
 
 static void assert_serve_fails_and_leaves_nothing(int error)
@@ -485,6 +505,7 @@ int main(void)
         serve_case(a_loop_that_is_freed_removes_the_path),
         serve_case(a_child_of_fork_leaves_the_path_to_its_parent),
         serve_case(a_path_that_cannot_be_removed_is_told_to_the_error_hook),
+        serve_case(a_relative_path_that_is_not_found_again_is_told),
         serve_case(every_system_call_of_opening_that_fails_is_the_result_and_leaves_no_path),
         serve_case(memory_that_fails_anywhere_is_enomem_and_leaves_no_path),
         serve_case(with_max_clients_the_next_waits_until_one_has_gone),

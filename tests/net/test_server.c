@@ -347,6 +347,8 @@ test(what_clients_do_and_cancels_are_no_errors_of_a_handler)
 {
     serve_one_that_returns(-ECONNRESET);
     serve_one_that_returns(-EPIPE);
+    serve_one_that_returns(-ENOTCONN);
+    serve_one_that_returns(-ETIMEDOUT);
     serve_one_that_returns(-ECANCELED);
     serve_one_that_returns(5);
 }

@@ -180,6 +180,18 @@ test(an_error_that_comes_second_is_reported_for_nobody_collects_it)
     testing.errors.count = 0;
 }
 
+test(two_errors_that_both_say_that_the_peer_is_gone_are_one)
+{
+    const struct child two[] = {
+        {.name = "a", .sleep = 300 * MS, .stubborn = 1 * MS, .result = -ENOTCONN},
+        {.name = "b", .sleep = 100 * MS, .result = -ECONNRESET},
+    };
+
+    assert_int_equal(run_gathering(two), -ECONNRESET);
+    testing_assert_log("b@100 a!@100 a@101 gather@101");
+    assert_int_equal(testing.errors.count, 0);
+}
+
 /* ---- spawns that failed */
 
 eddy_frame(gather_failed_spawn) {
@@ -514,6 +526,7 @@ int main(void)
         testing_case(tasks_that_have_all_failed_before_give_their_first_error_at_once),
         testing_case(a_task_that_is_cancelled_from_outside_fails_the_gather),
         testing_case(an_error_that_comes_second_is_reported_for_nobody_collects_it),
+        testing_case(two_errors_that_both_say_that_the_peer_is_gone_are_one),
         testing_case(a_failed_spawn_cancels_the_others_and_is_the_error),
         testing_case(a_failed_spawn_among_tasks_that_have_ended_is_the_error_at_once),
         testing_case(spawns_without_memory_need_no_check_for_the_gather_returns_the_error),

@@ -67,6 +67,21 @@ test(a_group_that_keeps_results_is_waited_for_as_one_that_collects)
     assert_told(-EIO, "which failed when its group was failing already)");
 }
 
+test(two_errors_that_both_say_that_the_peer_is_gone_are_one)
+{
+    static const struct child gone[] = {
+        {.name = "a", .sleep = 300 * MS, .result = -ENOTCONN},
+        {.name = "b", .sleep = 100 * MS, .result = -EPIPE},
+        {.name = "c", .sleep = 200 * MS, .result = -ECONNRESET},
+    };
+
+    assert_int_equal(testing_run_task(family, .group = {.policy = EDDY_GROUP_COLLECT},
+                                      .children = gone, .count = 3),
+                     0);
+    testing_assert_log("b@100 c@200 a@300 wait=-EPIPE errors=3");
+    assert_int_equal(testing.errors.count, 0);
+}
+
 eddy_frame(uses_a_group_twice) {
     eddy_coro co;
     eddy_group group;
@@ -274,6 +289,7 @@ int main(void)
             a_group_that_collects_cancels_none_returns_the_first_error_and_tells_the_others),
         testing_case(a_time_out_cancels_a_group_that_collects_even_if_one_has_failed),
         testing_case(a_group_that_keeps_results_is_waited_for_as_one_that_collects),
+        testing_case(two_errors_that_both_say_that_the_peer_is_gone_are_one),
         testing_case(errors_are_counted_anew_for_each_use),
         testing_case(next_returns_the_results_in_the_order_of_their_ends),
         testing_case(results_wait_for_who_comes_late),

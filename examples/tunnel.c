@@ -85,17 +85,25 @@ eddy_finally:
     eddy_end;
 }
 
+/* A port, or -1. */
+static int parse_port(const char *text, int least)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    return end != text && *end == '\0' && port >= least && port <= 65535 ? (int)port : -1;
+}
+
 int main(int argc, char **argv)
 {
-    int64_t result;
+    int listen_port = argc == 4 ? parse_port(argv[1], 0) : -1;
+    int port = argc == 4 ? parse_port(argv[3], 1) : -1;
 
-    if (argc != 4) {
+    if (listen_port < 0 || port < 0) {
         fprintf(stderr, "usage: tunnel PORT HOST HOSTS_PORT\n");
         return 2;
     }
-    result = eddy_run(serve, .listen_port = atoi(argv[1]), .host = argv[2], .port = atoi(argv[3]));
-    if (result < 0) {
-        fprintf(stderr, "tunnel: %s\n", eddy_strerror(result));
-    }
-    return result < 0;
+    /* An error is told with where it began. */
+    return eddy_exit_status(
+        eddy_run(serve, .listen_port = listen_port, .host = argv[2], .port = port));
 }

@@ -211,9 +211,12 @@ eddy_finally:
 
 test(no_task_that_was_cut_off_waits_for_anything_when_the_ends_are_told)
 {
-    struct eddy_loop_options options = {.on_error = look_at_all, .shutdown_timeout = MS};
+    eddy_clock clock;
+    struct eddy_loop_options options = {
+        .on_error = look_at_all, .shutdown_timeout = MS, .clock = &clock};
     eddy_loop *loop;
 
+    eddy_clock_init(&clock, EDDY_CLOCK_VIRTUAL);
     reports = 0;
     watched = (eddy_group){.policy = EDDY_GROUP_COLLECT};
     assert_int_equal(eddy_loop_new(&loop, &options), 0);

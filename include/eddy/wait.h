@@ -89,18 +89,21 @@ struct eddy_waiters {
 
 EDDY_API EDDY_MUST_USE int64_t eddy_check_slow_(eddy_coro *co); /* private */
 
+/* Private: the frame is the task's innermost, nothing else was begun, no cancel is to be delivered. */
+static inline int eddy_is_clear_(const eddy_coro *co)
+{
+    const struct eddy_task_record *task = co->task;
+
+    return task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
+           (task->timed.ready.bits & EDDY_TASK_INTERRUPTED_) == 0;
+}
+
 /* First thing in every operation, before it takes anything: delivers a pending cancel or a
  * passed deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not
  * awaited. */
 EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
 {
-    const struct eddy_task_record *task = co->task;
-
-    if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
-        (task->timed.ready.bits & EDDY_TASK_INTERRUPTED_) == 0) {
-        return 0;
-    }
-    return eddy_check_slow_(co);
+    return eddy_is_clear_(co) ? 0 : eddy_check_slow_(co);
 }
 
 /* Last thing in an operation that finished at once, to say so: returns `result`, and a plain `return`

@@ -123,7 +123,8 @@ struct eddy_counts {
 struct eddy_loop {
     /* First, in this order: the words of coro.h reach them through the loop's address. */
     struct eddy_pool pool;
-    int awaits_left; /* of the task that runs, before it goes through the ready list */
+    /* of the task that runs; the one that takes it below 0 sends the task through the ready list */
+    int awaits_left;
 
     /* What runs. */
     struct eddy_link ready; /* runs in a later batch */

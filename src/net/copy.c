@@ -1,3 +1,18 @@
+/*
+ * Copying one stream to another until the end: eddy_copy of copy.h.
+ *
+ *     nothing kept, waiting for bytes    from: READING, TO_COPY    to: COPIED_TO
+ *     bytes kept, waiting for room       from: READING             to: COPIED_TO, WRITING
+ *     ready to try (more, or its turn)   from: READING             to: COPIED_TO
+ *
+ * The task is the reader of the one and the writer of the other all the time, so that nobody comes in
+ * between. Bytes lie in the loop's one buffer only between a read and the write right behind it; what the
+ * target does not take is kept in a block of its own, and nothing is read before that is gone: so a slow
+ * target slows the source down, and a copy that waits for bytes has no memory but its record.
+ *
+ * A message that is read and written by one call each is moved at its event, without the task and the
+ * ready list: eddy_copy_at_event. Everything else is the task's, in its turn, at most so many pieces.
+ */
 #include "eddy/stream.h"
 
 #include <stdio.h>
@@ -264,7 +279,7 @@ static void __attribute__((noinline)) at_event_odd(struct copy *copy, int64_t co
         return;
     }
     copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
-    eddy_wake_to_try_inline(task);
+    eddy_wake_to_try(task);
 }
 
 /* One piece is copied at once, which is all there is of a message. More is for the task's turn; and
@@ -292,7 +307,7 @@ void eddy_copy_at_event(eddy_stream *from)
         }
     }
     from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
-    eddy_wake_to_try_inline(from->reader);
+    eddy_wake_to_try(from->reader);
 }
 
 void eddy_copy_target_gone(eddy_stream *to)
@@ -301,7 +316,7 @@ void eddy_copy_target_gone(eddy_stream *to)
 
     if (copy->from != to && (copy->from->state & EDDY_STREAM_TO_COPY) != 0) {
         copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
-        eddy_wake_to_try_inline(to->writer);
+        eddy_wake_to_try(to->writer);
     }
 }
 

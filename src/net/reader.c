@@ -1,11 +1,21 @@
+/*
+ * Readers: lines, records and exact numbers of bytes, out of a buffer of the caller's.
+ *
+ *     buffer   ... taken | begin: unread, of it `searched` in vain | end: free ... size
+ *
+ * Every operation is a wait that fills the buffer until it can be completed (struct operation): it needs
+ * no frame, and a cancel finds all bytes in the buffer. Only what takes more bytes than the buffer holds is
+ * read straight to the caller, who is told by `delivered` how many he has when it fails.
+ *
+ * An operation begins with what is in the buffer, also when the stream is at its end or closed; and a
+ * delimiter is never looked for twice in the same bytes, so that a line that comes byte by byte costs no
+ * more than its length.
+ */
 #include "eddy/reader.h"
 
 #include <string.h>
 
 #include "net/stream_internal.h"
-
-/* Every operation is a wait that fills the buffer until it can be completed: it needs no frame,
- * and a cancel finds all bytes in the buffer. */
 
 enum { READS_A_STEP = 16 /* before others get their turn */ };
 
@@ -104,11 +114,11 @@ static int64_t park(eddy_coro *co, eddy_reader *reader, const struct operation *
 {
     int64_t pending;
 
-    eddy_check_pointer_inline(co, reader);
-    eddy_check_pointer_inline(co, reader->buffer);
-    eddy_check_pointer_inline(co, reader->data);
+    eddy_check_pointer(co, reader);
+    eddy_check_pointer(co, reader->buffer);
+    eddy_check_pointer(co, reader->data);
     eddy_stream_read_begins(reader->stream, co->task);
-    pending = eddy_park_inline(co, &operation->wait, reader);
+    pending = eddy_park(co, &operation->wait, reader, NULL);
     if ((reader->stream->state & EDDY_READ) != 0) { /* it has had its share of reads */
         eddy_wake_to_try(co->task);
     }
@@ -122,7 +132,7 @@ static bool is_busy(const eddy_reader *reader)
 }
 
 /* What is left of an older connection does not belong in front of what a new one brings. */
-static void __attribute__((noinline)) begin_anew(eddy_reader *reader)
+static void begin_anew(eddy_reader *reader)
 {
     reader->opening = eddy_stream_opening(reader->stream);
     reader->begin = 0;
@@ -220,7 +230,7 @@ static int64_t begin_line(eddy_coro *co, eddy_reader *reader, const struct opera
     if (length == 0 || limit < length) {
         return refuse(co, -EINVAL);
     }
-    eddy_check_pointer_inline(co, delimiter);
+    eddy_check_pointer(co, delimiter);
     if (!is_busy(reader)) {
         reader->delimiter = delimiter;
         reader->delimiter_size = length;

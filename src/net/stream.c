@@ -1,3 +1,19 @@
+/*
+ * Streams: reading, writing, and what the events of a socket do to those who wait for it.
+ *
+ * Every operation is the one text of wait.h: check, try, park. An event moves no bytes for a task: it
+ * says in the state word who may try, and makes him ready; the work is done in his turn (`resume`), so
+ * that a cancel before it takes nothing away. A stream is registered once for everything, edge-triggered,
+ * and what is not known to be empty or full is tried: so no operation asks epoll for anything.
+ *
+ * Always: READING if and only if `reader` waits, and WRITING likewise; each of them is a reference of the
+ * loop. With READ clear the kernel has said that there is nothing more, and will tell of the next byte.
+ *
+ * eddy_read does its check in a function of its own where it finds anything to check, and eddy_write its
+ * first call without the loop that goes on with the rest. The text is the same; but where an argument
+ * lives across a call, the compiler saves registers at the very beginning, for everybody.
+ * docs/performance.md says what that is worth.
+ */
 #include "eddy/stream.h"
 
 #include <stdio.h>
@@ -6,12 +22,15 @@
 #include "net/address.h"
 #include "net/stream_internal.h"
 
-/* Goes on after a write that took `count` bytes, or failed: until all is with the kernel (the
- * total), it would block or the step has had its share (EDDY_PENDING), or it fails. */
+/* Goes on after a call that took `count` bytes (0: there was none), or failed: until all is with the
+ * kernel (the total), it would block or the step has had its share (EDDY_PENDING), or it fails. */
 static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
 {
     struct eddy_write_share share = EDDY_WHOLE_WRITE_SHARE;
 
+    if (count > 0) {
+        eddy_write_share_use(&share, count);
+    }
     while (count >= 0) {
         size_t size;
         stream->written += (size_t)count;
@@ -20,7 +39,7 @@ static int64_t write_rest(eddy_stream *stream, const char *data, int64_t count)
             return (int64_t)stream->written;
         }
         size = eddy_write_share_of(&share, stream->write_left);
-        if (size == 0) {
+        if (size == 0 || (stream->state & EDDY_WRITE) == 0) {
             return EDDY_PENDING;
         }
         count = eddy_stream_write_some(stream, data + stream->written, size);
@@ -79,10 +98,10 @@ int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream,
 {
     int64_t pending;
 
-    eddy_check_pointer_inline(co, data);
+    eddy_check_pointer(co, data);
     eddy_stream_write_begins(stream, co->task);
     co->task->with.value = (void *)(uintptr_t)data;
-    pending = eddy_park_inline(co, kind, stream);
+    pending = eddy_park(co, kind, stream, NULL);
     if ((stream->state & EDDY_WRITE) != 0) {
         eddy_wake_to_try(co->task);
     }
@@ -126,16 +145,14 @@ static const struct eddy_wait_kind write_kind = {
     .describe = eddy_stream_describe_write,
 };
 
-/* Who only waits for the stream to be readable has what he waits for; who reads is to try. */
-static inline void tell_reader(eddy_stream *stream)
+/* Who only asks has what he waits for; who reads is to try. */
+static void tell_reader(eddy_stream *stream)
 {
-    struct eddy_task_record *reader = stream->reader;
-
-    if (reader->wait == &readable_kind) {
+    if ((stream->state & EDDY_STREAM_ASKED) != 0) {
         eddy_stream_read_over(stream);
-        eddy_wake_inline(stream->io.loop, reader, 1);
+        eddy_wake(stream->reader, 1);
     } else {
-        eddy_wake_to_try_inline(reader);
+        eddy_wake_to_try(stream->reader);
     }
 }
 
@@ -172,7 +189,7 @@ static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigne
     if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
         stream->state |= EDDY_WRITE;
         if ((stream->state & EDDY_STREAM_WRITING) != 0) {
-            eddy_wake_to_try_inline(stream->writer);
+            eddy_wake_to_try(stream->writer);
         }
     }
 }
@@ -183,7 +200,8 @@ static void on_events(eddy_io *io, unsigned events)
     eddy_stream *stream = (eddy_stream *)(void *)io;
     uint32_t state = stream->state;
 
-    if (events != (EDDY_READ | EDDY_WRITE) || (state & EDDY_STREAM_WRITING) != 0) {
+    if (events != (EDDY_READ | EDDY_WRITE) ||
+        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_ASKED)) != 0) {
         on_odd_events(stream, events);
         return;
     }
@@ -191,57 +209,54 @@ static void on_events(eddy_io *io, unsigned events)
     if ((state & EDDY_STREAM_TO_COPY) != 0) {
         eddy_copy_at_event(stream);
     } else if ((state & EDDY_STREAM_READING) != 0) {
-        tell_reader(stream);
+        eddy_wake_to_try_inline(stream->reader);
     }
 }
 
 /* ---- the operations */
 
-/* What comes next is an edge that is told of. */
-static inline bool nothing_to_read(const eddy_stream *stream)
+static inline int64_t park_to_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    const uint32_t mask = EDDY_STREAM_OPEN | EDDY_STREAM_READING | EDDY_READ;
-
-    return (stream->state & mask) == EDDY_STREAM_OPEN;
+    stream->read_size = size;
+    co->task->with.value = buffer;
+    eddy_check_pointer_inline(co, buffer);
+    eddy_stream_read_begins(stream, co->task);
+    return eddy_park_inline(co, &read_kind, stream);
 }
 
 static int64_t __attribute__((noinline))
-read_slow(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+try_to_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
+    int64_t count = eddy_stream_read_some(stream, buffer, size);
 
-    if (result < 0) {
-        return result;
-    }
+    return count != -EAGAIN ? eddy_complete(co, count) : park_to_read(co, stream, buffer, size);
+}
+
+static inline int64_t read_or_park(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
     if (size == 0) {
         return eddy_complete(co, 0);
     }
-    if ((stream->state & EDDY_READ) != 0) {
-        result = eddy_stream_read_some(stream, buffer, size);
-        if (result != -EAGAIN) {
-            return eddy_complete(co, result);
-        }
-    }
-    eddy_check_pointer_inline(co, buffer);
-    eddy_stream_read_begins(stream, co->task);
-    stream->read_size = size;
-    co->task->with.value = buffer;
-    return eddy_park_inline(co, &read_kind, stream);
+    return (stream->state & EDDY_READ) != 0 ? try_to_read(co, stream, buffer, size)
+                                            : park_to_read(co, stream, buffer, size);
+}
+
+static int64_t __attribute__((noinline))
+check_and_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
+
+    return result < 0 ? result : read_or_park(co, stream, buffer, size);
 }
 
 int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    if (!eddy_is_plain(co) || !nothing_to_read(stream) || size == 0) {
-        return read_slow(co, stream, buffer, size);
-    }
-    eddy_check_pointer_inline(co, buffer);
-    eddy_stream_read_begins(stream, co->task);
-    stream->read_size = size;
-    co->task->with.value = buffer;
-    return eddy_park_plainly(stream->io.loop, co, &read_kind, stream);
+    return eddy_is_clear_(co) && eddy_stream_is_free(stream, EDDY_STREAM_READING)
+               ? read_or_park(co, stream, buffer, size)
+               : check_and_read(co, stream, buffer, size);
 }
 
-static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_stream *stream)
+int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
 {
     int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
 
@@ -252,19 +267,11 @@ static int64_t __attribute__((noinline)) readable_slow(eddy_coro *co, eddy_strea
         return eddy_complete(co, 1);
     }
     eddy_stream_read_begins(stream, co->task);
-    return eddy_park_inline(co, &readable_kind, stream);
+    stream->state |= EDDY_STREAM_ASKED;
+    return eddy_park(co, &readable_kind, stream, NULL);
 }
 
-int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
-{
-    if (!eddy_is_plain(co) || !nothing_to_read(stream)) {
-        return readable_slow(co, stream);
-    }
-    eddy_stream_read_begins(stream, co->task);
-    return eddy_park_plainly(stream->io.loop, co, &readable_kind, stream);
-}
-
-/* Goes on with a write that took `count` bytes, or failed. */
+/* Goes on with what is left after one call. */
 static int64_t __attribute__((noinline))
 write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int64_t count)
 {
@@ -273,37 +280,20 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
     stream->written = 0;
     stream->write_left = size;
     result = write_rest(stream, data, count);
-    if (result != EDDY_PENDING) {
-        return eddy_complete(co, result);
-    }
-    return eddy_stream_park_writer(co, stream, &write_kind, data);
-}
-
-static int64_t __attribute__((noinline))
-write_slow(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
-{
-    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
-
-    if (result < 0) {
-        return result;
-    }
-    if (size == 0) {
-        stream->written = 0;
-        return eddy_complete(co, 0);
-    }
-    return write_on(co, stream, data, size, (stream->state & EDDY_WRITE) != 0 ? 0 : -EAGAIN);
+    return result != EDDY_PENDING ? eddy_complete(co, result)
+                                  : eddy_stream_park_writer(co, stream, &write_kind, data);
 }
 
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    const uint32_t mask = EDDY_STREAM_DIRECT | EDDY_STREAM_BUSY_WRITING | EDDY_WRITE;
-    int64_t count;
+    int64_t count = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
-    if (!eddy_is_plain(co) || (stream->state & mask) != (EDDY_STREAM_DIRECT | EDDY_WRITE) ||
-        size - 1 >= EDDY_BYTES_A_STEP) { /* nothing, or more than one step writes */
-        return write_slow(co, stream, data, size);
+    if (count < 0) {
+        return count;
     }
-    count = eddy_stream_write_some(stream, data, size);
+    if ((stream->state & EDDY_WRITE) != 0 && size - 1 < EDDY_BYTES_A_STEP) { /* not of nothing */
+        count = eddy_stream_write_some(stream, data, size);
+    }
     if (count != (int64_t)size) {
         return write_on(co, stream, data, size, count);
     }
@@ -313,22 +303,13 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
 
 /* ---- what never waits */
 
-/* Why nothing may be tried: not open, another task does the same, or the kernel would block. */
-static int64_t __attribute__((noinline)) not_now(const eddy_stream *stream, unsigned busy)
-{
-    if (!eddy_stream_is_open(stream)) {
-        return eddy_stream_not_open(stream);
-    }
-    return (stream->state & busy) != 0 ? -EBUSY : -EAGAIN;
-}
-
 int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
 {
     if (eddy_stream_is_open(stream)) {
         eddy_loop_here(stream->io.loop, __func__);
     }
     if ((stream->state & (EDDY_STREAM_READING | EDDY_READ)) != EDDY_READ) {
-        return not_now(stream, EDDY_STREAM_READING);
+        return eddy_stream_refusal(stream, EDDY_STREAM_READING);
     }
     return eddy_stream_read_some(stream, buffer, size);
 }
@@ -339,7 +320,7 @@ int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
         eddy_loop_here(stream->io.loop, __func__);
     }
     if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
-        return not_now(stream, EDDY_STREAM_BUSY_WRITING);
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_WRITING);
     }
     return eddy_stream_write_some(stream, data, size);
 }

@@ -1,5 +1,21 @@
-/* The system calls of streams, where something else happens than that bytes move. */
+/*
+ * The system calls of streams, where something else happens than that bytes move: a call that was
+ * interrupted, would block, has failed or has met the end; a table of system calls that is not libc's; an
+ * idle time-out that is to be put off. Also why no call is made.
+ *
+ * The inline halves, eddy_stream_read_some and eddy_stream_write_some, call libc and deal with bytes. Who
+ * tests with a table of his own, or has set an idle time-out, is not EDDY_STREAM_DIRECT, and every call
+ * goes through here. Both halves leave the same state behind.
+ */
 #include "net/stream_internal.h"
+
+int64_t eddy_stream_refusal(const eddy_stream *stream, uint32_t busy)
+{
+    if (!eddy_stream_is_open(stream)) {
+        return eddy_stream_not_open(stream);
+    }
+    return (stream->state & busy) != 0 ? -EBUSY : -EAGAIN;
+}
 
 static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
 {

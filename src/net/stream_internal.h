@@ -8,8 +8,27 @@
 #include "net/address.h"
 #include "task/task_internal.h"
 
-/* A stream's state: EDDY_READ and EDDY_WRITE while a read or a write may bring something, and
- * these. */
+/*
+ * A stream's state: EDDY_READ and EDDY_WRITE while a read or a write may bring something, and these.
+ *
+ *     bit        set by                                  cleared by
+ *     READ       an event that may be of data            a read that found nothing, or emptied it (DRAINS)
+ *     WRITE      opening; an event of room or an end     a write that would block
+ *     OPEN       opening                                 closing, also with the loop: then all is 0
+ *     DIRECT     opening, if the table is libc's         an idle time-out
+ *     DRAINS     opening, of plain TCP                   an event of an end, an error or urgent data;
+ *                                                        whoever asks for the fd
+ *     READING    a reader or a copy that parks           its result, its abort
+ *     ASKED      eddy_readable that parks                with READING
+ *     WRITING    a writer that parks, a copy with        its result, its abort
+ *                bytes that were not taken
+ *     TO_COPY    a copy that waits for bytes             an event that leaves more to do; its end
+ *     COPIED_TO  a copy that begins                      its end
+ *     ENDED      a read that found the end or an error   never
+ *     GONE       an event of a hang-up                   never
+ *
+ * ASKED and TO_COPY come only with READING.
+ */
 enum {
     EDDY_STREAM_OPEN = 0x100,
     /* its system calls are libc's, and no idle time-out watches it */
@@ -21,8 +40,9 @@ enum {
     /* `reader` copies it, waits for bytes to copy, and has none that are still to be written */
     EDDY_STREAM_TO_COPY = 0x2000,
     EDDY_STREAM_COPIED_TO = 0x4000, /* `writer` copies another to it, and need not wait for it */
-    EDDY_STREAM_ENDED = 0x8000, /* a read has found the peer's end, or an error: no more comes */
-    EDDY_STREAM_GONE = 0x10000, /* both sides are shut: what is written is -EPIPE */
+    EDDY_STREAM_ENDED = 0x8000,  /* a read has found the peer's end, or an error: no more comes */
+    EDDY_STREAM_GONE = 0x10000,  /* both sides are shut: what is written is -EPIPE */
+    EDDY_STREAM_ASKED = 0x20000, /* `reader` waits to hear that there is something to read */
     EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
 };
 
@@ -36,7 +56,7 @@ static inline void eddy_stream_read_begins(eddy_stream *stream, struct eddy_task
 
 static inline void eddy_stream_read_over(eddy_stream *stream)
 {
-    stream->state &= ~(uint32_t)EDDY_STREAM_READING;
+    stream->state &= ~(uint32_t)(EDDY_STREAM_READING | EDDY_STREAM_ASKED);
     stream->io.loop->references--;
 }
 
@@ -66,19 +86,24 @@ static inline int eddy_stream_not_open(const eddy_stream *stream)
     return stream->closed_with != 0 ? stream->closed_with : -EBADF;
 }
 
-/* What every operation begins with; `busy`: a task does the same already. */
+/* Why nothing may be begun or tried: not open, `busy` (a task does the same already), or else the
+ * kernel would block. */
+int64_t eddy_stream_refusal(const eddy_stream *stream, uint32_t busy);
+
+static inline bool eddy_stream_is_free(const eddy_stream *stream, uint32_t busy)
+{
+    return (stream->state & (EDDY_STREAM_OPEN | busy)) == EDDY_STREAM_OPEN;
+}
+
+/* What every operation begins with. */
 static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *stream, uint32_t busy)
 {
     int64_t result = eddy_check(co);
 
-    if (result < 0) {
+    if (result < 0 || eddy_stream_is_free(stream, busy)) {
         return result;
     }
-    if ((stream->state & EDDY_STREAM_OPEN) == 0) {
-        /* who tries for ever is not to starve others */
-        return eddy_complete(co, eddy_stream_not_open(stream));
-    }
-    return (stream->state & busy) != 0 ? eddy_complete(co, -EBUSY) : 0;
+    return eddy_complete(co, eddy_stream_refusal(stream, busy));
 }
 
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for

@@ -1,4 +1,11 @@
-/* Streams on sockets of the caller's: what they must be, and what a short read says about them. */
+/*
+ * Streams on sockets of the caller's: what they must be, and what a short read says about them.
+ *
+ * The kernel tells of each new edge, so a read that has emptied the socket need not be followed by one
+ * that finds nothing. Only of TCP, and with nothing above it in the kernel, is a short read known to have
+ * emptied it; everything else is read until -EAGAIN. The fd is looked at before it is touched: a refused one
+ * is as it was.
+ */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,4 +1,11 @@
-/* Writing several pieces at once: eddy_writev of stream.h. */
+/*
+ * Writing several pieces at once: eddy_writev of stream.h.
+ *
+ * As eddy_write with a list of pieces in the place of one. The list is the caller's and stays as it is: how
+ * far the write has come is one number (`written`), from which each call works out its pieces anew, so
+ * that a write that was cut short anywhere, in the middle of a piece too, goes on there. A piece that lies on
+ * the C stack is found out before the task parks, as its list is.
+ */
 #include <limits.h>
 
 #include "net/stream_internal.h"
@@ -97,7 +104,7 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
         }
     }
     for (int i = 0; i < count; i++) {
-        eddy_check_pointer_inline(co, pieces[i].iov_base);
+        eddy_check_pointer(co, pieces[i].iov_base);
     }
     return eddy_stream_park_writer(co, stream, &writev_kind, pieces);
 }

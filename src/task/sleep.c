@@ -1,3 +1,10 @@
+/*
+ * Pausing and sleeping. A pause stands in no line and has no kind: the task goes to the end of the ready
+ * list. A sleep is a wait whose one end is the task's entry in the heap (step.c: due).
+ *
+ * The check of a pause is a function of its own, for it is not the end of one: what follows would keep its
+ * arguments in saved registers, whether there is anything to check or not.
+ */
 #include "eddy/deadline.h"
 
 #include "base/duration.h"
@@ -11,9 +18,16 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
 
 const struct eddy_wait_kind eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
+static inline int64_t go_last(eddy_coro *co)
+{
+    co->task->in.result = 0;
+    eddy_mark_begun(co);
+    return eddy_requeue(co->task);
+}
+
 /* A deadline that has passed strikes here, before the loop hears of it: a block that has no time goes
  * no further than its first pause. */
-static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
+static int64_t __attribute__((noinline)) check_and_go_last(eddy_coro *co)
 {
     int64_t result;
 
@@ -21,28 +35,13 @@ static int64_t __attribute__((noinline)) pause_slow(eddy_coro *co)
         eddy_set(co->task, EDDY_TASK_LIMIT_);
     }
     result = eddy_check(co);
-    if (result < 0) {
-        return result;
-    }
-    co->task->in.result = 0;
-    eddy_mark_begun(co);
-    eddy_requeue(co->task);
-    return EDDY_PENDING;
+    return result < 0 ? result : go_last(co);
 }
 
 int64_t eddy_pause(eddy_coro *co)
 {
-    struct eddy_task_record *task = co->task;
-
-    if (!eddy_is_plain(co)) {
-        return pause_slow(co);
-    }
-    task->in.result = 0;
-    eddy_mark_begun(co);
-    task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
-    EDDY_PROBE(suspend, task);
-    return EDDY_PENDING;
+    return eddy_is_clear_(co) && !eddy_has(co->task, EDDY_TASK_LIMITS_) ? go_last(co)
+                                                                        : check_and_go_last(co);
 }
 
 int64_t eddy_sleep(eddy_coro *co, int64_t duration)

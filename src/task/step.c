@@ -56,6 +56,15 @@ void eddy_task_arm(struct eddy_task_record *task)
     }
 }
 
+int64_t eddy_wait_armed(struct eddy_task_record *task)
+{
+    if (task->timed.ready.state == EDDY_TASK_WAITING_) {
+        eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
+    }
+    eddy_task_arm(task);
+    return EDDY_PENDING;
+}
+
 /* Makes the entry true. A task with limits keeps its entry, so that arming it needs no memory. */
 static void put_right(eddy_loop *loop, struct eddy_task_record *task)
 {
@@ -112,7 +121,7 @@ static void __attribute__((noinline, no_sanitize("address"))) poison_stack(void)
 }
 
 /* A task that became ready to try: does the work that it waits for. False: it waits on. */
-static bool try_to_finish_wait(struct eddy_task_record *task)
+static inline bool try_to_finish_wait(struct eddy_task_record *task)
 {
     int64_t result = task->wait->resume(task);
 
@@ -127,24 +136,22 @@ static bool try_to_finish_wait(struct eddy_task_record *task)
     return true;
 }
 
-/* What only some steps begin with; false if the task does not run after all. */
-static bool prepare(struct eddy_task_record *task)
+/* The first step of a task; false if it was cancelled before. */
+static bool begin_to_run(struct eddy_task_record *task)
 {
-    if (eddy_has(task, EDDY_TASK_NEW_)) {
-        eddy_clear(task, EDDY_TASK_NEW_);
-        if (eddy_has(task, EDDY_TASK_CANCEL_)) {
-            eddy_frame_free(task, task->top);
-            task->top = NULL;
-            eddy_task_finish(task, -ECANCELED);
-            return false;
-        }
+    eddy_clear(task, EDDY_TASK_NEW_);
+    if (!eddy_has(task, EDDY_TASK_CANCEL_)) {
+        return true;
     }
-    if (eddy_has(task, EDDY_TASK_TRY_)) {
-        eddy_clear(task, EDDY_TASK_TRY_);
-        if (task->wait != NULL && !try_to_finish_wait(task)) {
-            return false;
-        }
-    }
+    eddy_frame_free(task, task->top);
+    task->top = NULL;
+    eddy_task_finish(task, -ECANCELED);
+    return false;
+}
+
+/* The result of a wait that an interrupt or a deadline has to do with. */
+static void turn_result(struct eddy_task_record *task)
+{
     if (eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
         eddy_settle_interrupt(task);
     }
@@ -154,17 +161,33 @@ static bool prepare(struct eddy_task_record *task)
     if (eddy_has(task, EDDY_TASK_LIMITS_)) {
         task->in.result = eddy_limit_drop(task, task->in.result);
     }
+}
+
+/* What only some steps begin with; false if the task does not run after all. */
+static bool prepare(struct eddy_task_record *task)
+{
+    if (eddy_has(task, EDDY_TASK_TRY_)) {
+        eddy_clear(task, EDDY_TASK_TRY_);
+        if (task->wait != NULL && !try_to_finish_wait(task)) {
+            return false;
+        }
+    } else if (eddy_has(task, EDDY_TASK_NEW_) && !begin_to_run(task)) {
+        return false;
+    }
+    if (eddy_has(task, EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNLIMITED_ | EDDY_TASK_LIMITS_)) {
+        turn_result(task);
+    }
     return true;
 }
 
 /* Calls the innermost frame, and whatever frame that makes the innermost, until the task waits,
  * pauses or ends, or has had its share of calls. */
-static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task, bool poison)
+static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task)
 {
     do {
         eddy_coro *co = task->top;
         co->fn(co);
-        if (poison) {
+        if (__builtin_expect((loop->flags & EDDY_LOOP_POISON_STACK) != 0, 0)) {
             poison_stack();
         }
         if (task->timed.ready.state != EDDY_TASK_RUNNING_) {
@@ -173,43 +196,36 @@ static inline void call_frames(eddy_loop *loop, struct eddy_task_record *task, b
         if (task->top == co) {
             eddy_frame_misuse(co, "the coroutine returned without eddy_return or eddy_end");
         }
-    } while (--loop->awaits_left > 0);
-    eddy_requeue(task);
+    } while (--loop->awaits_left >= 0);
+    (void)eddy_requeue(task);
 }
 
 /* The hot path. A task may be gone after its step, but its record never is. */
-static inline void step(eddy_loop *loop, struct eddy_task_record *task, bool poison)
+static inline void step(eddy_loop *loop, struct eddy_task_record *task)
 {
     struct eddy_ready *ready = &task->timed.ready;
 
     ready->state = EDDY_TASK_RUNNING_;
     loop->current = task;
-    loop->awaits_left = AWAITS_A_STEP;
+    loop->awaits_left = AWAITS_A_STEP - 1;
     EDDY_PROBE(resume, task);
     if ((ready->bits & EDDY_TASK_PREPARED_) == 0 || prepare(task)) {
-        call_frames(loop, task, poison);
+        call_frames(loop, task);
     }
 }
 
-static inline int run_steps(eddy_loop *loop, int most, bool poison)
+static int run(eddy_loop *loop, int most)
 {
     int steps = 0;
 
     do {
-        step(loop, eddy_task_of(eddy_batch_take(loop)), poison);
+        step(loop, eddy_task_of(eddy_batch_take(loop)));
         steps++;
     } while (steps < most &&
              (eddy_list_front(&loop->batch) != &loop->batch || eddy_batch_refill(loop, steps)) &&
              ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);
     loop->current = NULL;
     return steps;
-}
-
-/* Two copies of the same, so that what only tests ask for costs nobody else an instruction. */
-static int run(eddy_loop *loop, int most)
-{
-    return (loop->flags & EDDY_LOOP_POISON_STACK) != 0 ? run_steps(loop, most, true)
-                                                       : run_steps(loop, most, false);
 }
 
 /* ---- the end of a loop: each task is cancelled once (ENDING), with those that its cleanup spawns in a

@@ -2,7 +2,7 @@
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
  * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, sleep.c, step.c,
- * task.c, task_array.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
+ * task.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
  * about. A step (step.c) runs frames (coro.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
  * deadline.c) ends the wait, and the result goes up the frames again, with an error's origin (error.c),
  * until the last frame ends the task (task.c), which wakes another (join.c). Any of them may find a
@@ -246,6 +246,24 @@ static inline void eddy_guard_line(eddy_loop *loop, const struct eddy_waiters *l
 /* The record of a handle, or NULL if the task is gone. */
 struct eddy_task_record *eddy_task_find(eddy_task task);
 
+/* A handle whose spawn has failed; it counts as a task that has ended. */
+static inline bool eddy_spawn_failed(eddy_task handle)
+{
+    return handle.record == NULL && handle.generation != 0;
+}
+
+/* Whether a task has ended, whose record is held for the caller, and how. */
+static inline bool eddy_task_ended(eddy_task handle)
+{
+    return handle.record == NULL ? handle.generation != 0
+                                 : handle.record->timed.ready.state == EDDY_TASK_DONE_;
+}
+
+static inline int64_t eddy_task_outcome(eddy_task handle)
+{
+    return handle.record == NULL ? -(int64_t)handle.generation : handle.record->in.result;
+}
+
 /* Ends a task whose last frame is gone: tells whoever waits for it. */
 void eddy_task_finish(struct eddy_task_record *task, int64_t result);
 
@@ -318,27 +336,6 @@ static inline bool eddy_is_a_peers_doing(int64_t error)
 {
     return eddy_is_a_lost_peer(error) || error == -ETIMEDOUT || error == -ECANCELED;
 }
-
-/* ---- task_array.c: tasks as the handles of an array */
-
-/* A handle whose spawn has failed; it counts as a task that has ended. */
-bool eddy_spawn_failed(eddy_task handle);
-
-/* Whether a task of a claimed array has ended, and how. */
-bool eddy_task_ended(eddy_task handle);
-int64_t eddy_task_outcome(eddy_task handle);
-
-/* Makes `self` the one that is told of the end of each task; all or none. With gaps, zeroed handles
- * are left out. 0, -EINVAL (more than 2^32 - 1), or as eddy_task_claimable. */
-int eddy_tasks_claim(struct eddy_task_record *self, const eddy_task *tasks, size_t count,
-                     bool with_gaps);
-void eddy_tasks_disclaim(const eddy_task *tasks, size_t count);
-
-/* The one task of a claimed array that runs; NULL if it is not one. */
-struct eddy_task_record *eddy_tasks_last(const eddy_task *tasks, size_t count);
-
-/* Tells each task of a claimed array that runs; for `blockers`. */
-void eddy_tasks_each(const eddy_task *tasks, size_t count, eddy_blocker_fn *found, void *context);
 
 /* ---- done_callback.c */
 
@@ -432,15 +429,17 @@ extern const struct eddy_loop_task_class eddy_task_class;
 /* Arms the heap for the task's next deadline. It has an entry, or room for one. */
 void eddy_task_arm(struct eddy_task_record *task);
 
-/* Sends a running task through the ready list. */
-static inline void eddy_requeue(struct eddy_task_record *task)
+/* Likewise of a task that is about to wait; returns EDDY_PENDING, so that waiting can end with it. */
+int64_t eddy_wait_armed(struct eddy_task_record *task);
+
+/* Sends a running task through the ready list; returns EDDY_PENDING. */
+static inline int64_t eddy_requeue(struct eddy_task_record *task)
 {
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
     EDDY_PROBE(suspend, task);
-    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
-        eddy_task_arm(task);
-    }
+    return __builtin_expect(eddy_has(task, EDDY_TASK_LIMITS_), 0) ? eddy_wait_armed(task)
+                                                                  : EDDY_PENDING;
 }
 
 /* Where a frame stands; asks the coroutine for its function and file. */
@@ -455,7 +454,8 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 
 /* ---- wait.c */
 
-/* The operations of wait.h, inline for the streams, which are on the path of every message. */
+/* What has `inline` in its name is the text of what wait.h declares without, for those on the path of every
+ * message: docs/performance.md says what each buys. */
 
 /* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
 void eddy_settle_interrupt(struct eddy_task_record *task);
@@ -466,61 +466,31 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait_kin
     struct eddy_task_record *task = co->task;
 
     eddy_mark_begun(co);
-    task->wait = wait;
-    task->in.object = object;
     task->since = (uint32_t)(eddy_task_loop(task)->now >> EDDY_TASK_TICK_SHIFT_);
-    task->timed.ready.state = EDDY_TASK_WAITING_;
-    EDDY_PROBE(suspend, task);
-    if (eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_)) {
-        eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
-        eddy_task_arm(task);
-    }
-    return EDDY_PENDING;
-}
-
-/* Whether an operation may do without a closer look: no cancel is pending, no deadline is to be
- * armed, nothing else was begun. */
-static inline bool eddy_is_plain(const eddy_coro *co)
-{
-    const struct eddy_task_record *task = co->task;
-
-    return task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ &&
-           !eddy_has(task, EDDY_TASK_INTERRUPTED_ | EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_);
-}
-
-/* Parks a plain task in no line. */
-static inline int64_t eddy_park_plainly(const eddy_loop *loop, eddy_coro *co,
-                                        const struct eddy_wait_kind *wait, void *object)
-{
-    struct eddy_task_record *task = co->task;
-
-    eddy_mark_begun(co);
     task->wait = wait;
     task->in.object = object;
-    task->since = (uint32_t)(loop->now >> EDDY_TASK_TICK_SHIFT_);
     task->timed.ready.state = EDDY_TASK_WAITING_;
     EDDY_PROBE(suspend, task);
-    return EDDY_PENDING;
+    return __builtin_expect(eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_), 0)
+               ? eddy_wait_armed(task)
+               : EDDY_PENDING;
 }
 
-/* For a task that waits in no line and passes no cancel on, from inside a turn. */
-static inline void eddy_wake_inline(eddy_loop *loop, struct eddy_task_record *task, int64_t result)
+/* Makes a task ready that waits, and stands in no line. */
+static inline void eddy_make_ready(struct eddy_task_record *task)
 {
-    task->wait = NULL;
-    task->in.result = result;
     task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(loop, &task->timed.ready);
-    eddy_traced(loop, task, EDDY_TRACE_WAKE);
+    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
+    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
 }
 
-/* For a task that waits in no line, from inside a turn. */
+/* eddy_wake_to_try for a task that waits in no line, from inside a turn: then there is nothing else to
+ * look at. */
 static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
 {
     eddy_set(task, EDDY_TASK_TRY_);
     if (task->timed.ready.state == EDDY_TASK_WAITING_) {
-        task->timed.ready.state = EDDY_TASK_READY_;
-        eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
-        eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
+        eddy_make_ready(task);
     }
 }
 
@@ -528,7 +498,7 @@ static inline void eddy_wake_to_try_inline(struct eddy_task_record *task)
 static inline int64_t eddy_resume_later(struct eddy_task_record *task)
 {
     task->timed.ready.state = EDDY_TASK_WAITING_;
-    eddy_wake_to_try_inline(task);
+    eddy_wake_to_try(task);
     return EDDY_PENDING;
 }
 

@@ -1,3 +1,18 @@
+/*
+ * The wait primitive of wait.h: how a wait begins, and how it ends.
+ *
+ *     RUNNING   eddy_check, eddy_own_begin   nothing else was begun, and what is pending is delivered
+ *     RUNNING   eddy_park, eddy_own_park     WAITING, with a kind and an object, perhaps in a line
+ *     WAITING   eddy_wake                    READY, out of its line, with the result: that is final
+ *     WAITING   eddy_wake_to_try             READY, but the wait goes on: `resume` decides in its turn
+ *     WAITING   eddy_repark                  WAITING for something else
+ *
+ * A task is in one list at a time, by one link: its line, the ready list, or that of a cancel on its way.
+ * So whoever wakes takes it out of its list, and no wait has to be asked to forget it.
+ *
+ * An operation that owns (join, gather) cannot be refused by what is pending before it, for then what it
+ * was to take over would be nobody's: it parks first, and is interrupted then.
+ */
 #include "eddy/wait.h"
 
 #include "loop/look.h"
@@ -69,7 +84,7 @@ void eddy_settle_interrupt(struct eddy_task_record *task)
 void eddy_share_is_over_(eddy_coro *co, int64_t result)
 {
     co->task->in.result = result;
-    eddy_requeue(co->task);
+    (void)eddy_requeue(co->task);
 }
 
 int64_t eddy_park(eddy_coro *co, const struct eddy_wait_kind *wait, void *object,
@@ -145,9 +160,7 @@ static inline void make_ready(struct eddy_task_record *task)
         eddy_list_remove(&task->timed.ready.link);
         eddy_clear(task, EDDY_TASK_PASSING_); /* the list was that of a cancel on its way */
     }
-    task->timed.ready.state = EDDY_TASK_READY_;
-    eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
-    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_WAKE);
+    eddy_make_ready(task);
     eddy_loop_changed(eddy_task_loop(task));
 }
 

@@ -209,17 +209,18 @@ EDDY_MUST_USE static inline int64_t eddy_operation_(int64_t result)
 }
 
 /* An await that ends at once, with whatever result, takes part of the task's share of the step, which
- * the loop counts behind its pool. True: the result comes when the others have had their turn. */
+ * the loop counts behind its pool: below 0 it is used up, for then the count and the test are one
+ * instruction each. True: the result comes when the others have had their turn. */
 static inline int eddy_takes_turns_(eddy_coro *co, int64_t result)
 {
     struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(co->task);
     int *awaits_left = (int *)(void *)(pool + 1);
 
-    if (--*awaits_left > 0) {
+    if (--*awaits_left >= 0) {
         return 0;
     }
     if (result == -ECANCELED) { /* delivered now, so that a second cancel is not one with it */
-        *awaits_left = 1;
+        *awaits_left = 0;
         return 0;
     }
     eddy_share_is_over_(co, result);

@@ -1,4 +1,12 @@
-/* Words for people: what is behind an fd. */
+/*
+ * Words for people: what is behind an fd.
+ *
+ * A number says nothing, so the dump and the leak report name the peer. It is asked of the kernel when
+ * somebody looks, not kept for each connection: that would cost each of a million idle clients its 28
+ * bytes. Who is on its way to a peer is told by that (SO_PEERNAME answers before the connection
+ * stands), a listener by its own address. If the kernel says nothing, the number has to do.
+ */
+
 #include "look/describe.h"
 
 #include <stdio.h>

@@ -1,5 +1,19 @@
-/* What of the user's is still active when its loop is freed, and where it was started
- * (EDDY_LOOP_REPORT_LEAKS). Tasks are told of by tell.c. */
+/*
+ * What of the user's is still active when its loop is freed, and where it was started
+ * (EDDY_LOOP_REPORT_LEAKS). Tasks are told of by task/tell.c.
+ *
+ * Watchers and timers are the caller's structs, and have no room for a place. So places are kept aside,
+ * in a table by the struct's address, only of loops that want the report:
+ *
+ *     started            its place is put in; the table grows when it is three quarters full
+ *     stopped            nothing: a stop stays as cheap as it is
+ *     started again      the new place replaces the old one
+ *     the table grows    what is not active now is left behind: only then is it looked through
+ *
+ * So an entry may be of a struct that is long gone. It does no harm: only what is active is told, and
+ * whatever was started at that address afterwards has put its own place there. Without memory a leak is
+ * told without its place.
+ */
 #include "look/leaks.h"
 
 #include <string.h>

@@ -1,3 +1,19 @@
+/*
+ * Addresses as text and as what the kernel takes, and what is the same for every socket of a stream.
+ *
+ *     is shown as          is given as     how the kernel has it
+ *     192.0.2.1:80         192.0.2.1       inet_pton(3): four numbers, none of the old short forms
+ *     [fe80::1%eth0]:80    fe80::1%eth0    a scope by the name or number of its interface
+ *     unix:/run/x          /run/x          the path and a zero byte behind it
+ *     unix:@name           @name           abstract: a zero byte in place of the @
+ *
+ * What is parsed here never asks a name server, so an address given as text connects and is served
+ * without threads. The short forms ("127.1") are refused rather than guessed, here and by the resolver
+ * (resolve.c). An address that comes from a peer is made printable: a path may hold any byte.
+ *
+ * Every socket is made non-blocking and close-on-exec in the call that makes it, and never as fd 0 to 2:
+ * what a program prints would go to a peer.
+ */
 #include "net/address.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,22 @@
+/*
+ * Names, by getaddrinfo(3) on a thread of the workers: it blocks, reads files, and may ask by whatever
+ * means the system is set up for, so that no other way gives the same answers. (For one without
+ * threads see c-ares.)
+ *
+ *     the query is        who may touch it                          a cancel
+ *     waiting for a turn  the loop                                  takes it out: nothing was asked
+ *     being asked         the worker, and of it only `found`        leaves it to the worker: nobody waits
+ *     answered            the loop: copies, and frees `found`       is too late, the answer is the result
+ *
+ * So the query has a copy of the name, and the worker never sees the caller's array: it is filled on the
+ * loop's thread, when somebody still waits for it. getaddrinfo cannot be stopped; a query that was given
+ * up holds its thread until it returns, and no more than four are asked at a time
+ * (eddy_resolve_workers), so that a dead name
+ * server cannot take the threads from other work.
+ *
+ * What libc would take for an address although it is none (ends_in_a_number) is refused before: "1.2.3"
+ * is a mistake of somebody's and no host.
+ */
 #include "eddy/address.h"
 
 #include <netdb.h>

@@ -1,3 +1,17 @@
+/*
+ * The file of a Unix-domain socket that is served on: it is removed by who has bound it, and by nobody
+ * else.
+ *
+ * bind(2) makes the file and close(2) leaves it, so that a server which does not remove it cannot be
+ * started again. But its name may be another's by then (a new server has replaced it, as a restart
+ * without a gap does), and a child after fork(2) closes the same sockets while its parent serves on. So
+ * the device and inode that were bound are kept, and the process: if either is not what it was, the
+ * file stays. Between the look and the unlink another could still come; unlink(2) has no way to ask both
+ * at once.
+ *
+ * It is closed with the loop also if the server never was (an attachment). That it could not be removed
+ * is told; that it is gone already is what was wanted.
+ */
 #include "net/socket_path.h"
 
 #include <string.h>

@@ -1,3 +1,21 @@
+/*
+ * As completed: a generator of tasks in the order in which they end.
+ *
+ * Each task of the array has a place of its own (struct eddy_ending), which owns it: the end of the
+ * task finds its place, and that goes to the end of the list. So what the generator yields is an index
+ * into the caller's array, the order is that of the ends, and a step costs the same however many tasks
+ * there are. (A wait for several, several.c, has one answer and can do without memory; this one has
+ * `count` of them, and takes 32 bytes for each.)
+ *
+ *     a place       task    in the list   counted in `left`
+ *     a gap         NULL    no            no                  a zeroed handle: nothing is yielded
+ *     runs          its     no            yes
+ *     has ended     NULL    yes           yes                 also a spawn that has failed
+ *     was yielded   NULL    no            no
+ *
+ * The tasks stay the caller's: a generator that is ended early gives those that run back, and they run
+ * on. Those that were yielded still have their results.
+ */
 #include "eddy/gather.h"
 
 #include <stdio.h>

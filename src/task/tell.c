@@ -1,4 +1,15 @@
-/* What is told when nothing can go on, a cleanup does not end, or a task is left over. */
+/*
+ * What is told by itself: that nothing can go on (a deadlock), that a cleanup does not end, that a task
+ * is left over. By the error hook, once each; and if the program has no hook, with a dump of all tasks
+ * behind it, for whoever meets it at a terminal has nothing else to ask.
+ *
+ * A deadlock is: tasks are live, none is ready, and neither a timer nor an fd nor another thread could
+ * make one so. The line names the first circle of them; finding it is the business of `look`, and a
+ * program without that, or without memory, gets the line all the same.
+ *
+ * A task is left over if it was not joined, and nobody has said that nobody will: not detached, not
+ * owned by somebody who waits, and not cut off by the loop's end, which was told then.
+ */
 #include <stdio.h>
 
 #include "loop/look.h"

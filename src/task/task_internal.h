@@ -13,11 +13,7 @@
 #ifndef EDDY_SRC_TASK_INTERNAL_H
 #define EDDY_SRC_TASK_INTERNAL_H
 
-#include "eddy/deadline.h"
-#include "eddy/error.h"
-#include "eddy/task.h"
-#include "eddy/wait.h"
-#include "loop/loop_internal.h"
+#include "task/task_records.h"
 
 #ifdef EDDY_HAVE_SDT
 #include <sys/sdt.h>
@@ -26,93 +22,7 @@
 #endif
 #endif
 
-enum {
-    /* calls, yields and awaits that end at once, before others get their turn */
-    AWAITS_A_STEP = 128
-};
-
-/* A deadline that a frame has set; they nest as the awaits do, innermost first. */
-struct eddy_limit {
-    struct eddy_limit *below; /* the next one outwards */
-    eddy_coro *frame;         /* who set it */
-    int64_t deadline;
-    /* the earliest of this one and those below with the same mask, the struck left out */
-    int64_t effective;
-    uint16_t mask; /* the frame's mask then: a cleanup entered since holds it back */
-    uint8_t stage; /* enum eddy_limit_stage */
-    bool zero;     /* it had no time to begin with */
-    bool block;    /* over a block of the frame: not dropped with the frame's next operation */
-    unsigned pool_class;
-};
-
-enum eddy_limit_stage {
-    EDDY_LIMIT_OPEN,
-    /* it strikes, but its cancel is under way, and not delivered yet */
-    EDDY_LIMIT_PASSED,
-    EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
-    /* it struck or has passed, but the cancel that was delivered is one from outside */
-    EDDY_LIMIT_SPENT
-};
-
-/* What only few tasks need, made when they first do. */
-struct eddy_task_extra {
-    /* in the list of the group that owns the task; first: see eddy_sibling */
-    struct eddy_link sibling;
-    void *owner;                   /* who is told of its end: see eddy_owner_of */
-    struct eddy_task_record *task; /* whose it is */
-    struct eddy_limit *limits;     /* innermost first; with EDDY_TASK_LIMITS_ */
-    struct eddy_link guards;       /* links inside of what the task has opened and not closed */
-    struct eddy_error_info error;  /* the last that was raised, and where */
-    struct eddy_task_rare *rare;   /* or NULL */
-    unsigned pool_class;
-};
-
-/* An error that waits for the end of a cleanup, in which another was raised. */
-struct eddy_kept_error {
-    struct eddy_kept_error *below; /* that of a cleanup further outwards */
-    struct eddy_error_info info;
-    const void *cleanup; /* the frame or scope */
-    unsigned pool_class;
-};
-
-/* What hardly a task needs, likewise. */
-struct eddy_task_rare {
-    struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
-    const void *cleanup; /* the outermost that runs because of the extra's error; or NULL: none */
-    struct eddy_kept_error *kept; /* or NULL */
-    const char *name;             /* given by eddy_task_set_name, or NULL */
-    struct eddy_link done;        /* of eddy_done_callback: who is to be told of its end */
-    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
-    struct eddy_link frame_guard; /* of a task of eddy_spawn_in, in the list of its spawner */
-    const eddy_coro *frame;       /* its first frame */
-    unsigned pool_class;
-};
-
 /* ---- task_table.c: where the records of tasks lie */
-
-enum { RECORDS_A_PAGE = (EDDY_TASK_PAGE_ - sizeof(eddy_loop *)) / sizeof(struct eddy_task_record) };
-
-/* Aligned to its size, EDDY_TASK_PAGE_, so that a record finds its loop: eddy_task_loop. */
-struct eddy_task_page {
-    eddy_loop *loop;
-    struct eddy_task_record records[RECORDS_A_PAGE];
-};
-
-/* Pages that were allocated as one, with this in front of the first. */
-struct eddy_task_region {
-    struct eddy_task_region *next;
-    uint32_t pages;
-    uint32_t used; /* records handed out at least once */
-};
-
-struct eddy_task_table {
-    struct eddy_task_region *regions; /* newest first */
-    struct eddy_link free;            /* records to be used again */
-    uint32_t spawned;                 /* the number of the newest task */
-    uint32_t live;                    /* tasks that have not ended */
-    uint32_t ending; /* of those, the ones that the end of the loop has cancelled */
-    bool closed;     /* the loop is being freed, its tasks have ended */
-};
 
 /* Makes the table of a loop that has none yet: 0 or -ENOMEM. */
 int eddy_task_table_make(eddy_loop *loop);
@@ -130,48 +40,6 @@ bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address);
 /* Visits every record in use. */
 void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
                     void *context);
-
-static inline struct eddy_task_record *eddy_task_of(struct eddy_ready *ready)
-{
-    return (struct eddy_task_record *)(void *)ready;
-}
-
-static inline uint16_t *eddy_bits(struct eddy_task_record *task)
-{
-    return &task->timed.ready.bits;
-}
-
-static inline void eddy_set(struct eddy_task_record *task, unsigned bits)
-{
-    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits | bits);
-}
-
-static inline void eddy_clear(struct eddy_task_record *task, unsigned bits)
-{
-    task->timed.ready.bits = (uint16_t)(task->timed.ready.bits & ~bits);
-}
-
-static inline bool eddy_has(const struct eddy_task_record *task, unsigned bits)
-{
-    return (task->timed.ready.bits & bits) != 0;
-}
-
-static inline struct eddy_task_extra *eddy_extra(const struct eddy_task_record *task)
-{
-    return eddy_has(task, EDDY_TASK_EXTRA_) ? (struct eddy_task_extra *)task->owner : NULL;
-}
-
-static inline struct eddy_task_rare *eddy_rare(const struct eddy_task_record *task)
-{
-    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->rare : NULL;
-}
-
-/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
- * NULL. */
-static inline void *eddy_owner_of(const struct eddy_task_record *task)
-{
-    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
-}
 
 /* Until the await stores its line, the frame is known to have begun something. */
 static inline void eddy_mark_begun(eddy_coro *co)

@@ -31,15 +31,15 @@ static int64_t __attribute__((noinline)) check_and_go_last(eddy_coro *co)
 {
     int64_t result;
 
-    eddy_limit_look(co->task);
+    eddy_deadline_look(co->task);
     result = eddy_check(co);
     return result < 0 ? result : go_last(co);
 }
 
 int64_t eddy_pause(eddy_coro *co)
 {
-    return eddy_is_clear_(co) && !eddy_has(co->task, EDDY_TASK_LIMITS_) ? go_last(co)
-                                                                        : check_and_go_last(co);
+    return eddy_is_clear_(co) && !eddy_has(co->task, EDDY_TASK_DEADLINES_) ? go_last(co)
+                                                                           : check_and_go_last(co);
 }
 
 int64_t eddy_sleep(eddy_coro *co, int64_t duration)

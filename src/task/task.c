@@ -123,7 +123,7 @@ static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
     }
     task->timed.ready.kind = EDDY_READY_TASK;
     task->timed.ready.state = EDDY_TASK_READY_;
-    task->timed.ready.bits = EDDY_TASK_NEW_;
+    task->timed.ready.bits = EDDY_TASK_TRY_;
     task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
     task->top = frame;
     task->site = site;

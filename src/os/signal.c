@@ -4,6 +4,7 @@
  *     watched    is blocked in the loop's thread, and in the signalfd; from its first wait to the end of
  *                the loop, so that none gets lost between two waits
  *     waiting    tasks, each with its set in with.until: a signal goes to all of them that want it
+ *     watchers   callbacks, likewise; each notes what has come, and is run from the ready list
  *     kept       came while nobody waited for it: once, or, if real-time, as often as it came
  *
  * A process has signals, not a loop: of two loops that watch the same one, either may get it, and a
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
+#include "loop/look.h"
 #include "task/task_internal.h"
 
 enum {
@@ -36,6 +38,7 @@ struct signals {
     uint8_t kept[NUMBERS]; /* the numbers that came so, the one that has waited longest first */
     int kept_count;
     struct eddy_waiters waiting;
+    struct eddy_link watchers; /* of eddy_signal, in the order of their starts */
     unsigned pool_class;
 };
 
@@ -52,6 +55,41 @@ static sigset_t to_sigset(uint64_t set)
         }
     }
     return result;
+}
+
+/* ---- words */
+
+enum { SET_TEXT = 192 };
+
+/* Appends a signal to a list of them. */
+static void append_name(char *text, size_t size, int number)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } known[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
+                 {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
+                 {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"}};
+    size_t used = strlen(text);
+    const char *comma = used > 0 ? ", " : "";
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].number == number) {
+            snprintf(text + used, size - used, "%s%s", comma, known[i].name);
+            return;
+        }
+    }
+    snprintf(text + used, size - used, "%s%d", comma, number);
+}
+
+static void describe_set(uint64_t set, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (int number = 1; number <= NUMBERS; number++) {
+        if ((set & EDDY_SIGNAL(number)) != 0) {
+            append_name(text, size, number);
+        }
+    }
 }
 
 /* ---- what came while nobody waited for it
@@ -95,6 +133,36 @@ static void drop_kept(struct signals *signals)
 
 /* ---- delivery */
 
+static void run_watcher(eddy_callback *callback)
+{
+    eddy_signal *signal = callback->user;
+    int number = __builtin_ctzll(signal->came) + 1;
+
+    signal->came &= signal->came - 1;
+    if (signal->came != 0) { /* for each a callback of its own: this one may stop or free it */
+        eddy_callback_start(signal->loop, callback, run_watcher);
+    }
+    signal->function(signal, number);
+}
+
+/* Whether there is one that wants it. No code of the user's runs here, in the middle of the events. */
+static bool tell_watchers(struct signals *signals, int number)
+{
+    struct eddy_link *head = &signals->watchers;
+    bool any = false;
+
+    for (struct eddy_link *link = eddy_list_first(head); link != NULL && link != head;
+         link = eddy_list_front(link)) {
+        eddy_signal *signal = (eddy_signal *)(void *)link;
+        if ((signal->set & EDDY_SIGNAL(number)) != 0) {
+            signal->came |= EDDY_SIGNAL(number);
+            eddy_callback_start(signal->loop, &signal->callback, run_watcher);
+            any = true;
+        }
+    }
+    return any;
+}
+
 /* To all that wait for it, in the order of their waits; kept, if there is none. */
 static void deliver(struct signals *signals, int number)
 {
@@ -111,7 +179,7 @@ static void deliver(struct signals *signals, int number)
             taken = true;
         }
     }
-    if (!taken) {
+    if (!tell_watchers(signals, number) && !taken) {
         keep(signals, number);
     }
 }
@@ -181,6 +249,24 @@ static void unblock(const struct eddy_sys *sys, uint64_t set)
     (void)sys->signal_mask(sys, SIG_UNBLOCK, &signals, NULL);
 }
 
+static void stop_watchers(eddy_loop *loop, struct signals *signals)
+{
+    struct eddy_link *link;
+
+    while ((link = eddy_list_first(&signals->watchers)) != NULL) {
+        eddy_signal *signal = (eddy_signal *)(void *)link;
+        if (eddy_loop_reports_leaks(loop)) {
+            char names[SET_TEXT];
+            describe_set(signal->set, names, sizeof names);
+            eddy_loop_report(
+                loop, (eddy_task){0}, -EBUSY, "leak: a signal watcher is still started on %s%s%s%s",
+                names, signal->place != NULL ? " (started at " : "",
+                signal->place != NULL ? signal->place : "", signal->place != NULL ? ")" : "");
+        }
+        eddy_signal_stop(signal);
+    }
+}
+
 /* Signals that have come are taken out first: nobody wants their default action now. */
 static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 {
@@ -193,6 +279,7 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     while ((task = eddy_waiters_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
         eddy_list_remove(&task->timed.ready.link);
     }
+    stop_watchers(loop, signals);
     if (eddy_io_started(&signals->io)) {
         for (int i = 0;
              i < MOST_DROPPED && sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info;
@@ -211,14 +298,24 @@ static int part_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     sigset_t watched = to_sigset(signals->watched);
 
     drop_kept(signals);
+    for (struct eddy_link *link = eddy_list_first(&signals->watchers);
+         link != NULL && link != &signals->watchers; link = eddy_list_front(link)) {
+        ((eddy_signal *)(void *)link)->came = 0;
+        eddy_callback_stop(&((eddy_signal *)(void *)link)->callback);
+    }
     return eddy_io_started(&signals->io)
                ? eddy_fd_replace(loop, signals->io.fd, loop->sys->signalfd(loop->sys, -1, &watched))
                : 0;
 }
 
+static struct signals *find_signals(eddy_loop *loop)
+{
+    return (struct signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
+}
+
 static struct signals *signals_of(eddy_loop *loop)
 {
-    struct signals *signals = (struct signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
+    struct signals *signals = find_signals(loop);
     unsigned pool_class;
 
     if (signals != NULL) {
@@ -306,35 +403,9 @@ static int abort_wait(struct eddy_task_record *task)
     return 1;
 }
 
-/* Appends a signal to a list of them. */
-static void append_name(char *text, size_t size, int number)
-{
-    static const struct {
-        int number;
-        const char *name;
-    } known[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
-                 {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
-                 {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"}};
-    size_t used = strlen(text);
-    const char *comma = used > 0 ? ", " : "";
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].number == number) {
-            snprintf(text + used, size - used, "%s%s", comma, known[i].name);
-            return;
-        }
-    }
-    snprintf(text + used, size - used, "%s%d", comma, number);
-}
-
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    text[0] = '\0';
-    for (int number = 1; number <= NUMBERS; number++) {
-        if (((uint64_t)task->with.until & EDDY_SIGNAL(number)) != 0) {
-            append_name(text, size, number);
-        }
-    }
+    describe_set((uint64_t)task->with.until, text, size);
 }
 
 static const struct eddy_wait_kind signal_kind = {
@@ -370,6 +441,104 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
     }
     signals = signals_of(loop);
     return signals == NULL ? -ENOMEM : watch_new(loop, signals, set);
+}
+
+/* ---- callbacks */
+
+int eddy_signal_start_(eddy_loop *loop, eddy_signal *signal, uint64_t set, eddy_signal_fn *function,
+                       const char *place)
+{
+    struct signals *signals;
+    int result = signal->loop == NULL && function != NULL ? eddy_signal_watch(loop, set) : -EINVAL;
+
+    if (result < 0) {
+        return result;
+    }
+    signals = signals_of(loop);
+    signal->loop = loop;
+    signal->function = function;
+    signal->set = set;
+    signal->came = 0;
+    signal->place = place;
+    signal->callback.user = signal;
+    eddy_list_append(&signals->watchers, &signal->link);
+    loop->references++;
+    for (int number; (number = take_kept(signals, set)) != 0;) {
+        deliver(signals, number);
+    }
+    return 0;
+}
+
+int(eddy_signal_start)(eddy_loop *loop, eddy_signal *signal, uint64_t set, eddy_signal_fn *function)
+{
+    return eddy_signal_start_(loop, signal, set, function, NULL);
+}
+
+void eddy_signal_stop(eddy_signal *signal)
+{
+    if (signal->loop == NULL) {
+        return;
+    }
+    eddy_loop_here(signal->loop, __func__);
+    signal->loop->references--;
+    eddy_list_remove(&signal->link);
+    eddy_callback_stop(&signal->callback);
+    signal->loop = NULL;
+}
+
+/* ---- giving back */
+
+static bool is_wanted(const struct signals *signals, uint64_t set)
+{
+    const struct eddy_link *tasks = &signals->waiting.tasks;
+    const struct eddy_link *watchers = &signals->watchers;
+
+    for (struct eddy_link *link = eddy_list_first(tasks); link != NULL && link != tasks;
+         link = eddy_list_front(link)) {
+        if (((uint64_t)((struct eddy_task_record *)(void *)link)->with.until & set) != 0) {
+            return true;
+        }
+    }
+    for (struct eddy_link *link = eddy_list_first(watchers); link != NULL && link != watchers;
+         link = eddy_list_front(link)) {
+        if ((((eddy_signal *)(void *)link)->set & set) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* First what the kernel has, so that nothing which came before has its default action now; then it is
+ * taken out of the signalfd, and unblocked. */
+int eddy_signal_unwatch(eddy_loop *loop, uint64_t set)
+{
+    struct signals *signals = find_signals(loop);
+    int result;
+
+    eddy_loop_here(loop, __func__);
+    if (signals == NULL || (set & signals->watched) == 0) {
+        return 0;
+    }
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
+    }
+    if (is_wanted(signals, set)) {
+        return -EBUSY;
+    }
+    set &= signals->watched;
+    if (eddy_io_started(&signals->io)) {
+        for (int i = 0; i < MOST_DROPPED && read_signals(signals, signals->io.fd) != ~UINT64_C(0);
+             i += MOST_SIGNALS) {}
+        result = open_signalfd(loop, signals, signals->watched & ~set);
+        if (result < 0) {
+            return result;
+        }
+    }
+    while (take_kept(signals, set) != 0) {}
+    signals->watched &= ~set;
+    unblock(loop->sys, set & signals->blocked_here);
+    signals->blocked_here &= ~set;
+    return 0;
 }
 
 int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)

@@ -49,6 +49,13 @@ int64_t eddy_limit_next(const struct eddy_task_record *task)
     return limit->effective;
 }
 
+void eddy_limit_look(struct eddy_task_record *task)
+{
+    if (eddy_has(task, EDDY_TASK_LIMITS_) && eddy_limit_next(task) <= eddy_task_loop(task)->now) {
+        eddy_set(task, EDDY_TASK_LIMIT_);
+    }
+}
+
 bool eddy_limit_strike(struct eddy_task_record *task)
 {
     struct eddy_limit *first = innermost(task);

@@ -31,9 +31,7 @@ static int64_t __attribute__((noinline)) check_and_go_last(eddy_coro *co)
 {
     int64_t result;
 
-    if (eddy_limit_next(co->task) <= eddy_task_loop(co->task)->now) {
-        eddy_set(co->task, EDDY_TASK_LIMIT_);
-    }
+    eddy_limit_look(co->task);
     result = eddy_check(co);
     return result < 0 ? result : go_last(co);
 }

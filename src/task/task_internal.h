@@ -1,9 +1,9 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, sleep.c, step.c,
+ * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, scope.c, sleep.c, step.c,
  * task.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
- * about. A step (step.c) runs frames (coro.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
+ * about. A step (step.c) runs frames (coro.c, scope.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
  * deadline.c) ends the wait, and the result goes up the frames again, with an error's origin (error.c),
  * until the last frame ends the task (task.c), which wakes another (join.c). Any of them may find a
  * mistake of the user's, and tells it by the frame, which coro.c asks where it is. What holds the others
@@ -261,6 +261,9 @@ void eddy_limit_disown(struct eddy_task_record *task);
 /* Whether the -ECANCELED that is on its way up may be a limit's. */
 bool eddy_limit_any_struck(const struct eddy_task_record *task);
 
+/* If a deadline has passed that a cleanup held back, or that the loop has not seen, it is pending. */
+void eddy_limit_look(struct eddy_task_record *task);
+
 /* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
  * next await. */
 void eddy_limit_reach(struct eddy_task_record *task);
@@ -406,10 +409,20 @@ static inline void eddy_check_pointer_inline(eddy_coro *co, const void *pointer)
 
 /* ---- coro.c */
 
+void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
+
+/* Aborts unless the frame may begin something: it is the task's innermost, and has begun nothing else. */
+static inline void eddy_frame_check_idle(eddy_coro *co)
+{
+    if (co->task->top != co || co->task->timed.ready.state != EDDY_TASK_RUNNING_) {
+        eddy_two_operations_(co);
+    }
+}
+
+/* ---- scope.c */
+
 /* What a scope takes in front of its frame, which keeps the alignment of the block. */
 #define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
-
-void eddy_frame_free(struct eddy_task_record *task, eddy_coro *co);
 
 /* Lets the objects go that a task which was cut off holds by its scopes. It waits no longer. */
 void eddy_scopes_cut_off(struct eddy_task_record *task);
@@ -423,6 +436,8 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
+
+/* ---- sleep.c */
 
 extern const struct eddy_wait_kind eddy_sleep_kind;
 extern const struct eddy_wait_kind eddy_pause_kind;

@@ -55,12 +55,8 @@ static int64_t interrupted(eddy_coro *co)
 
 void eddy_own_begin(eddy_coro *co)
 {
-    const struct eddy_task_record *task = co->task;
-
-    eddy_loop_here(eddy_task_loop(task), "an operation of a coroutine");
-    if (task->top != co || task->timed.ready.state != EDDY_TASK_RUNNING_) {
-        eddy_frame_misuse(co, "an operation was begun here and not awaited");
-    }
+    eddy_loop_here(eddy_task_loop(co->task), "an operation of a coroutine");
+    eddy_frame_check_idle(co);
 }
 
 int64_t eddy_check_slow_(eddy_coro *co)

@@ -1,4 +1,9 @@
-/* Servers, as the files see them that make one together: server.c has a map. */
+/*
+ * Servers, as the files see them that make one together: server.c has a map.
+ *
+ * Circle: accept.c, client.c, linger.c, server.c. A client is handed on from one to the next, and each tells
+ * server.c when it is done with one: the last one ends the server, and another's place lets it accept again.
+ */
 #ifndef EDDY_SRC_SERVER_INTERNAL_H
 #define EDDY_SRC_SERVER_INTERNAL_H
 

@@ -10,6 +10,7 @@
 #include "eddy/error.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
+#include "eddy/foreign.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
 #include "eddy/io.h"

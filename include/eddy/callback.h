@@ -46,11 +46,18 @@ EDDY_API void eddy_callback_stop(eddy_callback *callback);
 EDDY_API void eddy_loop_call_threadsafe(eddy_loop *loop, eddy_callback *callback,
                                         eddy_callback_fn *function);
 
-/* ---- hooks: callbacks at the two fixed points of every turn */
+/* ---- hooks: callbacks at fixed points of every turn */
 
 /* A callback at a fixed point of every turn. The caller owns the struct, zeroed before its first
  * start. */
-enum eddy_hook_point { EDDY_HOOK_PREPARE, EDDY_HOOK_CHECK };
+enum eddy_hook_point {
+    EDDY_HOOK_PREPARE, /* at its beginning: before the loop asks the kernel, and perhaps sleeps */
+    EDDY_HOOK_CHECK,   /* at its end: behind what was ready */
+    /* when the loop has asked: what has come is ready, and nothing of it has run. Only in turns that
+     * ask (loop.h): those that a poll begins with, and each that slept, do. */
+    EDDY_HOOK_AWAKE,
+    EDDY_HOOK_POINTS_ /* private: how many there are */
+};
 
 typedef struct eddy_hook eddy_hook;
 typedef void eddy_hook_fn(eddy_hook *hook);
@@ -69,6 +76,13 @@ struct eddy_hook {
 EDDY_API void eddy_hook_start(eddy_loop *loop, eddy_hook *hook, enum eddy_hook_point point,
                               eddy_hook_fn *callback);
 EDDY_API void eddy_hook_stop(eddy_hook *hook);
+
+/* Limits the next look at the kernel: it waits `duration` nanoseconds at most (<= 0: not at all),
+ * whatever else the loop would wait for. For a prepare hook that has something due which the loop
+ * does not know of; of several the shortest counts. When that look is over the limit is, too. (A
+ * foreign poller that sleeps on eddy_loop_fd does not see it: it is only known when the turn has
+ * begun.) */
+EDDY_API void eddy_loop_limit_wait(eddy_loop *loop, int64_t duration);
 
 #ifdef __cplusplus
 }

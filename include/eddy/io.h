@@ -27,12 +27,16 @@ extern "C" {
 
 /* The values are epoll's, so nothing has to be translated. */
 enum eddy_io_event {
-    EDDY_READ = 0x1,          /* readable, or at its end */
-    EDDY_PRIORITY = 0x2,      /* urgent data */
-    EDDY_WRITE = 0x4,         /* writable */
-    EDDY_ERROR = 0x8,         /* an error is pending: told always */
-    EDDY_HANGUP = 0x10,       /* both sides are closed: told always */
-    EDDY_PEER_CLOSED = 0x2000 /* the peer has shut its write side: told with EDDY_READ */
+    EDDY_READ = 0x1,           /* readable, or at its end */
+    EDDY_PRIORITY = 0x2,       /* urgent data */
+    EDDY_WRITE = 0x4,          /* writable */
+    EDDY_ERROR = 0x8,          /* an error is pending: told with any interest */
+    EDDY_HANGUP = 0x10,        /* both sides are closed: likewise; may be the only interest */
+    EDDY_PEER_CLOSED = 0x2000, /* the peer has shut its write side: told with EDDY_READ, or alone */
+    /* Asked for beside an interest: events are told as the kernel has them. (Otherwise one of ERROR or
+     * HANGUP also says READ and WRITE, as far as they are asked for: whoever waits finds out by
+     * trying.) */
+    EDDY_AS_IS = 0x20
 };
 
 typedef struct eddy_io eddy_io;
@@ -45,14 +49,15 @@ struct eddy_io {
     eddy_io_fn *callback;    /* private */
     int fd;                  /* valid while started */
     uint16_t fetched;        /* private: events that wait for the callback to run */
-    uint8_t interest;        /* private: enum eddy_io_event */
+    uint8_t interest;        /* private: enum eddy_io_event, PEER_CLOSED otherwise (io.c) */
     uint8_t mode : 4;        /* private: how it is told */
     uint8_t registered : 4;  /* private: where the fd is */
     void *user;              /* the caller's */
 };
 
-/* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed; 0: nothing for now).
- * Hangups and errors are told with any interest, and wake readers and writers alike. A regular
+/* Watches `fd` for `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, EDDY_HANGUP, EDDY_PEER_CLOSED,
+ * or-ed, and perhaps EDDY_AS_IS; 0: nothing for now). Hangups and errors are told with any interest, and
+ * wake readers and writers alike; with EDDY_HANGUP alone nothing else is. A regular
  * file or a device that epoll refuses counts as always ready. The fd stays the caller's, who stops the
  * watcher before he closes it. Returns 0; -EEXIST: the fd has a watcher in this loop (one that asks
  * about nothing, or of a regular file, cannot be told from one whose fd was closed); -EINVAL:
@@ -68,6 +73,10 @@ EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
 
 /* Stops; nothing if it is stopped. */
 EDDY_API void eddy_io_stop(eddy_io *io);
+
+/* The watcher that has an fd, or NULL: there is none, or it is the library's own (a stream's, a
+ * server's, that of a task which waits for the fd). */
+EDDY_API eddy_io *eddy_io_of(eddy_loop *loop, int fd);
 
 static inline int eddy_io_started(const eddy_io *io)
 {

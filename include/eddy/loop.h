@@ -8,12 +8,12 @@
  *   3. the clock is read
  *   4. fd events resolve their waiters
  *   5. due timers resolve theirs
- *   6. messages from other threads (eddy_loop_call_threadsafe)
+ *   6. messages from other threads (eddy_loop_call_threadsafe); awake hooks
  *   7. exactly those tasks and callbacks that are ready at this point run, first come, first served
  *   8. check hooks
  *
- * Steps 4 to 6 never run user code; they only append to the ready list. Step 4 takes 512 events at
- * most; the next turn takes others.
+ * Steps 4 to 6 never run user code but those hooks; they only append to the ready list. Step 4 takes 512
+ * events at most; the next turn takes others.
  *
  * A turn that finds something ready leaves out 2 to 6 until 128 steps have run since the loop last
  * asked, or as many as take a millisecond at the speed of those before. It never leaves them out
@@ -98,6 +98,9 @@ struct eddy_loop_options {
      * this number alone, and not first come, first served, to find out what relies on that
      * without meaning to. Deferred callbacks and messages keep their order among themselves. */
     uint64_t shuffle_seed;
+    /* How many events of fds a turn takes from the kernel at most, 1 to 512; 0: 512. Fewer let
+     * timers and messages come sooner when very many fds are busy, and cost more system calls. */
+    unsigned most_events;
 };
 
 /* Makes a loop. Returns 0; -EINVAL (a flag that is unknown or does not fit the clock; a negative
@@ -140,6 +143,11 @@ EDDY_API int eddy_loop_run(eddy_loop *loop);
  * running; outside of those it makes the next one return before its first turn. */
 EDDY_API void eddy_loop_stop(eddy_loop *loop);
 
+/* Likewise, but at once: after the step or callback that is running nothing else of this turn runs,
+ * check hooks excepted. What was ready is the first that runs when the loop goes on. For who must
+ * leave the loop from its midst: an interpreter with an exception, a debugger. */
+EDDY_API void eddy_loop_break(eddy_loop *loop);
+
 /* Serves a foreign main loop: waits at most max_wait nanoseconds (0: not at all; EDDY_FOREVER)
  * for something to happen, then runs turns until nothing is ready and the kernel has told of each fd
  * that was, or `budget` nanoseconds of real time are used up, which is looked at after each step (0:
@@ -147,6 +155,17 @@ EDDY_API void eddy_loop_stop(eddy_loop *loop);
  * callbacks) run; -EINVAL for a negative argument; -EBUSY inside a step, or while a thread is in
  * eddy_loop_wait; -ECHILD in a child of fork(2); or the error of epoll_wait(2). */
 EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t budget);
+
+/* A poll for fds only: waits at most max_wait nanoseconds for one, and runs the callbacks of the
+ * watchers (eddy_io_start) that are ready by then, those included that were when it was called. All
+ * else stays ready and runs, in its order, when the loop goes on: tasks, timers, messages, deferred
+ * callbacks; no hook runs. It returns early when something of that falls due. Unlike other polls it
+ * may also be called inside a callback or hook of the loop, for who computes for long there and has
+ * to answer meanwhile; watchers may so run inside of each other, and eddy_loop_now moves on. Returns
+ * how many callbacks it has run; -EINVAL: max_wait is negative; -EBUSY inside a step of a task, in
+ * the error hook, or while a thread is in eddy_loop_wait; -ECHILD in a child of fork(2); or the error
+ * of epoll_wait(2). eddy_loop_stop ends it after the callback that is running. */
+EDDY_API int64_t eddy_loop_poll_fds(eddy_loop *loop, int64_t max_wait);
 
 /* Cuts a turn in two, for a program that waits in a thread of its own while the loop's thread does
  * other things:

@@ -27,7 +27,7 @@ static inline int wait_for_events(eddy_loop *loop, int64_t timeout)
     int64_t milliseconds;
 
     if (timeout > 0 && timeout != EDDY_FOREVER && !loop->no_pwait2) {
-        int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, EVENTS_A_TURN, timeout);
+        int result = sys->epoll_pwait2(sys, loop->epoll, loop->events, loop->most_events, timeout);
         if (result != -ENOSYS && result != -EPERM) { /* -EPERM: a filter that knows less calls */
             return result;
         }
@@ -39,7 +39,7 @@ static inline int wait_for_events(eddy_loop *loop, int64_t timeout)
                    : timeout > INT64_C(1000000) * INT32_MAX
                        ? INT32_MAX
                        : (timeout + EDDY_MILLISECOND - 1) / EDDY_MILLISECOND;
-    return sys->epoll_wait(sys, loop->epoll, loop->events, EVENTS_A_TURN, (int)milliseconds);
+    return sys->epoll_wait(sys, loop->epoll, loop->events, loop->most_events, (int)milliseconds);
 }
 
 /* Nothing wakes the loop when the machine does, by whose sleep a deadline may have come nearer. */
@@ -162,7 +162,7 @@ static void note_told(eddy_loop *loop, int count)
         loop->to_tell = loop->watched + own;
     }
     loop->to_tell -= count;
-    loop->more_to_tell = count == EVENTS_A_TURN && loop->to_tell > 0;
+    loop->more_to_tell = count == loop->most_events && loop->to_tell > 0;
 }
 
 /* A wait that has brought nothing has to end when it was said to, by the loop's clock. */
@@ -176,6 +176,14 @@ static void note_wait(eddy_loop *loop, int count, int64_t until)
 }
 
 /* ---- for a turn that is cut in two; the turns of the usual kind have both inline */
+
+int64_t eddy_ask_limited(eddy_loop *loop, int64_t max_wait)
+{
+    int64_t limit = loop->wait_limit;
+
+    loop->wait_limit = EDDY_FOREVER;
+    return loop->stop && !loop->closing ? 0 : limit < max_wait ? limit : max_wait;
+}
 
 int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait)
 {

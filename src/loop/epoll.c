@@ -27,7 +27,9 @@ static uint32_t to_epoll(const eddy_io *io)
     if (io->mode == EDDY_IO_EDGE) {
         return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
     }
-    return io->interest | ((io->interest & EDDY_READ) != 0 ? (uint32_t)EPOLLRDHUP : 0);
+    return (io->interest & (EDDY_READ | EDDY_WRITE | EDDY_PRIORITY)) |
+           ((io->interest & (EDDY_READ | EDDY_INTEREST_PEER_CLOSED)) != 0 ? (uint32_t)EPOLLRDHUP
+                                                                          : 0);
 }
 
 static int control(eddy_loop *loop, const eddy_io *io, int operation)

@@ -1,5 +1,6 @@
 /*
- * Hooks: functions that run before the loop asks the kernel (prepare) and at the end of a turn (check).
+ * Hooks: functions that run before the loop asks the kernel (prepare), when it has (awake), and at the end
+ * of a turn (check).
  *
  * A hook may stop, start or free any other while they run, itself too. So those still to be run are
  * kept in a list of their own, from which stopping takes a hook as from any, and each goes back among
@@ -32,6 +33,16 @@ void eddy_hook_stop(eddy_hook *hook)
     }
 }
 
+bool eddy_hooks_any(const eddy_loop *loop)
+{
+    for (int point = 0; point < EDDY_HOOK_POINTS_; point++) {
+        if (!eddy_list_empty(&loop->hooks[point])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Each hook goes back to its list before it is called: it may stop, restart or free any of them. */
 void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point)
 {
@@ -51,7 +62,7 @@ void eddy_hooks_fini(eddy_loop *loop)
 {
     struct eddy_link *link;
 
-    for (int point = 0; point < 2; point++) {
+    for (int point = 0; point < EDDY_HOOK_POINTS_; point++) {
         while ((link = eddy_list_first(&loop->hooks[point])) != NULL) {
             eddy_hook_stop((eddy_hook *)(void *)link);
         }

@@ -23,7 +23,8 @@
 #include "loop/look.h"
 
 enum {
-    ALL_INTERESTS = EDDY_READ | EDDY_WRITE | EDDY_PRIORITY,
+    ALL_INTERESTS =
+        EDDY_READ | EDDY_WRITE | EDDY_PRIORITY | EDDY_HANGUP | EDDY_PEER_CLOSED | EDDY_AS_IS,
     ALWAYS_TOLD = EDDY_HANGUP | EDDY_ERROR,
     FIRST_SLOTS = 64,
     NOT_REGISTERED = 0,
@@ -132,6 +133,25 @@ static void count_reference(eddy_loop *loop, const eddy_io *io, unsigned old_int
     }
 }
 
+static uint8_t to_interest(unsigned events)
+{
+    if ((events & ~(unsigned)EDDY_AS_IS) == 0) {
+        return 0;
+    }
+    return (uint8_t)(events | ((events & EDDY_PEER_CLOSED) != 0 ? EDDY_INTEREST_PEER_CLOSED : 0));
+}
+
+/* What a watcher with this interest may be told. */
+static uint16_t tellable(uint8_t interest)
+{
+    if (interest == 0) {
+        return 0;
+    }
+    return (uint16_t)((interest & (EDDY_READ | EDDY_WRITE | EDDY_PRIORITY)) | ALWAYS_TOLD |
+                      ((interest & (EDDY_READ | EDDY_INTEREST_PEER_CLOSED)) != 0 ? EDDY_PEER_CLOSED
+                                                                                 : 0));
+}
+
 /* What was fetched of an event that is not asked about any more is forgotten: nobody is told of what he
  * has just said that he does not want. */
 static int change(eddy_io *io, unsigned events)
@@ -139,16 +159,14 @@ static int change(eddy_io *io, unsigned events)
     uint8_t old = io->interest;
     int result;
 
-    io->interest = (uint8_t)events;
+    io->interest = to_interest(events);
     result = apply(io->loop, io);
     if (result < 0) {
         io->interest = old;
         return result;
     }
     count_reference(io->loop, io, old);
-    io->fetched &= (uint16_t)(events == 0 ? 0
-                                          : events | ALWAYS_TOLD |
-                                                ((events & EDDY_READ) != 0 ? EDDY_PEER_CLOSED : 0));
+    io->fetched &= tellable(io->interest);
     return 0;
 }
 
@@ -327,6 +345,14 @@ void eddy_io_stop(eddy_io *io)
     }
 }
 
+eddy_io *eddy_io_of(eddy_loop *loop, int fd)
+{
+    eddy_io *io = fd >= 0 && fd < loop->slot_count ? loop->slots[fd].io : NULL;
+
+    eddy_loop_here(loop, __func__);
+    return io != NULL && io->mode == EDDY_IO_CALLBACK ? io : NULL;
+}
+
 bool eddy_io_release(eddy_io *io)
 {
     eddy_loop *loop = io->loop;
@@ -352,7 +378,7 @@ static void tell(eddy_loop *loop, eddy_io *io, unsigned events)
         io->callback(io, events);
         return;
     }
-    if ((events & ALWAYS_TOLD) != 0) {
+    if ((events & ALWAYS_TOLD) != 0 && (io->interest & EDDY_AS_IS) == 0) {
         /* whoever waits is to find out by trying */
         events |= io->interest & (EDDY_READ | EDDY_WRITE);
     }

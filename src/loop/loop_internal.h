@@ -168,6 +168,9 @@ int eddy_fd_replace(eddy_loop *loop, int old, int made);
 
 /* ---- ask.c */
 
+/* How long the look that is about to be taken may wait, by who has limited it; used up by that. */
+int64_t eddy_ask_limited(eddy_loop *loop, int64_t max_wait);
+
 /* How long the kernel may be asked to wait: 0 if anything is ready or due. */
 int64_t eddy_ask_timeout(eddy_loop *loop, int64_t max_wait);
 
@@ -206,8 +209,11 @@ int eddy_split_end(eddy_loop *loop);
 
 /* ---- turn.c */
 
-/* One turn that waits at most until `deadline`; 0 or an error of the kernel. */
+/* One turn that waits at most that long; 0 or an error of the kernel. */
 int eddy_loop_turn(eddy_loop *loop, int64_t max_wait);
+
+/* Runs what is no task, and in no list any more. */
+void eddy_loop_run_ready(eddy_loop *loop, struct eddy_ready *ready);
 
 struct eddy_attachment *eddy_loop_attachment(eddy_loop *loop, const void *key);
 
@@ -260,6 +266,10 @@ enum {
      * it ends, and stops the watcher. */
     EDDY_IO_GONE = 0x10000
 };
+
+/* A watcher's interest has the public values, but for those that do not fit. One of AS_IS alone is kept
+ * as none. */
+enum { EDDY_INTEREST_PEER_CLOSED = 0x40 };
 
 /* epoll's data is slot and generation, never a pointer: an event of a watcher that is gone finds
  * that out. */
@@ -344,6 +354,8 @@ int eddy_wake_open(eddy_loop *loop);
 /* ---- hook.c */
 
 void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point);
+/* Whether any is started: somebody sees where a turn ends. */
+bool eddy_hooks_any(const eddy_loop *loop);
 void eddy_hooks_fini(eddy_loop *loop);
 
 #endif

@@ -18,7 +18,7 @@
 #include "eddy/timer.h"
 
 enum {
-    EVENTS_A_TURN = 512, /* taken from the kernel at once */
+    EVENTS_A_TURN = 512, /* taken from the kernel at once, at most */
     /* steps between two looks at kernel and clock while something is ready */
     MOST_ASK_INTERVAL = 128
 };
@@ -130,6 +130,7 @@ struct eddy_loop {
     bool running;       /* inside a poll */
     bool in_turn;       /* inside a turn: `now` is the turn's time */
     bool stop;          /* set by eddy_loop_stop, cleared by the run that obeys */
+    bool leaving;       /* eddy_loop_break: the turn that is running runs nothing more */
     bool one_turn;      /* a poll that is to run exactly one turn */
     bool in_a_hurry;    /* a poll that is to end at a time */
     bool awaited_ended; /* the task for which the loop runs has ended */
@@ -151,6 +152,8 @@ struct eddy_loop {
     int64_t real_behind;
     bool in_pieces;  /* the time-out that was computed last is only a piece of the wait */
     int short_waits; /* in a row, after which the clock stood before the end of the time-out */
+    int64_t
+        wait_limit; /* of the next look at the kernel (eddy_loop_limit_wait); EDDY_FOREVER: none */
     struct eddy_stopwatch stall; /* stall.c: since virtual time stands still */
     int64_t stalled_at;          /* the virtual time at which it does; EDDY_FOREVER: it does not */
     bool stall_told;
@@ -163,6 +166,7 @@ struct eddy_loop {
     const struct eddy_sys *sys;
     int epoll;           /* what the loop sleeps on: another fd whenever the set is made anew */
     int outer;           /* what others sleep on (epoll.c); -1 until somebody asks for it */
+    int most_events;     /* 1..EVENTS_A_TURN: that are taken from the kernel at once */
     int timerfd;         /* -1 unless EDDY_LOOP_TIMERFD */
     unsigned stdio_held; /* atomic: which of the fds 0, 1 and 2 the loop has filled (stdio.c) */
     int64_t timerfd_deadline;   /* where it stands; EDDY_FOREVER: disarmed (timerfd.c) */
@@ -199,9 +203,9 @@ struct eddy_loop {
     int references;
     int holds; /* those of them that keep a virtual clock from jumping */
 
-    struct eddy_link hooks[2];    /* by enum eddy_hook_point; started ones */
-    struct eddy_link attachments; /* oldest first */
-    struct eddy_link ends;        /* of struct eddy_loop_end: who is told of the loop's */
+    struct eddy_link hooks[EDDY_HOOK_POINTS_]; /* by enum eddy_hook_point; started ones */
+    struct eddy_link attachments;              /* oldest first */
+    struct eddy_link ends; /* of struct eddy_loop_end: who is told of the loop's */
     uint32_t epoch;  /* no other loop's that had or will have its address: locks know it by that */
     uint32_t misled; /* marks of lines near which there was none, since they were made */
 

@@ -44,6 +44,7 @@ int __attribute__((noinline)) eddy_loop_enter(eddy_loop *loop)
 void eddy_loop_leave(eddy_loop *loop)
 {
     loop->running = false;
+    loop->leaving = false;
     loop->in_turn = false;
     loop->one_turn = false;
     loop->in_a_hurry = false;
@@ -68,6 +69,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t max_wait)
         eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
         loop->asks++;
     }
+    max_wait = eddy_ask_limited(loop, max_wait);
     loop->split_wait = max_wait;
     loop->split_timeout = eddy_ask_timeout(loop, max_wait);
     loop->split_at = loop->now;

@@ -35,10 +35,8 @@ static void run_function(struct eddy_ready *ready)
     }
 }
 
-static void __attribute__((noinline)) run_callback(eddy_loop *loop)
+void eddy_loop_run_ready(eddy_loop *loop, struct eddy_ready *ready)
 {
-    struct eddy_ready *ready = eddy_batch_take(loop);
-
     if (loop->run_callback != NULL) {
         loop->run_callback(loop, run_function, ready);
     } else {
@@ -70,7 +68,7 @@ static int64_t run_batch(eddy_loop *loop, struct budget *budget)
         if (((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK) {
             ran = loop->task_class->run(loop, most);
         } else {
-            run_callback(loop);
+            eddy_loop_run_ready(loop, eddy_batch_take(loop));
         }
         loop->steps_left -= ran;
         steps += ran;
@@ -109,8 +107,7 @@ static bool is_seen(const eddy_loop *loop, const struct budget *budget)
 {
     return loop->stop || loop->awaited_ended || loop->one_turn || budget != NULL ||
            loop->clock->kind == EDDY_CLOCK_MANUAL || (loop->flags & EDDY_LOOP_CHECK) != 0 ||
-           loop->shuffle != 0 || !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
-           !eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]);
+           loop->shuffle != 0 || eddy_hooks_any(loop);
 }
 
 /* Step 7 and, while that makes no difference to anybody, the next turns' too. */
@@ -118,6 +115,9 @@ static int64_t run_batches(eddy_loop *loop, struct budget *budget)
 {
     int64_t steps = 0;
 
+    if (loop->leaving) { /* a hook said so */
+        return 0;
+    }
     loop->turn_seen = is_seen(loop, budget);
     if (loop->shuffle != 0) {
         eddy_loop_shuffle(loop);
@@ -143,10 +143,11 @@ turn(eddy_loop *loop, int64_t max_wait, struct budget *budget)
     if (!loop->waited) { /* or they ran before that */
         eddy_hooks_run(loop, EDDY_HOOK_PREPARE);
     }
-    if (has_to_ask(loop)) {
+    if (!loop->leaving && has_to_ask(loop)) {
         loop->in_turn = false; /* a loop that sleeps in the kernel is between two times */
-        result = eddy_loop_ask(loop, max_wait);
+        result = eddy_loop_ask(loop, eddy_ask_limited(loop, max_wait));
         loop->in_turn = true;
+        eddy_hooks_run(loop, EDDY_HOOK_AWAKE);
     }
     if (budget != NULL && !budget->begun) {
         budget->begun = true;
@@ -227,4 +228,23 @@ void eddy_loop_stop(eddy_loop *loop)
     eddy_loop_here(loop, __func__);
     loop->stop = true;
     loop->turn_seen = true;
+}
+
+/* Where the batch is empty, and the turn is seen, nobody's loop of steps goes on: so no step has to look at
+ * a flag. What was in it is the first of what the next turn runs. */
+void eddy_loop_break(eddy_loop *loop)
+{
+    eddy_loop_stop(loop);
+    if (loop->running && !loop->closing) { /* an end goes on to its end */
+        loop->leaving = true;
+        eddy_list_splice(&loop->batch, &loop->ready);
+        eddy_list_splice(&loop->ready, &loop->batch);
+    }
+}
+
+void eddy_loop_limit_wait(eddy_loop *loop, int64_t duration)
+{
+    eddy_loop_here(loop, __func__);
+    duration = duration > 0 ? duration : 0;
+    loop->wait_limit = duration < loop->wait_limit ? duration : loop->wait_limit;
 }

@@ -88,7 +88,7 @@ int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events)
     if (result < 0) {
         return result;
     }
-    if (events == 0) {
+    if ((events & ~(unsigned)EDDY_AS_IS) == 0) {
         return -EINVAL;
     }
     wait = eddy_pool_take(&loop->pool, sizeof *wait, &pool_class);

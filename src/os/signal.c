@@ -4,6 +4,7 @@
  *     watched    is blocked in the loop's thread, and in the signalfd; from its first wait to the end of
  *                the loop, so that none gets lost between two waits
  *     waiting    tasks, each with its set in with.until: a signal goes to all of them that want it
+ *     watchers   callbacks, likewise; each notes what has come, and is run from the ready list
  *     kept       came while nobody waited for it: once, or, if real-time, as often as it came
  *
  * A process has signals, not a loop: of two loops that watch the same one, either may get it, and a
@@ -17,26 +18,12 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
-#include "task/task_internal.h"
+#include "os/signal_internal.h"
 
 enum {
     MOST_SIGNALS = 16, /* read in one turn, and again of those that were not among these */
-    NUMBERS = 64,
     MOST_DROPPED =
         1 << 17 /* when the loop is freed: more than are queued, unless they go on to come */
-};
-
-/* What a loop knows of signals; made at the first wait. */
-struct signals {
-    struct eddy_attachment attachment;
-    eddy_io io;                 /* the signalfd; started once there is one */
-    uint64_t watched;           /* waited for at least once */
-    uint64_t blocked_here;      /* of those, the ones that were not blocked before */
-    uint32_t came[NUMBERS + 1]; /* by number: how often while nobody waited for it */
-    uint8_t kept[NUMBERS]; /* the numbers that came so, the one that has waited longest first */
-    int kept_count;
-    struct eddy_waiters waiting;
-    unsigned pool_class;
 };
 
 static const char attachment_key;
@@ -46,12 +33,45 @@ static sigset_t to_sigset(uint64_t set)
     sigset_t result;
 
     sigemptyset(&result);
-    for (int number = 1; number <= NUMBERS; number++) {
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0) {
             sigaddset(&result, number);
         }
     }
     return result;
+}
+
+/* ---- words */
+
+/* Appends a signal to a list of them. */
+static void append_name(char *text, size_t size, int number)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } known[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
+                 {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
+                 {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"}};
+    size_t used = strlen(text);
+    const char *comma = used > 0 ? ", " : "";
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].number == number) {
+            snprintf(text + used, size - used, "%s%s", comma, known[i].name);
+            return;
+        }
+    }
+    snprintf(text + used, size - used, "%s%d", comma, number);
+}
+
+void eddy_signals_describe(uint64_t set, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
+        if ((set & EDDY_SIGNAL(number)) != 0) {
+            append_name(text, size, number);
+        }
+    }
 }
 
 /* ---- what came while nobody waited for it
@@ -60,7 +80,7 @@ static sigset_t to_sigset(uint64_t set)
  * behind it. */
 
 /* Standard signals are merged, as they are in the kernel; real-time signals are not (signal(7)). */
-static void keep(struct signals *signals, int number)
+static void keep(struct eddy_signals *signals, int number)
 {
     if (signals->came[number] == 0) {
         signals->kept[signals->kept_count++] = (uint8_t)number;
@@ -71,7 +91,7 @@ static void keep(struct signals *signals, int number)
 }
 
 /* The signal of the set that has waited longest, or 0. What is left of it goes behind the others. */
-static int take_kept(struct signals *signals, uint64_t set)
+int eddy_signals_take_kept(struct eddy_signals *signals, uint64_t set)
 {
     for (int i = 0; i < signals->kept_count; i++) {
         int number = signals->kept[i];
@@ -87,7 +107,7 @@ static int take_kept(struct signals *signals, uint64_t set)
     return 0;
 }
 
-static void drop_kept(struct signals *signals)
+static void drop_kept(struct eddy_signals *signals)
 {
     memset(signals->came, 0, sizeof signals->came);
     signals->kept_count = 0;
@@ -96,7 +116,7 @@ static void drop_kept(struct signals *signals)
 /* ---- delivery */
 
 /* To all that wait for it, in the order of their waits; kept, if there is none. */
-static void deliver(struct signals *signals, int number)
+void eddy_signals_deliver(struct eddy_signals *signals, int number)
 {
     struct eddy_link *tasks = &signals->waiting.tasks;
     struct eddy_link *link = eddy_list_first(tasks);
@@ -111,15 +131,15 @@ static void deliver(struct signals *signals, int number)
             taken = true;
         }
     }
-    if (!taken) {
+    if (!eddy_signals_tell_watchers(signals, number) && !taken) {
         keep(signals, number);
     }
 }
 
-static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set);
+static int open_signalfd(eddy_loop *loop, struct eddy_signals *signals, uint64_t set);
 
 /* Somebody has closed the signalfd. */
-static void reopen(eddy_loop *loop, struct signals *signals)
+static void reopen(eddy_loop *loop, struct eddy_signals *signals)
 {
     int result;
 
@@ -131,7 +151,7 @@ static void reopen(eddy_loop *loop, struct signals *signals)
 }
 
 /* Delivers what there is, but only so much: those that came, or all if there may be more. */
-static uint64_t read_signals(struct signals *signals, int fd)
+static uint64_t read_signals(struct eddy_signals *signals, int fd)
 {
     const struct eddy_sys *sys = signals->io.loop->sys;
     struct signalfd_siginfo info;
@@ -141,7 +161,7 @@ static uint64_t read_signals(struct signals *signals, int fd)
         if (sys->read(sys, fd, &info, sizeof info) != (ssize_t)sizeof info) {
             return ~UINT64_C(0);
         }
-        deliver(signals, (int)info.ssi_signo);
+        eddy_signals_deliver(signals, (int)info.ssi_signo);
         seen |= EDDY_SIGNAL(info.ssi_signo);
     }
     return seen;
@@ -151,7 +171,7 @@ static uint64_t read_signals(struct signals *signals, int fd)
  * are higher: these are asked for by themselves, through an fd that has no others. */
 static void on_signalfd(eddy_io *io, unsigned events)
 {
-    struct signals *signals = io->user;
+    struct eddy_signals *signals = io->user;
     uint64_t others;
     sigset_t set;
     int fd;
@@ -184,7 +204,7 @@ static void unblock(const struct eddy_sys *sys, uint64_t set)
 /* Signals that have come are taken out first: nobody wants their default action now. */
 static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 {
-    struct signals *signals = (struct signals *)(void *)attachment;
+    struct eddy_signals *signals = (struct eddy_signals *)(void *)attachment;
     struct signalfd_siginfo info;
     const struct eddy_sys *sys = loop->sys;
     struct eddy_task_record *task;
@@ -193,6 +213,7 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     while ((task = eddy_waiters_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
         eddy_list_remove(&task->timed.ready.link);
     }
+    eddy_signals_stop_watchers(loop, signals);
     if (eddy_io_started(&signals->io)) {
         for (int i = 0;
              i < MOST_DROPPED && sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info;
@@ -207,18 +228,24 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 /* A signalfd may be widened by all who share it. What came before the fork is the parent's. */
 static int part_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 {
-    struct signals *signals = (struct signals *)(void *)attachment;
+    struct eddy_signals *signals = (struct eddy_signals *)(void *)attachment;
     sigset_t watched = to_sigset(signals->watched);
 
     drop_kept(signals);
+    eddy_signals_forget_watchers(signals);
     return eddy_io_started(&signals->io)
                ? eddy_fd_replace(loop, signals->io.fd, loop->sys->signalfd(loop->sys, -1, &watched))
                : 0;
 }
 
-static struct signals *signals_of(eddy_loop *loop)
+static struct eddy_signals *find_signals(eddy_loop *loop)
 {
-    struct signals *signals = (struct signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
+    return (struct eddy_signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
+}
+
+struct eddy_signals *eddy_signals_of(eddy_loop *loop)
+{
+    struct eddy_signals *signals = find_signals(loop);
     unsigned pool_class;
 
     if (signals != NULL) {
@@ -246,7 +273,7 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
     int result = loop->sys->signal_mask(loop->sys, SIG_BLOCK, &signals, &old);
 
     *newly = 0;
-    for (int number = 1; result == 0 && number <= NUMBERS; number++) {
+    for (int number = 1; result == 0 && number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigismember(&old, number) == 0) {
             *newly |= EDDY_SIGNAL(number);
         }
@@ -256,7 +283,7 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
 
 /* Makes the signalfd, or widens it to the set: signalfd(2) changes one in place, so that its number and
  * its watcher stay. */
-static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
+static int open_signalfd(eddy_loop *loop, struct eddy_signals *signals, uint64_t set)
 {
     sigset_t wanted = to_sigset(set);
     bool open = eddy_io_started(&signals->io);
@@ -276,7 +303,7 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
 
 /* Blocked first, and only then in the signalfd: in the other order a signal between the two would have
  * its default action. If the fd was lost it is made anew here, or who waits would never be told. */
-static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
+static int watch_new(eddy_loop *loop, struct eddy_signals *signals, uint64_t set)
 {
     uint64_t newly;
     int result;
@@ -306,35 +333,9 @@ static int abort_wait(struct eddy_task_record *task)
     return 1;
 }
 
-/* Appends a signal to a list of them. */
-static void append_name(char *text, size_t size, int number)
-{
-    static const struct {
-        int number;
-        const char *name;
-    } known[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},
-                 {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
-                 {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"}};
-    size_t used = strlen(text);
-    const char *comma = used > 0 ? ", " : "";
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].number == number) {
-            snprintf(text + used, size - used, "%s%s", comma, known[i].name);
-            return;
-        }
-    }
-    snprintf(text + used, size - used, "%s%d", comma, number);
-}
-
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    text[0] = '\0';
-    for (int number = 1; number <= NUMBERS; number++) {
-        if (((uint64_t)task->with.until & EDDY_SIGNAL(number)) != 0) {
-            append_name(text, size, number);
-        }
-    }
+    eddy_signals_describe((uint64_t)task->with.until, text, size);
 }
 
 static const struct eddy_wait_kind signal_kind = {
@@ -349,7 +350,7 @@ static bool can_be_watched(uint64_t set)
     sigset_t signals;
 
     sigemptyset(&signals);
-    for (int number = 1; number <= NUMBERS; number++) {
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigaddset(&signals, number) < 0) {
             return false;
         }
@@ -359,7 +360,7 @@ static bool can_be_watched(uint64_t set)
 
 int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 {
-    struct signals *signals;
+    struct eddy_signals *signals;
 
     eddy_loop_here(loop, __func__);
     if (!can_be_watched(set)) {
@@ -368,14 +369,69 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
     if (eddy_loop_forked(loop)) {
         return -ECHILD;
     }
-    signals = signals_of(loop);
+    signals = eddy_signals_of(loop);
     return signals == NULL ? -ENOMEM : watch_new(loop, signals, set);
+}
+
+/* ---- giving back */
+
+static bool is_wanted(const struct eddy_signals *signals, uint64_t set)
+{
+    const struct eddy_link *tasks = &signals->waiting.tasks;
+    const struct eddy_link *watchers = &signals->watchers;
+
+    for (struct eddy_link *link = eddy_list_first(tasks); link != NULL && link != tasks;
+         link = eddy_list_front(link)) {
+        if (((uint64_t)((struct eddy_task_record *)(void *)link)->with.until & set) != 0) {
+            return true;
+        }
+    }
+    for (struct eddy_link *link = eddy_list_first(watchers); link != NULL && link != watchers;
+         link = eddy_list_front(link)) {
+        if ((((eddy_signal *)(void *)link)->set & set) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* First what the kernel has, so that nothing which came before has its default action now; then it is
+ * taken out of the signalfd, and unblocked. */
+int eddy_signal_unwatch(eddy_loop *loop, uint64_t set)
+{
+    struct eddy_signals *signals = find_signals(loop);
+    int result;
+
+    eddy_loop_here(loop, __func__);
+    if (signals == NULL || (set & signals->watched) == 0) {
+        return 0;
+    }
+    if (eddy_loop_forked(loop)) {
+        return -ECHILD;
+    }
+    if (is_wanted(signals, set)) {
+        return -EBUSY;
+    }
+    set &= signals->watched;
+    if (eddy_io_started(&signals->io)) {
+        for (int i = 0; i < MOST_DROPPED && read_signals(signals, signals->io.fd) != ~UINT64_C(0);
+             i += MOST_SIGNALS) {}
+        result = open_signalfd(loop, signals, signals->watched & ~set);
+        if (result < 0) {
+            return result;
+        }
+    }
+    while (eddy_signals_take_kept(signals, set) != 0) {}
+    signals->watched &= ~set;
+    unblock(loop->sys, set & signals->blocked_here);
+    signals->blocked_here &= ~set;
+    return 0;
 }
 
 int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
-    struct signals *signals;
+    struct eddy_signals *signals;
     int64_t result = eddy_check(co);
 
     if (result < 0) {
@@ -385,8 +441,8 @@ int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
     if (result < 0) {
         return result;
     }
-    signals = signals_of(loop);
-    result = take_kept(signals, set);
+    signals = eddy_signals_of(loop);
+    result = eddy_signals_take_kept(signals, set);
     if (result > 0) {
         return eddy_complete(co, result);
     }

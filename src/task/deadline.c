@@ -18,6 +18,7 @@
  */
 #include "eddy/deadline.h"
 
+#include "base/duration.h"
 #include "task/task_internal.h"
 
 /* ---- the earliest */
@@ -81,7 +82,15 @@ void eddy_deadline_look(struct eddy_task_record *task)
     }
 }
 
-/* ---- the entry in the heap */
+/* ---- the entry in the heap, which is also the end of a sleep */
+
+static void describe(const struct eddy_task_record *task, char *text, size_t size)
+{
+    eddy_duration_format_left(text, size, task->with.until,
+                              eddy_loop_peek_clock(eddy_task_loop(task)));
+}
+
+const struct eddy_wait_kind eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
 /* The earliest deadline at which something is to happen to the task. */
 static int64_t next_of(const struct eddy_task_record *task)

@@ -7,16 +7,7 @@
  */
 #include "eddy/deadline.h"
 
-#include "base/duration.h"
 #include "task/task_internal.h"
-
-static void describe(const struct eddy_task_record *task, char *text, size_t size)
-{
-    eddy_duration_format_left(text, size, task->with.until,
-                              eddy_loop_peek_clock(eddy_task_loop(task)));
-}
-
-const struct eddy_wait_kind eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
 static inline int64_t go_last(eddy_coro *co)
 {

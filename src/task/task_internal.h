@@ -1,14 +1,15 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, scope.c, sleep.c, step.c,
- * task.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
- * about. A step (step.c) runs frames (coro.c, scope.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
- * deadline.c) ends the wait, and the result goes up the frames again, with an error's origin (error.c),
- * until the last frame ends the task (task.c), which wakes another (join.c). Any of them may find a
- * mistake of the user's, and tells it by the frame, which coro.c asks where it is. What holds the others
- * in: task_table.c gives a loop the table of step.c with its first task, step.c knows a sleeper from who
- * waits for something else, and task.c tells the done callbacks.
+ * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c and
+ * wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
+ * (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and
+ * the result goes up the frames again, with an error's origin (error.c), until the last frame has left
+ * nothing open (guard.c) and ends the task (task.c), which wakes another or tells its callbacks
+ * (done_callback.c). Any of them may find a mistake of the user's, and tells it by the frame, which coro.c
+ * asks where it is.
+ *
+ * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
  */
 #ifndef EDDY_SRC_TASK_INTERNAL_H
 #define EDDY_SRC_TASK_INTERNAL_H
@@ -25,7 +26,7 @@
 /* ---- task_table.c: where the records of tasks lie */
 
 /* Makes the table of a loop that has none yet: 0 or -ENOMEM. */
-int eddy_task_table_make(eddy_loop *loop);
+int eddy_task_table_make(eddy_loop *loop, const struct eddy_loop_task_class *task_class);
 void eddy_task_table_free(eddy_loop *loop);
 
 /* A record for a new task, cleared but for its number; NULL: no memory. */
@@ -288,6 +289,9 @@ int64_t eddy_wait_armed(struct eddy_task_record *task);
 bool eddy_deadline_settled(eddy_loop *loop, struct eddy_timed *timed);
 void eddy_deadline_due(eddy_loop *loop, struct eddy_timed *timed);
 
+/* A wait until with.until, which ends by that entry. */
+extern const struct eddy_wait_kind eddy_sleep_kind;
+
 /* Drops those of the innermost frame, whose operation has ended, and turns the result. */
 int64_t eddy_deadline_drop(struct eddy_task_record *task, int64_t result);
 
@@ -448,10 +452,5 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
-
-/* ---- sleep.c */
-
-extern const struct eddy_wait_kind eddy_sleep_kind;
-extern const struct eddy_wait_kind eddy_pause_kind;
 
 #endif

@@ -337,9 +337,10 @@ static ssize_t send_a_byte_of_pieces(const struct eddy_sys *sys, int fd, struct 
                       : send_a_byte(sys, fd, pieces[0].iov_base, pieces[0].iov_len);
 }
 
-static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, int flags)
+static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                                     socklen_t *size, int flags)
 {
-    return is_interrupted() ? -EINTR : real.accept4(sys, fd, flags);
+    return is_interrupted() ? -EINTR : real.accept4(sys, fd, address, size, flags);
 }
 
 static int wait_if_not_interrupted(const struct eddy_sys *sys, int epoll,

@@ -27,6 +27,7 @@
 #include "eddy/sys.h"
 #include "eddy/task.h"
 #include "eddy/timer.h"
+#include "eddy/transport.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
 

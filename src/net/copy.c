@@ -110,6 +110,12 @@ static void drop_rest(struct copy *copy)
     }
 }
 
+/* After -EAGAIN: a transport may have told of more meanwhile. */
+static int64_t again(const eddy_stream *stream, unsigned what)
+{
+    return (stream->state & what) != 0 ? 1 : EDDY_PENDING;
+}
+
 /* Writes once of what was kept: 1, EDDY_PENDING, or an error. */
 static int64_t write_rest(struct copy *copy)
 {
@@ -119,7 +125,7 @@ static int64_t write_rest(struct copy *copy)
                                                  copy->rest_size - copy->rest_done);
 
     if (count < 0) {
-        return count == -EAGAIN ? EDDY_PENDING : count;
+        return count == -EAGAIN ? again(copy->to, EDDY_WRITE) : count;
     }
     copy->rest_done += (size_t)count;
     wrote(copy, count);
@@ -134,7 +140,7 @@ static int64_t __attribute__((noinline))
 piece_odd(struct copy *copy, struct eddy_task_record *task, int64_t count, int64_t done)
 {
     if (count <= 0) {
-        return count == -EAGAIN ? EDDY_PENDING : count;
+        return count == -EAGAIN ? again(copy->from, EDDY_READ) : count;
     }
     if (done < 0 && done != -EAGAIN) {
         return done;

@@ -62,13 +62,19 @@ int eddy_stream_abort_write(struct eddy_task_record *task)
     return 1;
 }
 
+/* A read has found nothing; a transport may have told of something meanwhile. */
+static int64_t pending_read(struct eddy_task_record *task, const eddy_stream *stream)
+{
+    return (stream->state & EDDY_READ) != 0 ? eddy_resume_later(task) : EDDY_PENDING;
+}
+
 static int64_t resume_read(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
     int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
-        return EDDY_PENDING;
+        return pending_read(task, stream);
     }
     stream->state &= ~(uint32_t)EDDY_STREAM_READING; /* as eddy_stream_read_over */
     stream->io.loop->references--;
@@ -81,7 +87,7 @@ static int64_t resume_read_inside(struct eddy_task_record *task)
     int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
-        return EDDY_PENDING;
+        return pending_read(task, stream);
     }
     eddy_stream_read_over(stream);
     return count;
@@ -266,8 +272,16 @@ static int64_t __attribute__((noinline))
 try_to_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
     int64_t count = eddy_stream_read_some(stream, buffer, size);
+    int64_t pending;
 
-    return count != -EAGAIN ? eddy_complete(co, count) : park_to_read(co, stream, buffer, size);
+    if (count != -EAGAIN) {
+        return eddy_complete(co, count);
+    }
+    pending = park_to_read(co, stream, buffer, size);
+    if ((stream->state & EDDY_READ) != 0) { /* a transport has told of more meanwhile */
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
 }
 
 static inline int64_t read_or_park(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
@@ -282,6 +296,7 @@ static inline int64_t read_or_park(eddy_coro *co, eddy_stream *stream, void *buf
 static int64_t read_inside(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
     int64_t count = -EAGAIN;
+    int64_t pending;
 
     if (size == 0 || (stream->state & EDDY_READ) != 0) {
         count = size == 0 ? 0 : eddy_stream_read_some(stream, buffer, size);
@@ -293,7 +308,11 @@ static int64_t read_inside(eddy_coro *co, eddy_stream *stream, void *buffer, siz
     co->task->with.value = buffer;
     eddy_check_pointer(co, buffer);
     eddy_stream_read_begins(stream, co->task);
-    return eddy_park(co, &read_inside_kind, stream, NULL);
+    pending = eddy_park(co, &read_inside_kind, stream, NULL);
+    if ((stream->state & EDDY_READ) != 0) {
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
 }
 
 static int64_t __attribute__((noinline))

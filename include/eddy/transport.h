@@ -27,6 +27,8 @@ extern "C" {
 
 typedef struct eddy_transport eddy_transport;
 
+enum { EDDY_TRANSPORT_ENDED = 1 };
+
 /* A kind of transport: static and constant. No function may wait, close its own stream or run the loop. Each
  * but `close` and `describe` returns a negated errno when it fails. */
 struct eddy_transport_kind {
@@ -46,7 +48,9 @@ struct eddy_transport_kind {
     int64_t (*writev)(eddy_transport *transport, struct iovec *pieces, int count);
 
     /* Ends the sending direction: 0; -EAGAIN: not all is on its way yet, ask again when there is room
-     * (eddy_writable). Called again after success it is 0. NULL: it cannot be ended alone: -EOPNOTSUPP. */
+     * (eddy_writable). Called again after success it is 0. EDDY_TRANSPORT_ENDED: there is no other
+     * direction, so the stream is closed, and what comes after is -EPIPE. NULL: it cannot be ended alone:
+     * -EOPNOTSUPP. */
     int (*shutdown_write)(eddy_transport *transport);
 
     /* The stream ends: gives everything back, the transport's own memory too if it is to go. `fd` is what

@@ -1,4 +1,11 @@
-/* Streams, as the modules beside them see them. */
+/*
+ * Streams, as the modules beside them see them.
+ *
+ * Circle: copy.c, stream.c, stream_calls.c, stream_close.c and transport.c. A stream is one machine: an
+ * operation (stream.c) makes a call (stream_calls.c), which may be a transport's (transport.c); what that
+ * hears of comes back to the stream as an event, and so do the stream below it and its end
+ * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task.
+ */
 #ifndef EDDY_SRC_STREAM_INTERNAL_H
 #define EDDY_SRC_STREAM_INTERNAL_H
 
@@ -278,6 +285,11 @@ void eddy_stream_without_fd(eddy_loop *loop, eddy_stream *stream);
 
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
+
+/* ---- stream_fd.c */
+
+/* Opens a stream on what is no socket, whose file status flags are `flags`. */
+int eddy_stream_open_fd(eddy_loop *loop, eddy_stream *stream, int fd, int flags, const char *place);
 
 /* ---- stream_close.c */
 

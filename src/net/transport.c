@@ -130,6 +130,11 @@ int eddy_transport_shutdown(eddy_stream *stream)
     if (result == -EAGAIN) {
         stream->state &= ~(uint32_t)EDDY_WRITE;
     }
+    if (result == EDDY_TRANSPORT_ENDED) {
+        stream->closed_with = -EPIPE;
+        eddy_stream_close_with(stream, -EPIPE);
+        return 0;
+    }
     settle(transport);
     return result;
 }

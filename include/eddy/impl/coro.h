@@ -155,7 +155,7 @@ static inline void eddy_finish_(eddy_coro *co, int line)
     struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(task);
     if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ && co->parent != NULL &&
         co->scope == NULL && co->flags == 0 &&
-        (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
+        (task->timed.ready.bits & (EDDY_TASK_DEADLINES_ | EDDY_TASK_GUARDS_)) == 0 &&
         co->outcome >= 0 && pool->lines[EDDY_POOL_MARK(co)] == 0) {
         struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
         struct eddy_pool_block **head = &pool->free[co->pool_class];

@@ -256,9 +256,9 @@ static size_t pool_taken(void)
     size_t taken = 0;
 
     for (; chunk != NULL; chunk = chunk->next) {
-        const char *end = (const char *)chunk + chunk->size;
-        for (const char *at = (const char *)(chunk + 1); at < end && !is_an_empty_slab(chunk);
-             at += EDDY_POOL_STEP) {
+        const char *at = (const char *)(chunk + 1);
+        const char *end = is_an_empty_slab(chunk) ? at : (const char *)chunk + chunk->size;
+        for (; at < end; at += EDDY_POOL_STEP) {
             taken += __asan_address_is_poisoned(at) ? 0 : EDDY_POOL_STEP;
         }
     }

@@ -110,7 +110,9 @@ struct eddy_idle {
 };
 EDDY_API int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout);
 
-/* How many bytes of the last (or running) eddy_write the kernel has. */
+/* How many bytes of the last (or running) eddy_write or eddy_writev the kernel has: 0 if it took none, be
+ * it for an error or for a cancel that was pending before it. One that meets another task's write
+ * (-EBUSY, or -ECANCELED before that is seen) is none: this goes on to count for that. */
 static inline size_t eddy_stream_written(const eddy_stream *stream)
 {
     return stream->written;

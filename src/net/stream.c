@@ -363,12 +363,20 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
                                   : eddy_stream_park_writer(co, stream, &write_kind, data);
 }
 
+int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result)
+{
+    if ((stream->state & EDDY_STREAM_BUSY_WRITING) == 0) { /* else it counts for another task */
+        stream->written = 0;
+    }
+    return result;
+}
+
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
     int64_t count = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (count < 0) {
-        return count;
+        return eddy_stream_refuse_write(stream, count);
     }
     if ((stream->state & EDDY_WRITE) != 0 && size - 1 < EDDY_BYTES_A_STEP) { /* not of nothing */
         count = eddy_stream_write_some(stream, data, size);

@@ -140,6 +140,9 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
     return eddy_complete(co, eddy_stream_refusal(stream, busy));
 }
 
+/* A write is not begun, with that result: none of it is written. */
+int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result) __attribute__((cold));
+
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
  * they are on the path of every message */
 

@@ -3,6 +3,7 @@
 #define EDDY_H
 
 #include "eddy/address.h"
+#include "eddy/buffer.h"
 #include "eddy/callback.h"
 #include "eddy/clock.h"
 #include "eddy/coro.h"

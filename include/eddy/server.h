@@ -101,7 +101,7 @@ struct eddy_server {
     const char *site;
     unsigned handler_class;
     bool pause_told; /* since no client waited */
-    uint32_t cut;    /* how many handlers the end of the grace has cancelled */
+    uint32_t cut;    /* how many handlers had not ended when the grace was over */
     uint32_t parent; /* the number of the task that serves: its clients' tasks stand below it */
 };
 
@@ -224,8 +224,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_serve
  * off, and it returns when their handlers have ended, however long their cleanups take. EDDY_FOREVER: no
  * such end; <= 0: it is there at once. Of several drains of one server the shortest grace counts.
  *
- * Returns how many handlers were cancelled because the grace was over, 0 at best, also if the server is
- * closed or was never open; -EDEADLK, and nothing was begun, in a handler of this server: it would wait
+ * Returns how many handlers had not ended when the grace was over, 0 at best, also if the server has
+ * ended or was never open; -EDEADLK, and nothing was begun, in a handler of this server: it would wait
  * for itself (set a flag for another task); -ECANCELED: a cancel or time-out, also one that was pending
  * before, ends the grace, and it has returned when all handlers have ended.
  */

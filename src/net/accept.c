@@ -179,9 +179,9 @@ static int accept_one(struct eddy_listener *listener)
     eddy_loop *loop = listener->server->loop;
     const struct eddy_sys *sys = loop->sys;
     struct eddy_address peer = {.size = sizeof peer.storage};
-    int fd = eddy_above_stdio(loop, sys->accept4(sys, listener->io.fd,
-                                                 (struct sockaddr *)&peer.storage, &peer.size,
-                                                 SOCK_NONBLOCK | SOCK_CLOEXEC));
+    int fd =
+        eddy_above_stdio(loop, sys->accept4(sys, listener->io.fd, (struct sockaddr *)&peer.storage,
+                                            &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     int result;
 
     loop->counts.accepts++;

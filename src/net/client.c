@@ -17,6 +17,7 @@
  */
 #include "net/server_internal.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "loop/look.h"
@@ -131,8 +132,7 @@ static eddy_client *client_new(const struct eddy_listener *listener, int fd,
     return client;
 }
 
-int eddy_client_start(const struct eddy_listener *listener, int fd,
-                      const struct eddy_address *peer)
+int eddy_client_start(const struct eddy_listener *listener, int fd, const struct eddy_address *peer)
 {
     eddy_server *server = listener->server;
     eddy_client *client = client_new(listener, fd, peer);
@@ -186,13 +186,16 @@ bool eddy_client_is_idle(const eddy_client *client)
 {
     const uint32_t waits = EDDY_STREAM_READING | EDDY_STREAM_ANSWERED;
     const struct eddy_task_record *task = client->task;
-    uint32_t state = client->stream.state;
+    const eddy_stream *stream = &client->stream;
 
     if (client->activity != EDDY_CLIENT_BY_READS) {
         return client->activity == EDDY_CLIENT_IDLE;
     }
-    return (state & (waits | EDDY_STREAM_TO_COPY | EDDY_STREAM_BUSY_WRITING)) == waits &&
-           client->stream.reader == task && task->timed.ready.state == EDDY_TASK_WAITING_ &&
+    while ((stream->state & EDDY_STREAM_UNDER) != 0) { /* such as TLS: what the handler reads */
+        stream = eddy_transport_above(stream)->stream;
+    }
+    return (stream->state & (waits | EDDY_STREAM_TO_COPY | EDDY_STREAM_BUSY_WRITING)) == waits &&
+           stream->reader == task && task->timed.ready.state == EDDY_TASK_WAITING_ &&
            !eddy_has(task, EDDY_TASK_TRY_) && !eddy_reader_has_some(task);
 }
 
@@ -259,7 +262,8 @@ void eddy_client_peer(const eddy_client *client, struct eddy_address *peer)
 {
     memset(peer, 0, sizeof *peer);
     memcpy(&peer->storage, peer_of(client), client->peer_size);
-    peer->size = peer->storage.ss_family == AF_INET ? sizeof(struct sockaddr_in) : client->peer_size;
+    peer->size =
+        peer->storage.ss_family == AF_INET ? sizeof(struct sockaddr_in) : client->peer_size;
 }
 
 eddy_stream *eddy_client_stream(eddy_client *client)

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "loop/look.h"
+#include "net/address.h"
 #include "net/server_internal.h"
 #include "net/socket_path.h"
 

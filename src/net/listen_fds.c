@@ -113,8 +113,8 @@ int eddy_server_hand_over(eddy_server *server, int *fds, int most)
 {
     int count = 0;
 
-    for (struct eddy_listener *listener = &server->first;
-         server->listening > 0 && listener != NULL; listener = listener->next) {
+    for (struct eddy_listener *listener = &server->first; server->listening > 0 && listener != NULL;
+         listener = listener->next) {
         if (eddy_io_started(&listener->io)) {
             if (count < most) {
                 fds[count] = listener->io.fd;

@@ -135,8 +135,9 @@ int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_
     int64_t result = eddy_check(co);
 
     if (result == 0) {
-        result = count > 0 ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
-                           : -EINVAL;
+        result = count > 0
+                     ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
+                     : -EINVAL;
     }
     if (result < 0) {
         return result;
@@ -164,8 +165,9 @@ int64_t eddy_serve_fds_(eddy_coro *co, eddy_server *server, const int *fds, int 
     int64_t result = eddy_check(co);
 
     if (result == 0) {
-        result = count > 0 ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
-                           : -EINVAL;
+        result = count > 0
+                     ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
+                     : -EINVAL;
     }
     if (result < 0) {
         return result;

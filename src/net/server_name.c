@@ -20,8 +20,8 @@ static void serve_name(eddy_coro *co)
     eddy_begin(serve_name);
     eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
                                          self->addresses, MOST_ADDRESSES));
-    eddy_return(eddy_server_listen(co, self->server, self->addresses, self->count,
-                                   EDDY_LISTEN_SOME));
+    eddy_return(
+        eddy_server_listen(co, self->server, self->addresses, self->count, EDDY_LISTEN_SOME));
 eddy_finally:
     if (self->server->listening == 0) {
         eddy_server_forget(self->server);

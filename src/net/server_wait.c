@@ -67,9 +67,8 @@ static void describe(const struct eddy_task_record *task, char *text, size_t siz
     if (server->lingering > 0) {
         snprintf(more, sizeof more, ", %u lingering", (unsigned)server->lingering);
     }
-    snprintf(text, size, "%s%s, %u client%s%s", names,
-             server->listening > 0 ? "" : " is closed", (unsigned)server->active,
-             server->active == 1 ? "" : "s", more);
+    snprintf(text, size, "%s%s, %u client%s%s", names, server->listening > 0 ? "" : " is closed",
+             (unsigned)server->active, server->active == 1 ? "" : "s", more);
 }
 
 /* A server that listens waits for more than its last client. */

@@ -174,7 +174,7 @@ static void assert_clean(const char *what, unsigned k, bool on, int error, int64
         fail_msg("%s %u%s failed with %d: %zu bytes and %d fds leaked", what, k, from, error,
                  testing.memory.bytes, net_count_open() - fds);
     }
-    if (eddy_io_started(&server.io) || server.active != 0 || begun != cleaned_up) {
+    if (eddy_io_started(&server.first.io) || server.active != 0 || begun != cleaned_up) {
         fail_msg("%s %u%s failed with %d: not all was closed", what, k, from, error);
     }
 }

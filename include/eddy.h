@@ -29,5 +29,6 @@
 #include "eddy/timer.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
+#include "eddy/writer.h"
 
 #endif

@@ -30,7 +30,7 @@ extern "C" {
 typedef struct eddy_stream {
     eddy_io io;
     uint32_t state;                  /* what the fd is ready for, and more (stream.c); 0: closed */
-    int closed_with;                 /* why it was closed, if not by its user: -ETIMEDOUT */
+    int closed_with;                 /* why it was closed, if not by its user: -ETIMEDOUT, -ENOBUFS */
     struct eddy_task_record *reader; /* who waits to read: valid if the state says so */
     struct eddy_task_record *writer; /* who waits to write: likewise */
     size_t read_size;                /* room in the reader's buffer */
@@ -106,7 +106,7 @@ static inline size_t eddy_stream_written(const eddy_stream *stream)
 }
 
 /* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still
- * send. */
+ * send. -EBUSY: an eddy_writer has bytes for it. */
 EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);
 
 /* Closes the stream and its fd; who waits on it gets -EBADF first. Nothing if it is not open. */

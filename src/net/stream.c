@@ -108,11 +108,14 @@ int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream,
     return pending;
 }
 
+void eddy_stream_name(const eddy_stream *stream, char *text, size_t size)
+{
+    eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
+}
+
 void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    const eddy_stream *stream = task->in.object;
-
-    eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
+    eddy_stream_name(task->in.object, text, size);
 }
 
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size)
@@ -120,7 +123,7 @@ void eddy_stream_describe_write(const struct eddy_task_record *task, char *text,
     const eddy_stream *stream = task->in.object;
     char fd[EDDY_FD_TEXT];
 
-    eddy_look_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
+    eddy_stream_name(stream, fd, sizeof fd);
     snprintf(text, size, "%s, %zu of %zu bytes written", fd, stream->written,
              stream->written + stream->write_left);
 }
@@ -190,6 +193,8 @@ static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigne
         stream->state |= EDDY_WRITE;
         if ((stream->state & EDDY_STREAM_WRITING) != 0) {
             eddy_wake_to_try(stream->writer);
+        } else if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+            eddy_writer_at_event(stream);
         }
     }
 }
@@ -201,7 +206,7 @@ static void on_events(eddy_io *io, unsigned events)
     uint32_t state = stream->state;
 
     if (events != (EDDY_READ | EDDY_WRITE) ||
-        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_ASKED)) != 0) {
+        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_ASKED | EDDY_STREAM_BUFFERED)) != 0) {
         on_odd_events(stream, events);
         return;
     }
@@ -333,6 +338,9 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
         return eddy_stream_not_open(stream);
     }
     eddy_loop_here(stream->io.loop, __func__);
+    if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+        return -EBUSY;
+    }
     sys = stream->io.loop->sys;
     return sys->shutdown(sys, stream->io.fd, SHUT_WR);
 }
@@ -375,6 +383,9 @@ static void close_with(eddy_stream *stream, int64_t result)
     if ((stream->state & (EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO)) != 0) {
         end_wait(stream->writer, result);
     }
+    if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+        eddy_writer_lost(stream, (int)result);
+    }
     if (eddy_stream_disown(stream)) { /* unless a connect that ends has closed it */
         /* its errors come too late to matter: close(2) */
         (void)sys->close(sys, stream->io.fd);
@@ -387,6 +398,12 @@ void eddy_stream_close(eddy_stream *stream)
         eddy_loop_here(stream->io.loop, __func__);
         close_with(stream, -EBADF);
     }
+}
+
+void eddy_stream_give_up(eddy_stream *stream, int error)
+{
+    stream->closed_with = error;
+    close_with(stream, error);
 }
 
 int64_t eddy_stream_leave_(eddy_coro *co, struct eddy_scope *scope)
@@ -430,8 +447,7 @@ static void on_idle(eddy_timer *timer)
     if (left > 0 && eddy_timer_start_own(stream->io.loop, timer, left, on_idle) == 0) {
         return;
     }
-    close_with(stream, -ETIMEDOUT);
-    stream->closed_with = -ETIMEDOUT;
+    eddy_stream_give_up(stream, -ETIMEDOUT);
 }
 
 int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout)

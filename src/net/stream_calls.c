@@ -50,6 +50,18 @@ int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size
     return after_read(stream, buffer, size, sys->read(sys, stream->io.fd, buffer, size));
 }
 
+/* After a call that was not interrupted. */
+static int64_t wrote(eddy_stream *stream, int64_t count)
+{
+    if (count == -EAGAIN) {
+        eddy_stream_is_full(stream);
+    } else if (count > 0) {
+        eddy_stream_moved(stream);
+    }
+    eddy_stream_count(stream, count);
+    return count;
+}
+
 static int64_t after_write(eddy_stream *stream, const void *data, size_t size, int64_t count)
 {
     const struct eddy_sys *sys = stream->io.loop->sys;
@@ -58,13 +70,7 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
         stream->io.loop->counts.writes++;
         count = sys->send(sys, stream->io.fd, data, size);
     }
-    if (count == -EAGAIN) {
-        eddy_stream_is_full(stream);
-    } else if (count > 0) {
-        eddy_stream_moved(stream);
-    }
-    eddy_stream_count(stream, count);
-    return count;
+    return wrote(stream, count);
 }
 
 int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
@@ -77,4 +83,12 @@ int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t
     const struct eddy_sys *sys = stream->io.loop->sys;
 
     return after_write(stream, data, size, sys->send(sys, stream->io.fd, data, size));
+}
+
+int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int count)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    stream->io.loop->counts.writes++;
+    return wrote(stream, sys->sendv(sys, stream->io.fd, pieces, count));
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "eddy/stream.h"
+#include "eddy/writer.h"
 #include "net/address.h"
 #include "task/task_internal.h"
 
@@ -24,10 +25,11 @@
  *                bytes that were not taken
  *     TO_COPY    a copy that waits for bytes             an event that leaves more to do; its end
  *     COPIED_TO  a copy that begins                      its end
+ *     BUFFERED   a writer that gets bytes                it has none any more
  *     ENDED      a read that found the end or an error   never
  *     GONE       an event of a hang-up                   never
  *
- * ASKED and TO_COPY come only with READING.
+ * ASKED and TO_COPY come only with READING; BUFFERED never comes with WRITING or COPIED_TO.
  */
 enum {
     EDDY_STREAM_OPEN = 0x100,
@@ -43,7 +45,8 @@ enum {
     EDDY_STREAM_ENDED = 0x8000,  /* a read has found the peer's end, or an error: no more comes */
     EDDY_STREAM_GONE = 0x10000,  /* both sides are shut: what is written is -EPIPE */
     EDDY_STREAM_ASKED = 0x20000, /* `reader` waits to hear that there is something to read */
-    EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
+    EDDY_STREAM_BUFFERED = 0x1000000, /* `writer` is an eddy_writer that has bytes for it */
+    EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO | EDDY_STREAM_BUFFERED
 };
 
 /* A task that waits on a stream is a reason for the loop to go on. */
@@ -71,6 +74,27 @@ static inline void eddy_stream_write_over(eddy_stream *stream)
 {
     stream->state &= ~(uint32_t)EDDY_STREAM_WRITING;
     stream->io.loop->references--;
+}
+
+/* So is a writer with bytes. */
+static inline void eddy_stream_buffered_begins(eddy_stream *stream, eddy_writer *writer)
+{
+    stream->writer = (struct eddy_task_record *)(void *)writer;
+    stream->state |= EDDY_STREAM_BUFFERED;
+    stream->io.loop->references++;
+}
+
+static inline void eddy_stream_buffered_over(eddy_stream *stream)
+{
+    stream->state &= ~(uint32_t)EDDY_STREAM_BUFFERED;
+    stream->io.loop->references--;
+}
+
+/* The writer that has bytes for it, or NULL. */
+static inline eddy_writer *eddy_stream_buffered_by(const eddy_stream *stream)
+{
+    return (stream->state & EDDY_STREAM_BUFFERED) != 0 ? (eddy_writer *)(void *)stream->writer
+                                                       : NULL;
 }
 
 /* Which of the loop's openings the stream's is, to tell one connection from the next of the same
@@ -116,6 +140,9 @@ int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size
 /* Go through the loop's table. */
 int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size);
 int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size);
+
+/* One writev(2); keeps track of whether it may take more. */
+int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int count);
 
 /* Bytes that move take part of a step's share of awaits, so that a task which moves many in each gives
  * others their turn as often as one that moves few. */
@@ -232,12 +259,26 @@ int eddy_stream_abort_write(struct eddy_task_record *task);
 void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size);
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size);
 
+/* "fd 7 (127.0.0.1:80)" */
+void eddy_stream_name(const eddy_stream *stream, char *text, size_t size);
+
+/* Closes an open stream with an error, which is from then on the result of all that is done with it. */
+void eddy_stream_give_up(eddy_stream *stream, int error);
+
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
 
 /* Gives the fd of a stream on which nobody waits back to the caller. False if there is none: it is
  * not open, or somebody else has closed the fd. */
 bool eddy_stream_disown(eddy_stream *stream);
+
+/* ---- writer.c, of a stream that is EDDY_STREAM_BUFFERED */
+
+/* It takes bytes again. */
+void eddy_writer_at_event(eddy_stream *stream);
+
+/* It is being closed. */
+void eddy_writer_lost(eddy_stream *stream, int error);
 
 /* ---- copy.c */
 

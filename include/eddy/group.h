@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-struct eddy_limit;
+struct eddy_deadline;
 
 enum eddy_group_policy {
     EDDY_GROUP_CANCEL,  /* the first failure cancels the other tasks; it is the group's error */
@@ -54,7 +54,7 @@ typedef struct eddy_group {
     struct eddy_link ended;          /* policy KEEP: of those that have ended, in that order */
     struct eddy_task_record *waiter; /* in eddy_group_wait, eddy_group_next or the exit; or NULL */
     struct eddy_task_record *host;   /* in eddy_with_group, or NULL */
-    struct eddy_limit *limit;        /* over the body of that; NULL: it runs no longer */
+    struct eddy_deadline *deadline;  /* over the body of that; NULL: it runs no longer */
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
     bool over;                       /* it was waited for: the next spawn counts errors anew */

@@ -89,7 +89,7 @@ static void fill(struct eddy_task_info *info, struct eddy_task_record *task, cha
     if (info->doing == EDDY_TASK_ENDED) {
         info->result = task->in.result;
     } else {
-        info->deadline = eddy_limit_next(task);
+        info->deadline = eddy_deadline_next(task);
     }
     if (info->doing == EDDY_TASK_WAITING) {
         fill_wait(info, task, detail);

@@ -233,7 +233,7 @@ static struct tracing *tracing_make(eddy_loop *loop)
         return tracing;
     }
     /* The class stands for tasks: a loop that has one has a table. */
-    if (eddy_task_table_make(loop) < 0) {
+    if (eddy_task_table_make(loop, &eddy_task_class) < 0) {
         return NULL;
     }
     tracing = eddy_pool_take(&loop->pool, sizeof *tracing, &pool_class);

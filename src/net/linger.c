@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "net/address.h"
+#include "net/server_internal.h"
 #include "net/stream_internal.h"
 
 enum {
@@ -69,7 +70,7 @@ static void end(struct lingerer *linger)
     eddy_pool_give(&loop->pool, linger, linger->pool_class);
     loop->references--;
     server->lingering--;
-    eddy_server_linger_over(server);
+    eddy_server_one_less(server);
 }
 
 static void close_with_loop(eddy_loop *loop, struct eddy_attachment *attachment)

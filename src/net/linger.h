@@ -1,9 +1,5 @@
-/*
- * Connections that a server has done with, and that are closed without a reset.
- *
- * Circle: server.c hands connections over to linger.c, which tells it when they are closed, for a server
- * has ended only when nobody lingers.
- */
+/* Connections that a server has done with, and that are closed without a reset. A server has ended only
+ * when nobody lingers: linger.c tells it of each that is closed. */
 #ifndef EDDY_SRC_LINGER_H
 #define EDDY_SRC_LINGER_H
 
@@ -19,8 +15,5 @@ void eddy_linger_hurry(eddy_server *server);
 
 /* Closes all that linger of a server at once. */
 void eddy_linger_cut(eddy_server *server);
-
-/* server.c: a connection that lingered is closed. */
-void eddy_server_linger_over(eddy_server *server);
 
 #endif

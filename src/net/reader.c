@@ -128,7 +128,7 @@ static int64_t park(eddy_coro *co, eddy_reader *reader, const struct operation *
 /* Who reads now must not find his operation changed by another. */
 static bool is_busy(const eddy_reader *reader)
 {
-    return (reader->stream->state & EDDY_STREAM_READING) != 0;
+    return (reader->stream->state & EDDY_STREAM_BUSY_READING) != 0;
 }
 
 /* What is left of an older connection does not belong in front of what a new one brings. */

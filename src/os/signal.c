@@ -18,28 +18,12 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
-#include "loop/look.h"
-#include "task/task_internal.h"
+#include "os/signal_internal.h"
 
 enum {
     MOST_SIGNALS = 16, /* read in one turn, and again of those that were not among these */
-    NUMBERS = 64,
     MOST_DROPPED =
         1 << 17 /* when the loop is freed: more than are queued, unless they go on to come */
-};
-
-/* What a loop knows of signals; made at the first wait. */
-struct signals {
-    struct eddy_attachment attachment;
-    eddy_io io;                 /* the signalfd; started once there is one */
-    uint64_t watched;           /* waited for at least once */
-    uint64_t blocked_here;      /* of those, the ones that were not blocked before */
-    uint32_t came[NUMBERS + 1]; /* by number: how often while nobody waited for it */
-    uint8_t kept[NUMBERS]; /* the numbers that came so, the one that has waited longest first */
-    int kept_count;
-    struct eddy_waiters waiting;
-    struct eddy_link watchers; /* of eddy_signal, in the order of their starts */
-    unsigned pool_class;
 };
 
 static const char attachment_key;
@@ -49,7 +33,7 @@ static sigset_t to_sigset(uint64_t set)
     sigset_t result;
 
     sigemptyset(&result);
-    for (int number = 1; number <= NUMBERS; number++) {
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0) {
             sigaddset(&result, number);
         }
@@ -58,8 +42,6 @@ static sigset_t to_sigset(uint64_t set)
 }
 
 /* ---- words */
-
-enum { SET_TEXT = 192 };
 
 /* Appends a signal to a list of them. */
 static void append_name(char *text, size_t size, int number)
@@ -82,10 +64,10 @@ static void append_name(char *text, size_t size, int number)
     snprintf(text + used, size - used, "%s%d", comma, number);
 }
 
-static void describe_set(uint64_t set, char *text, size_t size)
+void eddy_signals_describe(uint64_t set, char *text, size_t size)
 {
     text[0] = '\0';
-    for (int number = 1; number <= NUMBERS; number++) {
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0) {
             append_name(text, size, number);
         }
@@ -98,7 +80,7 @@ static void describe_set(uint64_t set, char *text, size_t size)
  * behind it. */
 
 /* Standard signals are merged, as they are in the kernel; real-time signals are not (signal(7)). */
-static void keep(struct signals *signals, int number)
+static void keep(struct eddy_signals *signals, int number)
 {
     if (signals->came[number] == 0) {
         signals->kept[signals->kept_count++] = (uint8_t)number;
@@ -109,7 +91,7 @@ static void keep(struct signals *signals, int number)
 }
 
 /* The signal of the set that has waited longest, or 0. What is left of it goes behind the others. */
-static int take_kept(struct signals *signals, uint64_t set)
+int eddy_signals_take_kept(struct eddy_signals *signals, uint64_t set)
 {
     for (int i = 0; i < signals->kept_count; i++) {
         int number = signals->kept[i];
@@ -125,7 +107,7 @@ static int take_kept(struct signals *signals, uint64_t set)
     return 0;
 }
 
-static void drop_kept(struct signals *signals)
+static void drop_kept(struct eddy_signals *signals)
 {
     memset(signals->came, 0, sizeof signals->came);
     signals->kept_count = 0;
@@ -133,38 +115,8 @@ static void drop_kept(struct signals *signals)
 
 /* ---- delivery */
 
-static void run_watcher(eddy_callback *callback)
-{
-    eddy_signal *signal = callback->user;
-    int number = __builtin_ctzll(signal->came) + 1;
-
-    signal->came &= signal->came - 1;
-    if (signal->came != 0) { /* for each a callback of its own: this one may stop or free it */
-        eddy_callback_start(signal->loop, callback, run_watcher);
-    }
-    signal->function(signal, number);
-}
-
-/* Whether there is one that wants it. No code of the user's runs here, in the middle of the events. */
-static bool tell_watchers(struct signals *signals, int number)
-{
-    struct eddy_link *head = &signals->watchers;
-    bool any = false;
-
-    for (struct eddy_link *link = eddy_list_first(head); link != NULL && link != head;
-         link = eddy_list_front(link)) {
-        eddy_signal *signal = (eddy_signal *)(void *)link;
-        if ((signal->set & EDDY_SIGNAL(number)) != 0) {
-            signal->came |= EDDY_SIGNAL(number);
-            eddy_callback_start(signal->loop, &signal->callback, run_watcher);
-            any = true;
-        }
-    }
-    return any;
-}
-
 /* To all that wait for it, in the order of their waits; kept, if there is none. */
-static void deliver(struct signals *signals, int number)
+void eddy_signals_deliver(struct eddy_signals *signals, int number)
 {
     struct eddy_link *tasks = &signals->waiting.tasks;
     struct eddy_link *link = eddy_list_first(tasks);
@@ -179,15 +131,15 @@ static void deliver(struct signals *signals, int number)
             taken = true;
         }
     }
-    if (!tell_watchers(signals, number) && !taken) {
+    if (!eddy_signals_tell_watchers(signals, number) && !taken) {
         keep(signals, number);
     }
 }
 
-static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set);
+static int open_signalfd(eddy_loop *loop, struct eddy_signals *signals, uint64_t set);
 
 /* Somebody has closed the signalfd. */
-static void reopen(eddy_loop *loop, struct signals *signals)
+static void reopen(eddy_loop *loop, struct eddy_signals *signals)
 {
     int result;
 
@@ -199,7 +151,7 @@ static void reopen(eddy_loop *loop, struct signals *signals)
 }
 
 /* Delivers what there is, but only so much: those that came, or all if there may be more. */
-static uint64_t read_signals(struct signals *signals, int fd)
+static uint64_t read_signals(struct eddy_signals *signals, int fd)
 {
     const struct eddy_sys *sys = signals->io.loop->sys;
     struct signalfd_siginfo info;
@@ -209,7 +161,7 @@ static uint64_t read_signals(struct signals *signals, int fd)
         if (sys->read(sys, fd, &info, sizeof info) != (ssize_t)sizeof info) {
             return ~UINT64_C(0);
         }
-        deliver(signals, (int)info.ssi_signo);
+        eddy_signals_deliver(signals, (int)info.ssi_signo);
         seen |= EDDY_SIGNAL(info.ssi_signo);
     }
     return seen;
@@ -219,7 +171,7 @@ static uint64_t read_signals(struct signals *signals, int fd)
  * are higher: these are asked for by themselves, through an fd that has no others. */
 static void on_signalfd(eddy_io *io, unsigned events)
 {
-    struct signals *signals = io->user;
+    struct eddy_signals *signals = io->user;
     uint64_t others;
     sigset_t set;
     int fd;
@@ -249,28 +201,10 @@ static void unblock(const struct eddy_sys *sys, uint64_t set)
     (void)sys->signal_mask(sys, SIG_UNBLOCK, &signals, NULL);
 }
 
-static void stop_watchers(eddy_loop *loop, struct signals *signals)
-{
-    struct eddy_link *link;
-
-    while ((link = eddy_list_first(&signals->watchers)) != NULL) {
-        eddy_signal *signal = (eddy_signal *)(void *)link;
-        if (eddy_loop_reports_leaks(loop)) {
-            char names[SET_TEXT];
-            describe_set(signal->set, names, sizeof names);
-            eddy_loop_report(
-                loop, (eddy_task){0}, -EBUSY, "leak: a signal watcher is still started on %s%s%s%s",
-                names, signal->place != NULL ? " (started at " : "",
-                signal->place != NULL ? signal->place : "", signal->place != NULL ? ")" : "");
-        }
-        eddy_signal_stop(signal);
-    }
-}
-
 /* Signals that have come are taken out first: nobody wants their default action now. */
 static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 {
-    struct signals *signals = (struct signals *)(void *)attachment;
+    struct eddy_signals *signals = (struct eddy_signals *)(void *)attachment;
     struct signalfd_siginfo info;
     const struct eddy_sys *sys = loop->sys;
     struct eddy_task_record *task;
@@ -279,7 +213,7 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
     while ((task = eddy_waiters_first(&signals->waiting)) != NULL) { /* cut off in a cleanup */
         eddy_list_remove(&task->timed.ready.link);
     }
-    stop_watchers(loop, signals);
+    eddy_signals_stop_watchers(loop, signals);
     if (eddy_io_started(&signals->io)) {
         for (int i = 0;
              i < MOST_DROPPED && sys->read(sys, fd, &info, sizeof info) == (ssize_t)sizeof info;
@@ -294,28 +228,24 @@ static void close_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 /* A signalfd may be widened by all who share it. What came before the fork is the parent's. */
 static int part_signals(eddy_loop *loop, struct eddy_attachment *attachment)
 {
-    struct signals *signals = (struct signals *)(void *)attachment;
+    struct eddy_signals *signals = (struct eddy_signals *)(void *)attachment;
     sigset_t watched = to_sigset(signals->watched);
 
     drop_kept(signals);
-    for (struct eddy_link *link = eddy_list_first(&signals->watchers);
-         link != NULL && link != &signals->watchers; link = eddy_list_front(link)) {
-        ((eddy_signal *)(void *)link)->came = 0;
-        eddy_callback_stop(&((eddy_signal *)(void *)link)->callback);
-    }
+    eddy_signals_forget_watchers(signals);
     return eddy_io_started(&signals->io)
                ? eddy_fd_replace(loop, signals->io.fd, loop->sys->signalfd(loop->sys, -1, &watched))
                : 0;
 }
 
-static struct signals *find_signals(eddy_loop *loop)
+static struct eddy_signals *find_signals(eddy_loop *loop)
 {
-    return (struct signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
+    return (struct eddy_signals *)(void *)eddy_loop_attachment(loop, &attachment_key);
 }
 
-static struct signals *signals_of(eddy_loop *loop)
+struct eddy_signals *eddy_signals_of(eddy_loop *loop)
 {
-    struct signals *signals = find_signals(loop);
+    struct eddy_signals *signals = find_signals(loop);
     unsigned pool_class;
 
     if (signals != NULL) {
@@ -343,7 +273,7 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
     int result = loop->sys->signal_mask(loop->sys, SIG_BLOCK, &signals, &old);
 
     *newly = 0;
-    for (int number = 1; result == 0 && number <= NUMBERS; number++) {
+    for (int number = 1; result == 0 && number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigismember(&old, number) == 0) {
             *newly |= EDDY_SIGNAL(number);
         }
@@ -353,7 +283,7 @@ static int block(eddy_loop *loop, uint64_t set, uint64_t *newly)
 
 /* Makes the signalfd, or widens it to the set: signalfd(2) changes one in place, so that its number and
  * its watcher stay. */
-static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
+static int open_signalfd(eddy_loop *loop, struct eddy_signals *signals, uint64_t set)
 {
     sigset_t wanted = to_sigset(set);
     bool open = eddy_io_started(&signals->io);
@@ -373,7 +303,7 @@ static int open_signalfd(eddy_loop *loop, struct signals *signals, uint64_t set)
 
 /* Blocked first, and only then in the signalfd: in the other order a signal between the two would have
  * its default action. If the fd was lost it is made anew here, or who waits would never be told. */
-static int watch_new(eddy_loop *loop, struct signals *signals, uint64_t set)
+static int watch_new(eddy_loop *loop, struct eddy_signals *signals, uint64_t set)
 {
     uint64_t newly;
     int result;
@@ -405,7 +335,7 @@ static int abort_wait(struct eddy_task_record *task)
 
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    describe_set((uint64_t)task->with.until, text, size);
+    eddy_signals_describe((uint64_t)task->with.until, text, size);
 }
 
 static const struct eddy_wait_kind signal_kind = {
@@ -420,7 +350,7 @@ static bool can_be_watched(uint64_t set)
     sigset_t signals;
 
     sigemptyset(&signals);
-    for (int number = 1; number <= NUMBERS; number++) {
+    for (int number = 1; number <= EDDY_SIGNALS; number++) {
         if ((set & EDDY_SIGNAL(number)) != 0 && sigaddset(&signals, number) < 0) {
             return false;
         }
@@ -430,7 +360,7 @@ static bool can_be_watched(uint64_t set)
 
 int eddy_signal_watch(eddy_loop *loop, uint64_t set)
 {
-    struct signals *signals;
+    struct eddy_signals *signals;
 
     eddy_loop_here(loop, __func__);
     if (!can_be_watched(set)) {
@@ -439,56 +369,13 @@ int eddy_signal_watch(eddy_loop *loop, uint64_t set)
     if (eddy_loop_forked(loop)) {
         return -ECHILD;
     }
-    signals = signals_of(loop);
+    signals = eddy_signals_of(loop);
     return signals == NULL ? -ENOMEM : watch_new(loop, signals, set);
-}
-
-/* ---- callbacks */
-
-int eddy_signal_start_(eddy_loop *loop, eddy_signal *signal, uint64_t set, eddy_signal_fn *function,
-                       const char *place)
-{
-    struct signals *signals;
-    int result = signal->loop == NULL && function != NULL ? eddy_signal_watch(loop, set) : -EINVAL;
-
-    if (result < 0) {
-        return result;
-    }
-    signals = signals_of(loop);
-    signal->loop = loop;
-    signal->function = function;
-    signal->set = set;
-    signal->came = 0;
-    signal->place = place;
-    signal->callback.user = signal;
-    eddy_list_append(&signals->watchers, &signal->link);
-    loop->references++;
-    for (int number; (number = take_kept(signals, set)) != 0;) {
-        deliver(signals, number);
-    }
-    return 0;
-}
-
-int(eddy_signal_start)(eddy_loop *loop, eddy_signal *signal, uint64_t set, eddy_signal_fn *function)
-{
-    return eddy_signal_start_(loop, signal, set, function, NULL);
-}
-
-void eddy_signal_stop(eddy_signal *signal)
-{
-    if (signal->loop == NULL) {
-        return;
-    }
-    eddy_loop_here(signal->loop, __func__);
-    signal->loop->references--;
-    eddy_list_remove(&signal->link);
-    eddy_callback_stop(&signal->callback);
-    signal->loop = NULL;
 }
 
 /* ---- giving back */
 
-static bool is_wanted(const struct signals *signals, uint64_t set)
+static bool is_wanted(const struct eddy_signals *signals, uint64_t set)
 {
     const struct eddy_link *tasks = &signals->waiting.tasks;
     const struct eddy_link *watchers = &signals->watchers;
@@ -512,7 +399,7 @@ static bool is_wanted(const struct signals *signals, uint64_t set)
  * taken out of the signalfd, and unblocked. */
 int eddy_signal_unwatch(eddy_loop *loop, uint64_t set)
 {
-    struct signals *signals = find_signals(loop);
+    struct eddy_signals *signals = find_signals(loop);
     int result;
 
     eddy_loop_here(loop, __func__);
@@ -534,7 +421,7 @@ int eddy_signal_unwatch(eddy_loop *loop, uint64_t set)
             return result;
         }
     }
-    while (take_kept(signals, set) != 0) {}
+    while (eddy_signals_take_kept(signals, set) != 0) {}
     signals->watched &= ~set;
     unblock(loop->sys, set & signals->blocked_here);
     signals->blocked_here &= ~set;
@@ -544,7 +431,7 @@ int eddy_signal_unwatch(eddy_loop *loop, uint64_t set)
 int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
-    struct signals *signals;
+    struct eddy_signals *signals;
     int64_t result = eddy_check(co);
 
     if (result < 0) {
@@ -554,8 +441,8 @@ int64_t eddy_signal_wait(eddy_coro *co, uint64_t set)
     if (result < 0) {
         return result;
     }
-    signals = signals_of(loop);
-    result = take_kept(signals, set);
+    signals = eddy_signals_of(loop);
+    result = eddy_signals_take_kept(signals, set);
     if (result > 0) {
         return eddy_complete(co, result);
     }

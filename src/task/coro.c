@@ -204,6 +204,7 @@ void eddy_finish_slow_(eddy_coro *co, int line)
     if (result < 0) {
         eddy_set(task, EDDY_TASK_CASCADED_);
     }
-    task->in.result = eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_limit_drop(task, result) : result;
-    eddy_limit_look(task);
+    task->in.result =
+        eddy_has(task, EDDY_TASK_DEADLINES_) ? eddy_deadline_drop(task, result) : result;
+    eddy_deadline_look(task);
 }

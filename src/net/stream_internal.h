@@ -1,10 +1,11 @@
 /*
  * Streams, as the modules beside them see them.
  *
- * Circle: copy.c, stream.c, stream_calls.c, stream_close.c and transport.c. A stream is one machine: an
+ * Circle: copy.c, stream.c, stream_calls.c, stream_close.c, transport.c and writer.c. A stream is one machine: an
  * operation (stream.c) makes a call (stream_calls.c), which may be a transport's (transport.c); what that
  * hears of comes back to the stream as an event, and so do the stream below it and its end
- * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task.
+ * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task, and an
+ * eddy_writer (writer.c) writes on an event without any.
  */
 #ifndef EDDY_SRC_STREAM_INTERNAL_H
 #define EDDY_SRC_STREAM_INTERNAL_H

@@ -307,8 +307,7 @@ eddy_frame(with) {
 static void with(eddy_coro *co)
 {
     eddy_begin(with);
-    eddy_with_writer(&self->out, &stream, NULL)
-    {
+    eddy_with_writer(&self->out, &stream, NULL) {
         eddy_await(eddy_writer_put(&self->out, next_bytes(self->size), self->size));
         put_so_far += self->size;
         if (self->way == BY_AN_ERROR) {

@@ -48,8 +48,7 @@ struct echo_by_writer {
 static inline void echo_by_writer(eddy_coro *co)
 {
     eddy_begin(echo_by_writer);
-    eddy_with_writer(&self->out, self->stream, NULL)
-    {
+    eddy_with_writer(&self->out, self->stream, NULL) {
         do {
             eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
             eddy_await(eddy_writer_put(&self->out, self->buffer, self->count));

@@ -152,8 +152,7 @@ eddy_frame_of(batches, int id, int i, eddy_writer out);
 static void batches(eddy_coro *co)
 {
     eddy_begin(batches);
-    eddy_with_writer(&self->out, &ends[0], NULL)
-    {
+    eddy_with_writer(&self->out, &ends[0], NULL) {
         for (; self->i < PIECES; self->i++) {
             eddy_await(eddy_writer_printf(&self->out, "%5000d\n", self->i));
             lines_put++;

@@ -72,8 +72,7 @@ static void answer_in_batches(eddy_coro *co)
 {
     eddy_begin(answer_in_batches);
     eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
-    eddy_with_writer(&self->out, self->stream, NULL)
-    {
+    eddy_with_writer(&self->out, self->stream, NULL) {
         for (;;) {
             eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
             if (self->length == 0) {

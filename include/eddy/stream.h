@@ -116,14 +116,16 @@ struct eddy_idle {
 };
 EDDY_API int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout);
 
-/* How many bytes of the last (or running) eddy_write the kernel has. */
+/* How many bytes of the last (or running) eddy_write or eddy_writev the kernel has: 0 if it took none, be
+ * it for an error or for a cancel that was pending before it. One that meets another task's write
+ * (-EBUSY, or -ECANCELED before that is seen) is none: this goes on to count for that. */
 static inline size_t eddy_stream_written(const eddy_stream *stream)
 {
     return stream->written;
 }
 
 /* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still
- * send. What has no other direction is closed, and what is written then is -EPIPE. 0; -EBADF: it is not open,
+ * send. What has no other direction is closed, and what is written then is -EPIPE. 0; -EBUSY: an eddy_writer has bytes for it; -EBADF: it is not open,
  * or cannot be written; -EOPNOTSUPP: there are two directions and they end together (a terminal); -EAGAIN, of a
  * transport that has something to write before: call it again when there is room (eddy_writable). */
 EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);

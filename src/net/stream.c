@@ -244,6 +244,8 @@ void eddy_stream_tell(eddy_stream *stream, unsigned events)
         stream->state |= EDDY_WRITE;
         if ((stream->state & EDDY_STREAM_WRITING) != 0) {
             tell_writer(stream);
+        } else if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+            eddy_writer_at_event(stream);
         }
     }
     if ((stream->state & EDDY_STREAM_UNDER) != 0) {
@@ -258,8 +260,8 @@ static void on_events(eddy_io *io, unsigned events)
     uint32_t state = stream->state;
 
     if (events != (EDDY_READ | EDDY_WRITE) ||
-        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_ASKED | EDDY_STREAM_TRANSPORT |
-                  EDDY_STREAM_UNDER)) != 0) {
+        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_BUFFERED | EDDY_STREAM_ASKED |
+                  EDDY_STREAM_TRANSPORT | EDDY_STREAM_UNDER)) != 0) {
         on_odd_events(stream, events);
         return;
     }
@@ -394,12 +396,20 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
                                   : eddy_stream_park_writer(co, stream, &write_kind, data);
 }
 
+int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result)
+{
+    if ((stream->state & EDDY_STREAM_BUSY_WRITING) == 0) { /* else it counts for another task */
+        stream->written = 0;
+    }
+    return result;
+}
+
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
     int64_t count = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (count < 0) {
-        return count;
+        return eddy_stream_refuse_write(stream, count);
     }
     if ((stream->state & EDDY_WRITE) != 0 && size - 1 < EDDY_BYTES_A_STEP) { /* not of nothing */
         count = eddy_stream_write_some(stream, data, size);
@@ -443,6 +453,9 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
         return eddy_stream_not_open(stream);
     }
     eddy_loop_here(stream->io.loop, __func__);
+    if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+        return -EBUSY;
+    }
     if ((stream->state & EDDY_STREAM_TRANSPORT) != 0) {
         return eddy_transport_shutdown(stream);
     }

@@ -79,13 +79,13 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (result < 0) {
-        return result;
-    }
-    if (count < 0 || count > MOST_PIECES) {
-        return eddy_complete(co, -EINVAL);
+        return eddy_stream_refuse_write(stream, result);
     }
     stream->written = 0;
     stream->write_left = 0;
+    if (count < 0 || count > MOST_PIECES) {
+        return eddy_complete(co, -EINVAL);
+    }
     for (int i = 0; i < count; i++) {
         if (pieces[i].iov_len > SSIZE_MAX - stream->write_left) {
             return eddy_complete(co, -EINVAL);

@@ -22,6 +22,7 @@ static eddy_semaphore semaphore;
 static eddy_server server;
 static eddy_stream stream; /* not open */
 static eddy_stream other;
+static eddy_writer writer; /* likewise */
 static eddy_task gone;
 static struct eddy_address address;
 static struct eddy_address resolved;
@@ -115,6 +116,10 @@ struct operation {
     OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                 \
     OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future))) \
     OPERATION(eddy_write, -EBADF, eddy_write(co, &stream, buffer, 1))                          \
+    OPERATION(eddy_writer_close, 0, eddy_writer_close(co, &writer))                            \
+    OPERATION(eddy_writer_drain, -EBADF, eddy_writer_drain(co, &writer))                       \
+    OPERATION(eddy_writer_flush, -EBADF, eddy_writer_flush(co, &writer))                       \
+    OPERATION(eddy_writer_write, -EBADF, eddy_writer_write(co, &writer, buffer, 1))            \
     OPERATION(eddy_writev, -EBADF, eddy_writev(co, &stream, NULL, 0))                          \
     OPERATION(plain, 7, plain(co))
 

@@ -98,7 +98,7 @@ struct eddy_server {
     int64_t lingers_for;         /* linger_time, likewise; 0: no client lingers (any more) */
     size_t handler_size;
     size_t stream_offset; /* of the handler's field `stream` */
-    const char *site;
+    const char *named_place;
     unsigned handler_class;
     bool pause_told; /* since no client waited */
     uint32_t cut;    /* how many handlers had not ended when the grace was over */
@@ -134,8 +134,8 @@ struct eddy_server {
  * bound again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
-#define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
-    eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                             \
+    eddy_serve_(co, server, host, port, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                 sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /*
@@ -165,7 +165,7 @@ struct eddy_server {
 #define eddy_serve_all(co, server, addresses, count, ...) \
     EDDY_SERVE_ALL_(co, server, addresses, count, __VA_ARGS__, )
 #define EDDY_SERVE_ALL_(co, server, addresses, count, name, ...)           \
-    eddy_serve_all_(co, server, addresses, count, EDDY_SITE_(name),        \
+    eddy_serve_all_(co, server, addresses, count, EDDY_NAMED_PLACE_(name), \
                     EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name), \
                     EDDY_STREAM_OFFSET_(name))
 
@@ -183,9 +183,10 @@ struct eddy_server {
  */
 #define eddy_serve_fds(co, server, fds, count, ...) \
     EDDY_SERVE_FDS_(co, server, fds, count, __VA_ARGS__, )
-#define EDDY_SERVE_FDS_(co, server, fds, count, name, ...)                                      \
-    eddy_serve_fds_(co, server, fds, count, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
-                    sizeof(struct name), EDDY_STREAM_OFFSET_(name))
+#define EDDY_SERVE_FDS_(co, server, fds, count, name, ...)                 \
+    eddy_serve_fds_(co, server, fds, count, EDDY_NAMED_PLACE_(name),       \
+                    EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name), \
+                    EDDY_STREAM_OFFSET_(name))
 
 /* The port that the server listens on, or did, of several the first's; -EBADF if it was never opened;
  * -EINVAL if that is a Unix-domain socket. */
@@ -288,15 +289,16 @@ EDDY_API bool eddy_client_is_idle(const eddy_client *client);
     _Generic(((struct name *)0)->stream, eddy_stream * : offsetof(struct name, stream))
 #endif
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host,
-                                           int port, const char *site, const void *handler,
+                                           int port, const char *named_place, const void *handler,
                                            size_t handler_size, size_t stream_offset);
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_all_(eddy_coro *co, eddy_server *server,
                                                const struct eddy_address *addresses, int count,
-                                               const char *site, const void *handler,
+                                               const char *named_place, const void *handler,
                                                size_t handler_size, size_t stream_offset);
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_fds_(eddy_coro *co, eddy_server *server, const int *fds,
-                                               int count, const char *site, const void *handler,
-                                               size_t handler_size, size_t stream_offset);
+                                               int count, const char *named_place,
+                                               const void *handler, size_t handler_size,
+                                               size_t stream_offset);
 
 #ifdef __cplusplus
 }

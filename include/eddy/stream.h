@@ -87,6 +87,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
  * one waits. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
+/* Likewise waits until a write would not block (1), be it for room, or for an error. Right after the
+ * opening it says so in vain: then eddy_try_write gives -EAGAIN, or takes less than it was given, and the
+ * next one waits. With eddy_try_write a program makes what it sends when the peer takes it, and not
+ * before. The kernel tells of room when a part of its buffer is free, not at once. */
+EDDY_API EDDY_MUST_USE int64_t eddy_writable(eddy_coro *co, eddy_stream *stream);
+
 /* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.
  * eddy_try_write returns how many bytes the kernel took. -EBUSY while a task waits to do the
  * same. */
@@ -119,7 +125,7 @@ static inline size_t eddy_stream_written(const eddy_stream *stream)
 }
 
 /* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still
- * send. What has no other direction is closed, and what is written then is -EPIPE. 0; -EBADF: it is not open,
+ * send. What has no other direction is closed, and what is written then is -EPIPE. 0; -EBUSY: an eddy_writer has bytes for it; -EBADF: it is not open,
  * or cannot be written; -EOPNOTSUPP: there are two directions and they end together (a terminal); -EAGAIN, of a
  * transport that has something to write before: call it again when there is room (eddy_writable). */
 EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);

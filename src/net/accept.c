@@ -89,7 +89,7 @@ static void tell_pause(eddy_server *server, int error)
         }
         eddy_loop_report(server->loop, none, error,
                          "server: %s (%s) accepts no clients for now: %s", name,
-                         eddy_site_place(server->site), eddy_strerror(error));
+                         eddy_place_in(server->named_place), eddy_strerror(error));
     }
 }
 
@@ -244,7 +244,7 @@ static int start_listener(struct eddy_listener *listener)
                                EDDY_IO_LISTENER, on_listener);
 
     if (result == 0) {
-        eddy_look_note_place(server->loop, &listener->io, eddy_site_place(server->site));
+        eddy_look_note_place(server->loop, &listener->io, eddy_place_in(server->named_place));
         server->listening++;
     }
     return result;

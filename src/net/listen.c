@@ -296,9 +296,9 @@ static void tell_left_out(const struct binding *binding)
 
     if (binding->rule == EDDY_LISTEN_SOME && binding->error != 0) {
         (void)eddy_address_format(&binding->addresses[binding->left_out], name, sizeof name);
-        eddy_loop_report(binding->server->loop, none, binding->error,
-                         "server: %s (%s) is left out: %s", name,
-                         eddy_site_place(binding->server->site), eddy_strerror(binding->error));
+        eddy_loop_report(
+            binding->server->loop, none, binding->error, "server: %s (%s) is left out: %s", name,
+            eddy_place_in(binding->server->named_place), eddy_strerror(binding->error));
     }
 }
 

@@ -99,8 +99,8 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
     return 0;
 }
 
-int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
-                      size_t handler_size, size_t stream_offset)
+int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_place,
+                      const void *handler, size_t handler_size, size_t stream_offset)
 {
     if (server->handler != NULL) { /* until all has ended */
         return -EINVAL;
@@ -111,7 +111,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
     server->lingers_for = server->linger_time != 0 ? server->linger_time : LINGER_TIME;
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
-    server->site = site;
+    server->named_place = named_place;
     server->relay.ready.kind = EDDY_READY_RELAY;
     server->relay.pass_on = eddy_clients_cancel;
     if (keep_handler(server, handler, handler_size) < 0) {
@@ -129,15 +129,15 @@ void eddy_server_forget(eddy_server *server)
 }
 
 int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
-                          int count, enum eddy_listen_rule rule, const char *site,
+                          int count, enum eddy_listen_rule rule, const char *named_place,
                           const void *handler, size_t handler_size, size_t stream_offset)
 {
     int64_t result = eddy_check(co);
 
     if (result == 0) {
-        result = count > 0
-                     ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
-                     : -EINVAL;
+        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
+                                               stream_offset)
+                           : -EINVAL;
     }
     if (result < 0) {
         return result;
@@ -151,23 +151,23 @@ int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_
 }
 
 int64_t eddy_serve_all_(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
-                        int count, const char *site, const void *handler, size_t handler_size,
-                        size_t stream_offset)
+                        int count, const char *named_place, const void *handler,
+                        size_t handler_size, size_t stream_offset)
 {
-    return eddy_server_serve(co, server, addresses, count, EDDY_LISTEN_ALL, site, handler,
+    return eddy_server_serve(co, server, addresses, count, EDDY_LISTEN_ALL, named_place, handler,
                              handler_size, stream_offset);
 }
 
 int64_t eddy_serve_fds_(eddy_coro *co, eddy_server *server, const int *fds, int count,
-                        const char *site, const void *handler, size_t handler_size,
+                        const char *named_place, const void *handler, size_t handler_size,
                         size_t stream_offset)
 {
     int64_t result = eddy_check(co);
 
     if (result == 0) {
-        result = count > 0
-                     ? eddy_server_begin(co, server, site, handler, handler_size, stream_offset)
-                     : -EINVAL;
+        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
+                                               stream_offset)
+                           : -EINVAL;
     }
     if (result < 0) {
         return result;

@@ -20,13 +20,13 @@ enum eddy_listen_rule {
 
 /* eddy_serve_all with a rule. */
 int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
-                          int count, enum eddy_listen_rule rule, const char *site,
+                          int count, enum eddy_listen_rule rule, const char *named_place,
                           const void *handler, size_t handler_size, size_t stream_offset);
 
 /* Sets what the macro eddy_serve gives, and keeps a copy of the handler: 0; -EINVAL: the server is
  * in use; -ENOMEM. */
-int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
-                      size_t handler_size, size_t stream_offset);
+int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_place,
+                      const void *handler, size_t handler_size, size_t stream_offset);
 
 /* Takes clients from all its listeners, which are made: 0, or the error. */
 int eddy_server_open(eddy_coro *co, eddy_server *server);

@@ -42,7 +42,7 @@ static int any_addresses(const eddy_server *server, int port, struct eddy_addres
 }
 
 int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
-                    const char *site, const void *handler, size_t handler_size,
+                    const char *named_place, const void *handler, size_t handler_size,
                     size_t stream_offset)
 {
     struct eddy_address addresses[2];
@@ -51,10 +51,11 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
 
     if (strcmp(host, "*") == 0) {
         return eddy_server_serve(co, server, addresses, any_addresses(server, port, addresses),
-                                 EDDY_LISTEN_ANY, site, handler, handler_size, stream_offset);
+                                 EDDY_LISTEN_ANY, named_place, handler, handler_size,
+                                 stream_offset);
     }
     if (eddy_address_parse(&addresses[0], host, port) == 0) {
-        return eddy_serve_all_(co, server, addresses, 1, site, handler, handler_size,
+        return eddy_serve_all_(co, server, addresses, 1, named_place, handler, handler_size,
                                stream_offset);
     }
     result = eddy_check(co);
@@ -64,7 +65,7 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
     if (port < 0 || port > 65535 || eddy_name_copy(&name, host) < 0) {
         return -EINVAL;
     }
-    result = eddy_server_begin(co, server, site, handler, handler_size, stream_offset);
+    result = eddy_server_begin(co, server, named_place, handler, handler_size, stream_offset);
     if (result < 0) {
         return result;
     }

@@ -27,6 +27,9 @@ void eddy_stream_close_with(eddy_stream *stream, int64_t result)
     if ((stream->state & (EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO)) != 0) {
         end_wait(stream->writer, result);
     }
+    if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+        eddy_writer_lost(stream, (int)result);
+    }
     if ((stream->state & EDDY_STREAM_TRANSPORT) != 0) {
         eddy_transport_close(stream);
     } else if (eddy_stream_disown(stream)) { /* unless a connect that ends has closed it */

@@ -1,10 +1,11 @@
 /*
  * Streams, as the modules beside them see them.
  *
- * Circle: copy.c, stream.c, stream_calls.c, stream_close.c and transport.c. A stream is one machine: an
+ * Circle: copy.c, stream.c, stream_calls.c, stream_close.c, transport.c and writer.c. A stream is one machine: an
  * operation (stream.c) makes a call (stream_calls.c), which may be a transport's (transport.c); what that
  * hears of comes back to the stream as an event, and so do the stream below it and its end
- * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task.
+ * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task, and an
+ * eddy_writer (writer.c) writes on an event without any.
  */
 #ifndef EDDY_SRC_STREAM_INTERNAL_H
 #define EDDY_SRC_STREAM_INTERNAL_H
@@ -13,6 +14,7 @@
 
 #include "eddy/stream.h"
 #include "eddy/transport.h"
+#include "eddy/writer.h"
 #include "net/address.h"
 #include "task/task_internal.h"
 
@@ -28,10 +30,12 @@
  *                                                        whoever asks for the fd
  *     READING    a reader or a copy that parks           its result, its abort
  *     ASKED      eddy_readable that parks                with READING
+ *     ASKED_ROOM eddy_writable that parks                with WRITING
  *     WRITING    a writer that parks, a copy with        its result, its abort
  *                bytes that were not taken
  *     TO_COPY    a copy that waits for bytes             an event that leaves more to do; its end
  *     COPIED_TO  a copy that begins                      its end
+ *     BUFFERED   a writer that gets bytes                it has none any more
  *     ENDED      a read that found the end or an error   never
  *     GONE       an event of a hang-up                   never
  *     TRANSPORT  opening on a transport                  never
@@ -39,7 +43,8 @@
  *     UNDER      a stream that is opened over it         the end of either
  *     ANSWERED   opening; bytes that are written         bytes that are read
  *
- * ASKED and TO_COPY come only with READING; UNDER never comes with READING, WRITING or COPIED_TO.
+ * ASKED and TO_COPY come only with READING; of UNDER, WRITING, COPIED_TO and BUFFERED only one comes at a
+ * time, and UNDER never with READING.
  */
 enum {
     EDDY_STREAM_OPEN = 0x100,
@@ -55,12 +60,15 @@ enum {
     EDDY_STREAM_ENDED = 0x8000,  /* a read has found the peer's end, or an error: no more comes */
     EDDY_STREAM_GONE = 0x10000,  /* both sides are shut: what is written is -EPIPE */
     EDDY_STREAM_ASKED = 0x20000, /* `reader` waits to hear that there is something to read */
-    EDDY_STREAM_TRANSPORT = 0x40000, /* io.user is its transport */
-    EDDY_STREAM_UNDER = 0x80000,     /* `reader` is the transport of the stream above it */
-    EDDY_STREAM_INSIDE = 0x100000,   /* only the loop's own tasks end its waits */
-    EDDY_STREAM_ANSWERED = 0x200000, /* nothing was read since something was written */
+    EDDY_STREAM_TRANSPORT = 0x40000,   /* io.user is its transport */
+    EDDY_STREAM_UNDER = 0x80000,       /* `reader` is the transport of the stream above it */
+    EDDY_STREAM_INSIDE = 0x100000,     /* only the loop's own tasks end its waits */
+    EDDY_STREAM_ASKED_ROOM = 0x400000, /* `writer` waits to hear that there is room */
+    EDDY_STREAM_ANSWERED = 0x800000,   /* nothing was read since something was written */
     EDDY_STREAM_BUSY_READING = EDDY_STREAM_READING | EDDY_STREAM_UNDER,
-    EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO | EDDY_STREAM_UNDER
+    EDDY_STREAM_BUFFERED = 0x200000, /* `writer` is an eddy_writer that has bytes for it */
+    EDDY_STREAM_BUSY_WRITING =
+        EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO | EDDY_STREAM_UNDER | EDDY_STREAM_BUFFERED
 };
 
 /* A task that waits on a stream is a reason for the loop to go on, unless other tasks alone can end the
@@ -92,8 +100,29 @@ static inline void eddy_stream_write_begins(eddy_stream *stream, struct eddy_tas
 
 static inline void eddy_stream_write_over(eddy_stream *stream)
 {
-    stream->state &= ~(uint32_t)EDDY_STREAM_WRITING;
+    stream->state &= ~(uint32_t)(EDDY_STREAM_WRITING | EDDY_STREAM_ASKED_ROOM);
     stream->io.loop->references -= eddy_stream_weight(stream);
+}
+
+/* So is a writer with bytes. */
+static inline void eddy_stream_buffered_begins(eddy_stream *stream, eddy_writer *writer)
+{
+    stream->writer = (struct eddy_task_record *)(void *)writer;
+    stream->state |= EDDY_STREAM_BUFFERED;
+    stream->io.loop->references += eddy_stream_weight(stream);
+}
+
+static inline void eddy_stream_buffered_over(eddy_stream *stream)
+{
+    stream->state &= ~(uint32_t)EDDY_STREAM_BUFFERED;
+    stream->io.loop->references -= eddy_stream_weight(stream);
+}
+
+/* The writer that has bytes for it, or NULL. */
+static inline eddy_writer *eddy_stream_buffered_by(const eddy_stream *stream)
+{
+    return (stream->state & EDDY_STREAM_BUFFERED) != 0 ? (eddy_writer *)(void *)stream->writer
+                                                       : NULL;
 }
 
 /* Of a stream that is EDDY_STREAM_TRANSPORT. */
@@ -331,6 +360,14 @@ void eddy_transport_disowned(eddy_stream *stream);
 
 /* The stream of a transport that follows the loop's end; NULL: somebody else does. */
 eddy_stream *eddy_transport_stream_of_end(const struct eddy_loop_end *end);
+
+/* ---- writer.c, of a stream that is EDDY_STREAM_BUFFERED */
+
+/* It may take bytes again. */
+void eddy_writer_at_event(eddy_stream *stream);
+
+/* It is being closed. */
+void eddy_writer_lost(eddy_stream *stream, int error);
 
 /* ---- copy.c */
 

@@ -271,12 +271,13 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                      place, what);
 }
 
-void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what)
+void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
+                             const char *what)
 {
     eddy_task none = {NULL, 0};
 
-    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
-                     eddy_site_place(site), what, eddy_strerror(error));
+    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", named_place,
+                     eddy_place_in(named_place), what, eddy_strerror(error));
 }
 
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,

@@ -8,12 +8,15 @@ eddy_frame(greet) {
     eddy_stream *stream;
     const char *text;
     size_t length;
+    eddy_writer out;
 };
 
 static void greet(eddy_coro *co)
 {
     eddy_begin(greet);
-    eddy_await(eddy_write(co, self->stream, self->text, self->length));
+    eddy_with_writer(&self->out, self->stream, nullptr) {
+        eddy_await(eddy_writer_put(&self->out, self->text, self->length));
+    }
     eddy_end;
 }
 

@@ -272,7 +272,7 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     d;
 
 /* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */
-#define EDDY_SITE_(name) #name "\0" EDDY_PLACE_
+#define EDDY_NAMED_PLACE_(name) #name "\0" EDDY_PLACE_
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
  * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */

@@ -309,7 +309,7 @@ test(if_one_of_a_names_addresses_is_in_use_none_is_served)
 
 test(if_the_host_has_none_of_them_it_is_the_error_of_the_first)
 {
-    answer("192.0.2.1", "192.0.2.2", NULL);
+    answer("192.0.2.1", "198.51.100.1", NULL);
     assert_int_equal(run(serves, "example", 0), -EADDRNOTAVAIL);
     testing_assert_log("serve=-99");
 }

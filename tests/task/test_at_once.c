@@ -122,6 +122,7 @@ struct operation {
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))               \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))            \
+    OPERATION(eddy_server_drain, 0, eddy_server_drain(co, &server, 0))                         \
     OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                \
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                      \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                              \

@@ -36,6 +36,17 @@ EDDY_API int eddy_address_unix(struct eddy_address *address, const char *path);
 /* The port; -EINVAL if it is an address without one. */
 EDDY_API int eddy_address_port(const struct eddy_address *address);
 
+/* An option for setsockopt(2) that is an int, which most are; or `size` bytes of data, if there are
+ * any. Of an array each is set in its turn, but for those of the level IPPROTO_IP on sockets that are
+ * not of IPv4, and IPPROTO_IPV6 likewise: so both may stand in it. */
+struct eddy_socket_option {
+    int level;
+    int name;
+    int value;
+    const void *data; /* NULL: it is `value` */
+    socklen_t size;
+};
+
 /* ---- names of hosts */
 
 /*

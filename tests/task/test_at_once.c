@@ -105,6 +105,7 @@ struct operation {
     OPERATION(eddy_readable, -EBADF, eddy_readable(co, &stream))                               \
     OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                  \
     OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                   \
+    OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))               \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))     \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))               \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                \

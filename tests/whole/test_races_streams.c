@@ -557,10 +557,11 @@ test(a_connect)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        testing_case(a_read),   testing_case(becoming_readable), testing_case(a_line),
-        testing_case(a_read),   testing_case(becoming_readable), testing_case(a_line_that_is_dropped),
-        testing_case(a_record), testing_case(a_write),           testing_case(a_copy),
-        testing_case(an_fd),    testing_case(a_connect),
+        testing_case(a_read),    testing_case(becoming_readable),
+        testing_case(a_line),    testing_case(a_line_that_is_dropped),
+        testing_case(a_record),  testing_case(a_write),
+        testing_case(a_copy),    testing_case(an_fd),
+        testing_case(a_connect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

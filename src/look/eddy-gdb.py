@@ -140,18 +140,18 @@ def kind_of(task):
 
 
 def name_of(task):
-    """The name that it was given, or that of its coroutine, with which its site begins."""
+    """The name that it was given, or that of its coroutine, with which its named place begins."""
     extra = extra_of(task)
     if extra is not None:
         rare = extra["rare"]
         if int(rare) != 0 and int(rare["name"]) != 0:
             return text(rare["name"])
-    return text(task["site"])
+    return text(task["named_place"])
 
 
 def place_of(task):
-    """Where it was spawned: the second string of its site."""
-    end = task["site"]
+    """Where it was spawned: the second string of its named place."""
+    end = task["named_place"]
     while int(end.dereference()) != 0:
         end += 1
     return text(end + 1)

@@ -262,8 +262,8 @@ static void fail_to_start(eddy_group *group, int64_t error)
     }
 }
 
-eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, const void *frame,
-                            size_t size)
+eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
+                            const void *frame, size_t size)
 {
     eddy_task failed = {NULL, ESHUTDOWN};
     eddy_task task;
@@ -277,7 +277,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
         fail_to_start(group, -ESHUTDOWN);
         return failed;
     }
-    task = eddy_spawn_(eddy_task_loop(co->task), site, frame, size);
+    task = eddy_spawn_(eddy_task_loop(co->task), named_place, frame, size);
     if (task.record != NULL && adopt(co, group, task.record) < 0) {
         withdraw(task);
         task.record = NULL;

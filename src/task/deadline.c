@@ -344,7 +344,7 @@ int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout)
 /* In a finally after an error, the time-out is not the frame's outcome: it is told. */
 int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope)
 {
-    struct eddy_where where;
+    struct eddy_frame_place place;
     bool told;
 
     if (scope->leaving == EDDY_LEAVE_CUT_OFF_) {
@@ -354,9 +354,9 @@ int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope)
            (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0;
 
     if (eddy_deadline_close(co, scope, scope->object)) {
-        where = eddy_frame_where(co);
+        place = eddy_frame_place(co);
         eddy_scope_turn(co, -ETIMEDOUT);
-        eddy_error_note(co->task, -ETIMEDOUT, where.function, where.file, (int)(scope->exit / 8));
+        eddy_error_note(co->task, -ETIMEDOUT, place.function, place.file, (int)(scope->exit / 8));
     } else if (told) {
         eddy_error_report(co->task, -ETIMEDOUT, "was failing already");
     }

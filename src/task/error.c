@@ -1,20 +1,20 @@
 /*
  * Where an error began. A result is a number, and so it stays on the hot path; the place and the text
- * are kept beside, in the extra record of the task that the error goes through.
+ * are kept beside, in the rare record of the task that the error goes through.
  *
- *     extra->error     the last error that was raised in the task, or handed to it
+ *     rare->error      the last error that was raised in the task, or handed to it
  *     CASCADED         that one is what comes up right now: who raises it on does not note it anew
  *                      (of an operation that says more than a number it has a text before a place: that
  *                      is where it is awaited)
  *     rare->caught     a copy, of what eddy_catch caught; or the operation's own, if nobody raised it
- *     rare->cleanup    a cleanup runs because of extra->error: if another is noted, that is put aside
+ *     rare->cleanup    a cleanup runs because of rare->error: if another is noted, that is put aside
  *     rare->kept       what was put aside, innermost cleanup first; it is back when that has ended
  *
  * An error belongs to one task at a time. Whoever takes a task's result takes its origin along
  * (pass); who gets several keeps them until it says which (take, give); who gets it as a value has
  * caught it (hand over).
  *
- * The text is in memory of the pool only if it was formatted. One block, one owner: extra->error or
+ * The text is in memory of the pool only if it was formatted. One block, one owner: rare->error or
  * a kept one; `caught` only points at it, and is told when it goes. Without memory an error goes on
  * without its place: the number never gets lost.
  */
@@ -103,45 +103,42 @@ void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const vo
     }
     take_kept(task, &info);
     if (info.code == outcome) {
-        free_text_of(task, &eddy_extra(task)->error);
-        eddy_extra(task)->error = info;
+        free_text_of(task, &eddy_rare(task)->error);
+        eddy_rare(task)->error = info;
     } else {
         free_text_of(task, &info);
     }
 }
 
-/* Another error is to be noted: the one that is may still be wanted. */
+/* Another error is to be noted, for which there is a record: the one that is may still be wanted. */
 static void make_way(struct eddy_task_record *task)
 {
-    struct eddy_task_extra *extra = eddy_extra(task);
     struct eddy_task_rare *rare = eddy_rare(task);
     struct eddy_kept_error *kept = NULL;
     unsigned pool_class;
 
-    if (rare != NULL && rare->cleanup != NULL) {
+    if (rare->cleanup != NULL) {
         kept = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *kept, &pool_class);
     }
     if (kept != NULL) {
         kept->below = rare->kept;
-        kept->info = extra->error;
+        kept->info = rare->error;
         kept->cleanup = rare->cleanup;
         kept->pool_class = pool_class;
         rare->kept = kept;
-        extra->error.memory = NULL;
+        rare->error.memory = NULL;
     }
-    if (rare != NULL) {
-        rare->cleanup = NULL;
-    }
-    free_text_of(task, &extra->error);
+    rare->cleanup = NULL;
+    free_text_of(task, &rare->error);
 }
 
 /* ---- the error that is on its way up */
 
 void eddy_error_forget(struct eddy_task_record *task)
 {
-    if (eddy_extra(task) != NULL) {
-        free_text_of(task, &eddy_extra(task)->error);
-        eddy_extra(task)->error.code = 0;
+    if (eddy_rare(task) != NULL) {
+        free_text_of(task, &eddy_rare(task)->error);
+        eddy_rare(task)->error.code = 0;
     }
 }
 
@@ -149,41 +146,41 @@ void eddy_error_forget(struct eddy_task_record *task)
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
                      const char *file, int line)
 {
-    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_task_rare *rare = eddy_rare_make(task);
 
-    if (extra != NULL) { /* without memory the error goes on without its origin */
+    if (rare != NULL) { /* without memory the error goes on without its origin */
         make_way(task);
-        extra->error.code = error;
-        extra->error.text = NULL;
-        extra->error.function = function;
-        extra->error.file = file;
-        extra->error.line = line;
+        rare->error.code = error;
+        rare->error.text = NULL;
+        rare->error.function = function;
+        rare->error.file = file;
+        rare->error.line = line;
     }
 }
 
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error)
 {
-    const struct eddy_task_extra *extra = eddy_extra(task);
+    const struct eddy_task_rare *rare = eddy_rare(task);
 
-    return extra != NULL && error < 0 && extra->error.code == error;
+    return rare != NULL && error < 0 && rare->error.code == error;
 }
 
 void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken)
 {
     if (eddy_error_known(task, error)) {
-        *taken = eddy_extra(task)->error;
-        eddy_extra(task)->error.memory = NULL;
-        eddy_extra(task)->error.code = 0;
+        *taken = eddy_rare(task)->error;
+        eddy_rare(task)->error.memory = NULL;
+        eddy_rare(task)->error.code = 0;
     }
 }
 
 void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given)
 {
-    struct eddy_task_extra *extra = given->code < 0 ? eddy_extra_make(task) : NULL;
+    struct eddy_task_rare *rare = given->code < 0 ? eddy_rare_make(task) : NULL;
 
-    if (extra != NULL) {
+    if (rare != NULL) {
         make_way(task);
-        extra->error = *given;
+        rare->error = *given;
         eddy_set(task, EDDY_TASK_CASCADED_);
     } else if (given->memory != NULL) {
         give_text(task, given->memory);
@@ -209,7 +206,7 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
         eddy_error_pass(from, to, error);
     }
     if (rare != NULL) {
-        rare->caught = known ? eddy_extra(to)->error : own;
+        rare->caught = known ? eddy_rare(to)->error : own;
     }
 }
 
@@ -219,19 +216,19 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 static void __attribute__((format(printf, 2, 0)))
 note_text(struct eddy_task_record *task, const char *format, va_list arguments)
 {
-    struct eddy_task_extra *extra = eddy_extra(task);
+    struct eddy_task_rare *rare = eddy_rare(task);
     char text[LONGEST_TEXT + 1];
 
-    if (extra == NULL) {
+    if (rare == NULL) {
         return;
     }
-    extra->error.text = format;
+    rare->error.text = format;
     if (strchr(format, '%') != NULL) {
         vsnprintf(text, sizeof text, format, arguments);
-        extra->error.memory = take_text(task, text);
+        rare->error.memory = take_text(task, text);
     }
-    if (extra->error.memory != NULL) {
-        extra->error.text = extra->error.memory;
+    if (rare->error.memory != NULL) {
+        rare->error.text = rare->error.memory;
     }
 }
 
@@ -261,12 +258,15 @@ void eddy_error_say(struct eddy_task_record *task, int64_t error, const char *fo
     va_start(arguments, format);
     note_text(task, format, arguments);
     va_end(arguments);
+    if (eddy_rare(task) != NULL && eddy_rare(task)->error.memory == NULL) {
+        eddy_rare(task)->error.text = NULL; /* the format is of no use to anybody */
+    }
 }
 
 void eddy_error_place(struct eddy_task_record *task, const char *function, const char *file,
                       int line)
 {
-    struct eddy_error_info *info = &eddy_extra(task)->error;
+    struct eddy_error_info *info = &eddy_rare(task)->error;
 
     if (info->file[0] == '\0') {
         info->function = function;
@@ -287,7 +287,7 @@ int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char 
         if (known) {
             eddy_error_place(task, function, file, line);
         }
-        rare->caught = known ? eddy_extra(task)->error : own;
+        rare->caught = known ? eddy_rare(task)->error : own;
     }
     return 1;
 }
@@ -320,7 +320,7 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                          name, place, what, eddy_strerror(error));
         return;
     }
-    info = &eddy_extra(task)->error;
+    info = &eddy_rare(task)->error;
     text = info->text != NULL ? info->text : "";
     eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
                      "%s:%d: %s: %s%s%s (in task %s (%s), which %s)", info->file, info->line,
@@ -328,12 +328,13 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                      place, what);
 }
 
-void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what)
+void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
+                             const char *what)
 {
     eddy_task none = {NULL, 0};
 
-    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
-                     eddy_site_place(site), what, eddy_strerror(error));
+    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", named_place,
+                     eddy_place_in(named_place), what, eddy_strerror(error));
 }
 
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,

@@ -232,6 +232,14 @@ int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *le
     return 1;
 }
 
+/* There was no memory for a scope: what is pending comes before that, too. */
+int64_t eddy_scope_refused_(eddy_coro *co)
+{
+    int64_t result = eddy_check(co);
+
+    return result < 0 ? result : -ENOMEM;
+}
+
 /* In a manager that may be the error of its body, raised at eddy_body: then it is another one out there,
  * too. */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome)

@@ -14,7 +14,7 @@ static eddy_task failed(int error)
     return none;
 }
 
-static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
+static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *frame)
 {
     struct eddy_task_record *task = eddy_task_record_new(loop);
 
@@ -26,7 +26,7 @@ static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
     task->timed.ready.bits = EDDY_TASK_TRY_;
     task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
     task->top = frame;
-    task->site = site;
+    task->named_place = named_place;
     frame->task = task;
     loop->tasks->live++;
     eddy_loop_append(loop, &task->timed.ready);
@@ -43,7 +43,7 @@ static int may_spawn(eddy_loop *loop)
     return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
 }
 
-eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size)
+eddy_task eddy_spawn_(eddy_loop *loop, const char *named_place, const void *frame, size_t size)
 {
     int result = may_spawn(loop);
     unsigned pool_class;
@@ -59,7 +59,7 @@ eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size
     }
     memcpy(co, frame, size);
     co->pool_class = (uint8_t)pool_class;
-    task = start(loop, site, co);
+    task = start(loop, named_place, co);
     if (task.record == NULL) {
         eddy_pool_give(&loop->pool, co, pool_class);
     }
@@ -81,7 +81,7 @@ static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record
     return 0;
 }
 
-eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
+eddy_task eddy_spawn_in_(eddy_loop *loop, const char *named_place, eddy_coro *frame)
 {
     int result = may_spawn(loop);
     eddy_task task;
@@ -89,7 +89,7 @@ eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
     if (result < 0) {
         return failed(result);
     }
-    task = start(loop, site, frame);
+    task = start(loop, named_place, frame);
     if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
         (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
     }

@@ -136,7 +136,7 @@ const char *eddy_task_display_name(const struct eddy_task_record *task)
 {
     const struct eddy_task_rare *rare = eddy_rare(task);
 
-    return rare != NULL && rare->name != NULL ? rare->name : task->site;
+    return rare != NULL && rare->name != NULL ? rare->name : task->named_place;
 }
 
 const char *eddy_task_name(eddy_task handle)
@@ -146,14 +146,14 @@ const char *eddy_task_name(eddy_task handle)
     return task != NULL ? eddy_task_display_name(task) : NULL;
 }
 
-const char *eddy_site_place(const char *site)
+const char *eddy_place_in(const char *named_place)
 {
-    return site + strlen(site) + 1;
+    return named_place + strlen(named_place) + 1;
 }
 
 const char *eddy_task_place(const struct eddy_task_record *task)
 {
-    return eddy_site_place(task->site);
+    return eddy_place_in(task->named_place);
 }
 
 void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)

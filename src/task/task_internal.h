@@ -142,8 +142,8 @@ void eddy_task_release(struct eddy_task_record *task);
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
 int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
 
-/* "file:line" of a site (EDDY_SITE_). */
-const char *eddy_site_place(const char *site);
+/* "file:line" of a named place (EDDY_NAMED_PLACE_). */
+const char *eddy_place_in(const char *named_place);
 
 /* The task's name: the one that was given, or the coroutine's; and "file:line" of its spawn. */
 const char *eddy_task_display_name(const struct eddy_task_record *task);
@@ -194,7 +194,8 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
 
 /* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
-void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what);
+void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
+                             const char *what);
 
 /* Likewise of an error that comes when `first` has failed already; not told of two that both say
  * that a peer is gone: whoever goes away fails all that is in the air between the two. */
@@ -341,12 +342,12 @@ static inline int64_t eddy_requeue(struct eddy_task_record *task)
 }
 
 /* Where a frame stands; asks the coroutine for its function and file. */
-struct eddy_where {
+struct eddy_frame_place {
     const char *function;
     const char *file;
     uint32_t line; /* of the await in which it is, or was last */
 };
-struct eddy_where eddy_frame_where(eddy_coro *co);
+struct eddy_frame_place eddy_frame_place(eddy_coro *co);
 
 void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn, cold));
 

@@ -135,7 +135,7 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 size_t eddy_waiters_ahead(const struct eddy_waiters *line, const struct eddy_task_record *task)
 {
-    size_t count = eddy_look_place_in_line(eddy_task_loop(task), line, task);
+    size_t count = eddy_look_position_in_line(eddy_task_loop(task), line, task);
 
     if (count > 0) {
         return count - 1;

@@ -32,8 +32,8 @@ struct eddy_task_record {
         uint32_t count[2]; /* while it gathers */
         int64_t outcome;   /* while it waits for a lock: what that wait is to return */
     } with;
-    void *owner;      /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
-    const char *site; /* "coroutine\0file:line": what was spawned, and where */
+    void *owner;             /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
+    const char *named_place; /* "coroutine\0file:line": what was spawned, and where */
 };
 
 enum eddy_task_state {

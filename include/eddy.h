@@ -18,6 +18,7 @@
 #include "eddy/lock.h"
 #include "eddy/look.h"
 #include "eddy/loop.h"
+#include "eddy/memory.h"
 #include "eddy/offload.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"

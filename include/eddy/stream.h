@@ -87,6 +87,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
  * one waits. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
+/* Likewise waits until a write would not block (1), be it for room, or for an error. Right after the
+ * opening it says so in vain: then eddy_try_write gives -EAGAIN, or takes less than it was given, and the
+ * next one waits. With eddy_try_write a program makes what it sends when the peer takes it, and not
+ * before. The kernel tells of room when a part of its buffer is free, not at once. */
+EDDY_API EDDY_MUST_USE int64_t eddy_writable(eddy_coro *co, eddy_stream *stream);
+
 /* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.
  * eddy_try_write returns how many bytes the kernel took. -EBUSY while a task waits to do the
  * same. */

@@ -30,6 +30,7 @@
  *                                                        whoever asks for the fd
  *     READING    a reader or a copy that parks           its result, its abort
  *     ASKED      eddy_readable that parks                with READING
+ *     ASKED_ROOM eddy_writable that parks                with WRITING
  *     WRITING    a writer that parks, a copy with        its result, its abort
  *                bytes that were not taken
  *     TO_COPY    a copy that waits for bytes             an event that leaves more to do; its end
@@ -58,9 +59,10 @@ enum {
     EDDY_STREAM_ENDED = 0x8000,  /* a read has found the peer's end, or an error: no more comes */
     EDDY_STREAM_GONE = 0x10000,  /* both sides are shut: what is written is -EPIPE */
     EDDY_STREAM_ASKED = 0x20000, /* `reader` waits to hear that there is something to read */
-    EDDY_STREAM_TRANSPORT = 0x40000, /* io.user is its transport */
-    EDDY_STREAM_UNDER = 0x80000,     /* `reader` is the transport of the stream above it */
-    EDDY_STREAM_INSIDE = 0x100000,   /* only the loop's own tasks end its waits */
+    EDDY_STREAM_TRANSPORT = 0x40000,   /* io.user is its transport */
+    EDDY_STREAM_UNDER = 0x80000,       /* `reader` is the transport of the stream above it */
+    EDDY_STREAM_INSIDE = 0x100000,     /* only the loop's own tasks end its waits */
+    EDDY_STREAM_ASKED_ROOM = 0x400000, /* `writer` waits to hear that there is room */
     EDDY_STREAM_BUSY_READING = EDDY_STREAM_READING | EDDY_STREAM_UNDER,
     EDDY_STREAM_BUFFERED = 0x200000, /* `writer` is an eddy_writer that has bytes for it */
     EDDY_STREAM_BUSY_WRITING =
@@ -96,7 +98,7 @@ static inline void eddy_stream_write_begins(eddy_stream *stream, struct eddy_tas
 
 static inline void eddy_stream_write_over(eddy_stream *stream)
 {
-    stream->state &= ~(uint32_t)EDDY_STREAM_WRITING;
+    stream->state &= ~(uint32_t)(EDDY_STREAM_WRITING | EDDY_STREAM_ASKED_ROOM);
     stream->io.loop->references -= eddy_stream_weight(stream);
 }
 

@@ -53,7 +53,7 @@
  *                 -> SET         ignored: it is pending, and will strike again
  *     SET (passed), UNDER_WAY, STRUCK
  *                 -> SPENT       a cancel from outside is delivered
- *     STRUCK      -> SPENT       another deadline is delivered: its own was swallowed
+ *     STRUCK      -> SPENT       one further out is delivered: its own was swallowed
  *
  * How an interrupt goes from a task to those that it waits for is in spread.c, what deadlines a task
  * has in deadline.c.
@@ -102,8 +102,8 @@ static struct eddy_deadline *under_way(const struct eddy_task_record *task)
     return each;
 }
 
-/* Those of the same cleanup that were delivered before have been swallowed: while an -ECANCELED is on its
- * way up, only its cleanups run, which have another mask. */
+/* Those further in that were delivered before have been swallowed, and its -ECANCELED passes them. Those
+ * further out may still get theirs, from who has kept it. */
 static void deliver_deadline(struct eddy_task_record *task)
 {
     struct eddy_deadline *delivered = under_way(task);
@@ -111,9 +111,9 @@ static void deliver_deadline(struct eddy_task_record *task)
     if (delivered == NULL) {
         return;
     }
-    for (struct eddy_deadline *each = eddy_deadline_innermost(task); each != NULL;
+    for (struct eddy_deadline *each = eddy_deadline_innermost(task); each != delivered;
          each = each->below) {
-        if (each->stage == EDDY_DEADLINE_STRUCK && each->mask == delivered->mask) {
+        if (each->stage == EDDY_DEADLINE_STRUCK) {
             each->stage = EDDY_DEADLINE_SPENT;
         }
     }

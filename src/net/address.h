@@ -5,7 +5,6 @@
 #include "eddy/address.h"
 #include "eddy/loop.h"
 
-
 /* The path of a Unix-domain address, an end of the string behind it; NULL if it has none. */
 const char *eddy_address_path(const struct eddy_address *address);
 

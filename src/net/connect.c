@@ -17,15 +17,13 @@
 #include "net/address.h"
 #include "net/connect_internal.h"
 
-enum { ADDRESS_TEXT = 128 };
-
 static const int64_t FIRST_RETRY = EDDY_MILLISECOND;
 static const int64_t LAST_RETRY = 64 * EDDY_MILLISECOND;
 
 void eddy_connect_tell(struct eddy_task_record *task, const struct eddy_address *address,
                        int64_t error)
 {
-    char text[ADDRESS_TEXT];
+    char text[EDDY_ADDRESS_TEXT];
 
     if (eddy_address_format(address, text, sizeof text)) {
         eddy_error_say(task, error, "%s: %s", text, eddy_strerror(error));

@@ -24,7 +24,7 @@
 #include "loop/look.h"
 #include "net/connect_internal.h"
 
-enum { MOST_ATTEMPTS = 16, NONE = -1, REPORT_TEXT = 512, ADDRESS_TEXT = 128 };
+enum { MOST_ATTEMPTS = 16, NONE = -1, REPORT_TEXT = 512 };
 
 struct attempt {
     eddy_io io; /* first; watches unless the stream does */
@@ -138,7 +138,7 @@ static int most_telling(const struct race *race)
 static void tell_all(const struct race *race, int64_t error)
 {
     char text[REPORT_TEXT] = "";
-    char address[ADDRESS_TEXT];
+    char address[EDDY_ADDRESS_TEXT];
     size_t used = 0;
 
     for (int i = 0; i < race->count && used < sizeof text; i++) {

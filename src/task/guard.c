@@ -57,9 +57,9 @@ static void check_guards(eddy_coro *co, const struct eddy_link *guards)
     for (const struct eddy_link *link = eddy_list_first(guards); link != NULL && link != guards;
          link = link->next) {
         if (lies_in(co, link)) {
-            eddy_frame_misuse(
-                co, "the coroutine ends although a stream, writer, server, queue or group in its "
-                    "frame is still open: close it in eddy_finally");
+            eddy_frame_misuse(co, "the coroutine ends although a stream, reader, writer, server, "
+                                  "queue or group in its "
+                                  "frame is still open: close it in eddy_finally");
         }
     }
 }

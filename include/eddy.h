@@ -18,6 +18,7 @@
 #include "eddy/look.h"
 #include "eddy/loop.h"
 #include "eddy/offload.h"
+#include "eddy/process.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"

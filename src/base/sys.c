@@ -23,7 +23,18 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/spawn.h"
+
+/* libc's headers may be older than the kernel; the same on all machines. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
@@ -368,6 +379,31 @@ static int sys_unlink(const struct eddy_sys *sys, const char *path)
     return checked(unlink(path));
 }
 
+static int sys_waitid(const struct eddy_sys *sys, int kind, int id, siginfo_t *info, int options)
+{
+    (void)sys;
+    return checked(waitid((idtype_t)kind, (id_t)id, info, options));
+}
+
+/* By number: glibc has these two only since 2.36. */
+static int sys_pidfd_open(const struct eddy_sys *sys, pid_t pid)
+{
+    (void)sys;
+    return checked((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int sys_pidfd_send_signal(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags)
+{
+    (void)sys;
+    return checked((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags));
+}
+
+static int sys_kill(const struct eddy_sys *sys, pid_t pid, int signal)
+{
+    (void)sys;
+    return checked(kill(pid, signal));
+}
+
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -411,6 +447,11 @@ const struct eddy_sys *eddy_sys_default(void)
         .fsync = sys_fsync,
         .rename = sys_rename,
         .unlink = sys_unlink,
+        .spawn = eddy_sys_spawn,
+        .waitid = sys_waitid,
+        .pidfd_open = sys_pidfd_open,
+        .pidfd_send_signal = sys_pidfd_send_signal,
+        .kill = sys_kill,
     };
 
     return &table;

@@ -48,8 +48,6 @@ struct eddy_children *eddy_children_of(eddy_loop *loop);
 
 /* ---- process.c */
 
-/* A record for a child that is to be; NULL: no memory. */
-struct eddy_child *eddy_child_new(eddy_loop *loop, eddy_process *process);
 void eddy_child_free(struct eddy_child *child);
 
 /* It runs from now on, and its end is heard of: 0, or an error of that. */

@@ -24,29 +24,6 @@
 
 /* ---- the record */
 
-struct eddy_child *eddy_child_new(eddy_loop *loop, eddy_process *process)
-{
-    struct eddy_children *children = eddy_children_of(loop);
-    struct eddy_child *child = NULL;
-    unsigned pool_class;
-
-    if (children != NULL) {
-        child = eddy_pool_take(&loop->pool, sizeof *child, &pool_class);
-    }
-    if (child == NULL) {
-        return NULL;
-    }
-    memset(child, 0, sizeof *child);
-    child->loop = loop;
-    child->process = process;
-    child->status = EDDY_CHILD_RUNS;
-    child->since = eddy_loop_now_inline(loop);
-    child->pool_class = pool_class;
-    child->io.user = child;
-    eddy_list_append(&children->list, &child->link);
-    return child;
-}
-
 void eddy_child_free(struct eddy_child *child)
 {
     eddy_list_remove(&child->link);

@@ -278,11 +278,35 @@ static int spawn(eddy_loop *loop, struct eddy_child *child, struct plan *plan,
     return result;
 }
 
+/* A record for a child that is to be; NULL: no memory. */
+static struct eddy_child *new_child(eddy_loop *loop, eddy_process *process)
+{
+    struct eddy_children *children = eddy_children_of(loop);
+    struct eddy_child *child = NULL;
+    unsigned pool_class;
+
+    if (children != NULL) {
+        child = eddy_pool_take(&loop->pool, sizeof *child, &pool_class);
+    }
+    if (child == NULL) {
+        return NULL;
+    }
+    memset(child, 0, sizeof *child);
+    child->loop = loop;
+    child->process = process;
+    child->status = EDDY_CHILD_RUNS;
+    child->since = eddy_loop_now_inline(loop);
+    child->pool_class = pool_class;
+    child->io.user = child;
+    eddy_list_append(&children->list, &child->link);
+    return child;
+}
+
 static int64_t begin(eddy_coro *co, eddy_process *process, struct plan *plan,
                      const struct eddy_process_options *options)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
-    struct eddy_child *child = eddy_child_new(loop, process);
+    struct eddy_child *child = new_child(loop, process);
     int result;
 
     plan->spawn.stage = EDDY_SPAWN_FORK;

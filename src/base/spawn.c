@@ -76,6 +76,7 @@ IN_CHILD void fail(struct child *child, enum eddy_spawn_stage stage, int error)
 
     child->report.error = error;
     child->report.stage = stage;
+    memset(&report, 0, sizeof report);
     report.ran = true;
     report.error = error;
     report.stage = stage;

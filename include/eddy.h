@@ -3,6 +3,7 @@
 #define EDDY_H
 
 #include "eddy/address.h"
+#include "eddy/buffer.h"
 #include "eddy/callback.h"
 #include "eddy/clock.h"
 #include "eddy/coro.h"
@@ -17,6 +18,7 @@
 #include "eddy/lock.h"
 #include "eddy/look.h"
 #include "eddy/loop.h"
+#include "eddy/memory.h"
 #include "eddy/offload.h"
 #include "eddy/process.h"
 #include "eddy/queue.h"
@@ -28,7 +30,9 @@
 #include "eddy/sys.h"
 #include "eddy/task.h"
 #include "eddy/timer.h"
+#include "eddy/transport.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
+#include "eddy/writer.h"
 
 #endif

@@ -24,7 +24,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
 /*
  * eddy_wait_for(co, timeout, operation): the operation (any, also an eddy_call), with at most
  * `timeout` nanoseconds to finish. Past that it is cancelled, and the result is -ETIMEDOUT once
- * it has ended. If it finishes all the same, its result stands. EDDY_FOREVER is no limit. With a
+ * it has ended. If it finishes all the same, its result stands. EDDY_FOREVER is no deadline. With a
  * timeout <= 0 an operation that can finish at once does, a coroutine is not even started, and a pause
  * is a time-out.
  *
@@ -36,7 +36,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
  * (eddy_join, eddy_gather, ...) cancels them and returns when all have ended; any other is not begun.
  */
 #define eddy_wait_for(co, timeout, operation) \
-    eddy_operation_((eddy_limit_begin_(co, timeout), eddy_limit_end_(co, (operation))))
+    eddy_operation_((eddy_deadline_begin_(co, timeout), eddy_deadline_end_(co, (operation))))
 
 /*
  * eddy_with_timeout(timeout) { ... }: likewise, over a block, all of it: past the deadline the
@@ -58,8 +58,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
     EDDY_WITH_OBJECT_(NULL, eddy_timeout_leave_, eddy_timeout_enter_(co, timeout))
 
 /* Private. */
-EDDY_API void eddy_limit_begin_(eddy_coro *co, int64_t timeout);
-EDDY_API EDDY_MUST_USE int64_t eddy_limit_end_(eddy_coro *co, int64_t result);
+EDDY_API void eddy_deadline_begin_(eddy_coro *co, int64_t timeout);
+EDDY_API EDDY_MUST_USE int64_t eddy_deadline_end_(eddy_coro *co, int64_t result);
 EDDY_API EDDY_MUST_USE int64_t eddy_timeout_enter_(eddy_coro *co, int64_t timeout);
 EDDY_API EDDY_MUST_USE int64_t eddy_timeout_leave_(eddy_coro *co, struct eddy_scope *scope);
 

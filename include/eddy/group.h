@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-struct eddy_limit;
+struct eddy_deadline;
 
 enum eddy_group_policy {
     EDDY_GROUP_CANCEL,  /* the first failure cancels the other tasks; it is the group's error */
@@ -54,7 +54,7 @@ typedef struct eddy_group {
     struct eddy_link ended;          /* policy KEEP: of those that have ended, in that order */
     struct eddy_task_record *waiter; /* in eddy_group_wait, eddy_group_next or the exit; or NULL */
     struct eddy_task_record *host;   /* in eddy_with_group, or NULL */
-    struct eddy_limit *limit;        /* over the body of that; NULL: it runs no longer */
+    struct eddy_deadline *deadline;  /* over the body of that; NULL: it runs no longer */
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
     bool over;                       /* it was waited for: the next spawn counts errors anew */
@@ -67,8 +67,8 @@ typedef struct eddy_group {
  * -ESHUTDOWN: the group is being cancelled), that counts as its failure, which eddy_group_wait
  * returns. */
 #define eddy_group_spawn(co, group, ...) EDDY_GROUP_SPAWN_(co, group, __VA_ARGS__, )
-#define EDDY_GROUP_SPAWN_(co, group, name, ...)                                      \
-    eddy_group_spawn_(co, group, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+#define EDDY_GROUP_SPAWN_(co, group, name, ...)                                             \
+    eddy_group_spawn_(co, group, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                       sizeof(struct name))
 
 /*
@@ -116,7 +116,7 @@ static inline uint32_t eddy_group_count(const eddy_group *group)
 }
 
 /* Private. */
-EDDY_API eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site,
+EDDY_API eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
                                      const void *frame, size_t size);
 EDDY_API EDDY_MUST_USE int64_t eddy_group_enter_(eddy_coro *co);
 EDDY_API EDDY_MUST_USE int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope);

@@ -60,17 +60,17 @@ struct eddy_frames {
 
 enum eddy_task_doing { EDDY_TASK_READY, EDDY_TASK_RUNNING, EDDY_TASK_WAITING, EDDY_TASK_ENDED };
 
-/* A task; valid during the visit, but for the strings that are literals of the program: name, site
+/* A task; valid during the visit, but for the strings that are literals of the program: name, place
  * and waits_for. */
 struct eddy_task_info {
     eddy_task task;
     uint32_t number; /* which no other task of the loop has; they count up */
     /* of the task that spawned it, or that serves its client, which may be gone; 0: there is none */
     uint32_t parent;
-    uint32_t depth;   /* in the tree: 0 stands at the top, for want of a parent that still lives */
-    bool last;        /* no sibling follows */
-    const char *name; /* as eddy_task_name: its coroutine, or what eddy_task_set_name gave it */
-    const char *site; /* "file:line" where it was spawned */
+    uint32_t depth;    /* in the tree: 0 stands at the top, for want of a parent that still lives */
+    bool last;         /* no sibling follows */
+    const char *name;  /* as eddy_task_name: its coroutine, or what eddy_task_set_name gave it */
+    const char *place; /* "file:line" where it was spawned */
     enum eddy_task_doing doing;
     bool cancelled;            /* a cancel is on its way to it */
     int64_t result;            /* of one that has ended */
@@ -158,10 +158,11 @@ struct eddy_slow_step {
 
 typedef void eddy_slow_fn(eddy_loop *loop, const struct eddy_slow_step *step, void *user);
 
-/* Tells of every step of a task or callback that takes `limit` (> 0) nanoseconds or longer, as soon
+/* Tells of every step of a task or callback that takes `duration` (> 0) nanoseconds or longer, as soon
  * as it is over; costs two looks at the clock a step. `slow` NULL: the error hook is told, with
- * -ETIME. From the next turn on; a limit of 0 ends it, at once. 0; -EINVAL: limit < 0; -ENOMEM. */
-EDDY_API int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, void *user);
+ * -ETIME. From the next turn on; a duration of 0 ends it, at once. 0; -EINVAL: duration < 0; -ENOMEM. */
+EDDY_API int eddy_loop_slow_steps(eddy_loop *loop, int64_t duration, eddy_slow_fn *slow,
+                                  void *user);
 
 /* ---- tracing */
 

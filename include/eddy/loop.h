@@ -123,7 +123,7 @@ EDDY_API int eddy_loop_new_versioned(eddy_loop **loop, const struct eddy_loop_op
  * while a thread is in eddy_loop_wait; -ECHILD, likewise, in a child of fork(2) before
  * eddy_loop_after_fork. NULL is 0.
  *
- * The limit is time of the loop's clock, or real time on a manual clock and while holds are taken.
+ * The shutdown time-out is time of the loop's clock, or real time on a manual clock and while holds are taken.
  * On a virtual clock, which stands still while something is always ready, it is both, but real time
  * is counted anew whenever a task has ended, and is a second at least. Messages that come later than all that, from work that has to be
  * waited for, are told to the error hook (-ECANCELED): how many. */

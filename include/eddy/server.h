@@ -59,7 +59,7 @@ typedef struct eddy_server {
     int64_t lingers_for;         /* linger_time, likewise; 0: no client lingers (any more) */
     size_t handler_size;
     size_t stream_offset; /* of the handler's field `stream` */
-    const char *site;
+    const char *named_place;
     unsigned handler_class;
     bool pause_told; /* since no client waited */
     uint32_t parent; /* the number of the task that serves: its clients' tasks stand below it */
@@ -92,8 +92,8 @@ typedef struct eddy_server {
  * bound again; one that is in use cannot.
  */
 #define eddy_serve(co, server, host, port, ...) EDDY_SERVE_(co, server, host, port, __VA_ARGS__, )
-#define EDDY_SERVE_(co, server, host, port, name, ...)                                      \
-    eddy_serve_(co, server, host, port, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+#define EDDY_SERVE_(co, server, host, port, name, ...)                                             \
+    eddy_serve_(co, server, host, port, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                 sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /*
@@ -112,8 +112,8 @@ typedef struct eddy_server {
  * current one. If it cannot be removed, the error goes to the error hook.
  */
 #define eddy_serve_at(co, server, address, ...) EDDY_SERVE_AT_(co, server, address, __VA_ARGS__, )
-#define EDDY_SERVE_AT_(co, server, address, name, ...)                                      \
-    eddy_serve_at_(co, server, address, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+#define EDDY_SERVE_AT_(co, server, address, name, ...)                                             \
+    eddy_serve_at_(co, server, address, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
                    sizeof(struct name), EDDY_STREAM_OFFSET_(name))
 
 /* The port that the server listens on, or did; -EBADF if it was never opened; -EINVAL if it is on a
@@ -145,12 +145,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_serve
     _Generic(((struct name *)0)->stream, eddy_stream * : offsetof(struct name, stream))
 #endif
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host,
-                                           int port, const char *site, const void *handler,
+                                           int port, const char *named_place, const void *handler,
                                            size_t handler_size, size_t stream_offset);
 EDDY_API EDDY_MUST_USE int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server,
-                                              const struct eddy_address *address, const char *site,
-                                              const void *handler, size_t handler_size,
-                                              size_t stream_offset);
+                                              const struct eddy_address *address,
+                                              const char *named_place, const void *handler,
+                                              size_t handler_size, size_t stream_offset);
 
 #ifdef __cplusplus
 }

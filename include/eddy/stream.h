@@ -1,5 +1,6 @@
 /*
- * Streams: connected sockets that are read and written.
+ * Streams: connected sockets, pipes, terminals and the like that are read and written, and whatever else
+ * transport.h makes one.
  *
  * The caller owns the struct, zeroed before it is opened; opened by eddy_connect, eddy_serve or
  * eddy_stream_open it owns its fd until eddy_stream_close. A coroutine must not end with an open
@@ -39,11 +40,21 @@ typedef struct eddy_stream {
     struct eddy_idle *idle;          /* its idle time-out, or NULL */
 } eddy_stream;
 
-/* Opens a stream on a connected stream socket (any family; also one end of a socketpair) and
- * takes it over: sets O_NONBLOCK, and closes it in the end. 0; -EINVAL: the stream is open
- * already, or the socket listens; -EPROTOTYPE: it is a socket of another type (datagrams);
- * -EEXIST: the fd has a watcher; -ENOTSOCK, -EBADF, -ENOMEM, -ENOSPC as getsockopt(2) and
- * epoll_ctl(2) say. On an error the fd is still the caller's.
+/* Opens a stream on a connected stream socket (any family; also one end of a socketpair), a pipe, a FIFO, a
+ * terminal, a device or a regular file, such as standard input, and takes it over: it is closed in the
+ * end. 0; -EINVAL: the stream is open already, or the socket listens; -EPROTOTYPE: it is a socket of another
+ * type (datagrams); -EISDIR; -ENOTSOCK: it is nothing of all that; -EEXIST: the fd has a watcher; -EBADF,
+ * -ENOMEM, -ENOSPC as getsockopt(2), fstat(2) and epoll_ctl(2) say. On an error the fd is still the
+ * caller's.
+ *
+ * A socket is made nonblocking (O_NONBLOCK). What is none may be shared with programs that know nothing of
+ * this one: a pipe or a terminal is opened once more for the stream alone (/proc/self/fd), and its own mode
+ * stays. Only where that cannot be it gets O_NONBLOCK, until the last stream of the loop on it is closed.
+ * Nothing else of a terminal is changed.
+ *
+ * What an fd was not opened for is -EBADF. The write end of a pipe that nobody reads is -EPIPE, and no
+ * signal is raised. eddy_stream_shutdown_write of what is only written closes it. A FIFO or a terminal may
+ * have more to read after an end. A regular file never waits, but for the disk.
  *
  * The fd is the stream's alone: if somebody else closes it, the number may be another file's by the
  * next turn. Once the loop finds that out, because the number comes again or the stream is closed,
@@ -76,6 +87,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
  * one waits. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
+/* Likewise waits until a write would not block (1), be it for room, or for an error. Right after the
+ * opening it says so in vain: then eddy_try_write gives -EAGAIN, or takes less than it was given, and the
+ * next one waits. With eddy_try_write a program makes what it sends when the peer takes it, and not
+ * before. The kernel tells of room when a part of its buffer is free, not at once. */
+EDDY_API EDDY_MUST_USE int64_t eddy_writable(eddy_coro *co, eddy_stream *stream);
+
 /* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.
  * eddy_try_write returns how many bytes the kernel took. -EBUSY while a task waits to do the
  * same. */
@@ -99,14 +116,18 @@ struct eddy_idle {
 };
 EDDY_API int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout);
 
-/* How many bytes of the last (or running) eddy_write the kernel has. */
+/* How many bytes of the last (or running) eddy_write or eddy_writev the kernel has: 0 if it took none, be
+ * it for an error or for a cancel that was pending before it. One that meets another task's write
+ * (-EBUSY, or -ECANCELED before that is seen) is none: this goes on to count for that. */
 static inline size_t eddy_stream_written(const eddy_stream *stream)
 {
     return stream->written;
 }
 
 /* Ends the sending direction (shutdown(2)); the peer reads the end of the file, and can still
- * send. */
+ * send. What has no other direction is closed, and what is written then is -EPIPE. 0; -EBUSY: an eddy_writer has bytes for it; -EBADF: it is not open,
+ * or cannot be written; -EOPNOTSUPP: there are two directions and they end together (a terminal); -EAGAIN, of a
+ * transport that has something to write before: call it again when there is room (eddy_writable). */
 EDDY_API int eddy_stream_shutdown_write(eddy_stream *stream);
 
 /* Closes the stream and its fd; who waits on it gets -EBADF first. Nothing if it is not open. */
@@ -128,7 +149,7 @@ static inline int eddy_stream_is_open(const eddy_stream *stream)
 }
 
 /* The fd, for getpeername(2), setsockopt(2) and the like; it stays the stream's. -1 if it is not
- * open. Whoever has it may put something on top of the socket (kTLS: TCP_ULP), where a short read
+ * open, or has none (transport.h). Whoever has it may put something on top of the socket (kTLS: TCP_ULP), where a short read
  * no longer means that there is nothing more: from now on each read that waits asks the kernel once
  * more before. (Of a socket that is handed to eddy_stream_open with such a layer it is known.) */
 EDDY_API int eddy_stream_fd(eddy_stream *stream);

@@ -114,7 +114,19 @@ struct eddy_sys {
     ssize_t (*send)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size);
     /* Likewise, several pieces: sendmsg(2). */
     ssize_t (*sendv)(const struct eddy_sys *sys, int fd, struct iovec *pieces, int count);
-    /* How many bytes that were sent the peer has not taken yet: ioctl(2) with TIOCOUTQ. */
+    /* For what is no socket: writev(2) that raises no SIGPIPE. The first asks the kernel for that, by
+     * pwritev2(2) with RWF_NOSIGNAL: -EOPNOTSUPP, -EINVAL or -ENOSYS before Linux 6.18. The second blocks
+     * the signal in the thread meanwhile, and takes it if it has come. */
+    ssize_t (*writev_nosignal)(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
+                               int count);
+    ssize_t (*writev_masked)(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
+                             int count);
+    /* 0: a terminal, but not the master's end of one; -ENOTTY. */
+    int (*terminal)(const struct eddy_sys *sys, int fd);
+    /* kcmp(2) of this process with KCMP_FILE: 0 if both are the same open file description. */
+    int (*kcmp_file)(const struct eddy_sys *sys, int fd, int other);
+    /* How many bytes that were sent the peer has not taken yet: ioctl(2) with TIOCOUTQ; of a pipe with
+     * FIONREAD. */
     int (*unsent)(const struct eddy_sys *sys, int fd, int *bytes);
     int (*fcntl)(const struct eddy_sys *sys, int fd, int command, int argument);
     pid_t (*getpid)(const struct eddy_sys *sys);

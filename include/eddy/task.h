@@ -28,8 +28,9 @@ extern "C" {
  */
 #define eddy_run(...) eddy_run_with(NULL, __VA_ARGS__)
 #define eddy_run_with(options, ...) EDDY_RUN_WITH_(options, __VA_ARGS__, )
-#define EDDY_RUN_WITH_(options, name, ...) \
-    eddy_run_(options, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
+#define EDDY_RUN_WITH_(options, name, ...)                                        \
+    eddy_run_(options, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+              sizeof(struct name))
 
 /*
  * eddy_spawn(co, name, .argument = value, ...): starts the coroutine as a task of its own; only
@@ -43,14 +44,15 @@ extern "C" {
  */
 #define eddy_spawn(co, ...) EDDY_LOOP_SPAWN_(eddy_task_loop((co)->task), __VA_ARGS__, )
 #define eddy_loop_spawn(loop, ...) EDDY_LOOP_SPAWN_(loop, __VA_ARGS__, )
-#define EDDY_LOOP_SPAWN_(loop, name, ...) \
-    eddy_spawn_(loop, EDDY_SITE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), sizeof(struct name))
+#define EDDY_LOOP_SPAWN_(loop, name, ...)                                        \
+    eddy_spawn_(loop, EDDY_NAMED_PLACE_(name), EDDY_SPAWNED_(name, __VA_ARGS__), \
+                sizeof(struct name))
 
 #define eddy_spawn_in(co, memory, ...) EDDY_SPAWN_IN_(co, memory, __VA_ARGS__, )
 #define EDDY_SPAWN_IN_(co, memory, name, ...)                                                      \
     (*(memory) = EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), \
                                    __VA_ARGS__),                                                   \
-     eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_SITE_(name), &(memory)->co))
+     eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_NAMED_PLACE_(name), &(memory)->co))
 
 /* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task;
  * -EBUSY: the loop is running, or the task is joined by another or owned by a group; -EDEADLK:
@@ -105,10 +107,11 @@ static inline eddy_loop *eddy_loop_of(const eddy_coro *co)
 }
 
 /* Private. */
-EDDY_API int64_t eddy_run_(const struct eddy_loop_options *options, const char *site,
+EDDY_API int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_place,
                            const void *frame, size_t size);
-EDDY_API eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size);
-EDDY_API eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame);
+EDDY_API eddy_task eddy_spawn_(eddy_loop *loop, const char *named_place, const void *frame,
+                               size_t size);
+EDDY_API eddy_task eddy_spawn_in_(eddy_loop *loop, const char *named_place, eddy_coro *frame);
 
 /* ---- callbacks for the end of a task, for those who are no coroutine and cannot join it */
 

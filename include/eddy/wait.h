@@ -98,9 +98,9 @@ static inline int eddy_is_clear_(const eddy_coro *co)
            (task->timed.ready.bits & EDDY_TASK_INTERRUPTED_) == 0;
 }
 
-/* First thing in every operation, before it takes anything: delivers a pending cancel or a
- * passed deadline (-ECANCELED: return it), else 0. Aborts if another operation was begun and not
- * awaited. */
+/* First thing in every operation, before it looks at anything, be it only for a mistake: delivers a
+ * pending cancel or a passed deadline (-ECANCELED: return it), else 0. Aborts if another operation was
+ * begun and not awaited. */
 EDDY_MUST_USE static inline int64_t eddy_check(eddy_coro *co)
 {
     return eddy_is_clear_(co) ? 0 : eddy_check_slow_(co);

@@ -259,10 +259,87 @@ static ssize_t sys_sendv(const struct eddy_sys *sys, int fd, struct iovec *piece
     return checked_size(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
+/* libc's headers may be older than the flag, and a libc's function than the call. An offset of -1 is the
+ * file's own place. */
+static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
+                                   int count)
+{
+#ifdef SYS_pwritev2
+    const int nosignal = 0x100; /* RWF_NOSIGNAL */
+
+    (void)sys;
+    return checked_size(
+        syscall(SYS_pwritev2, fd, pieces, (unsigned long)count, -1L, -1L, nosignal));
+#else
+    (void)sys;
+    (void)fd;
+    (void)pieces;
+    (void)count;
+    return -ENOSYS;
+#endif
+}
+
+/* The signal is the thread's own, so it is pending here when the write has returned, unless one was
+ * already: that is somebody else's. */
+static ssize_t sys_writev_masked(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
+                                 int count)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t pipe;
+    sigset_t old;
+    sigset_t pending;
+    ssize_t result;
+
+    (void)sys;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigemptyset(&pending);
+    (void)sigpending(&pending);
+    if (sigprocmask(SIG_BLOCK, &pipe, &old) < 0) {
+        return -errno;
+    }
+    result = checked_size(writev(fd, pieces, count));
+    if (result == -EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) {}
+    }
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    return result;
+}
+
+static int sys_terminal(const struct eddy_sys *sys, int fd)
+{
+    unsigned number;
+
+    (void)sys;
+    if (isatty(fd) == 0) {
+        return -errno;
+    }
+    return ioctl(fd, TIOCGPTN, &number) == 0 ? -ENOTTY : 0;
+}
+
+static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
+{
+#if defined SYS_kcmp
+    const int kind = 0; /* KCMP_FILE */
+    long self = getpid();
+
+    (void)sys;
+    return checked(
+        (int)syscall(SYS_kcmp, self, self, kind, (unsigned long)fd, (unsigned long)other));
+#else
+    (void)sys;
+    (void)fd;
+    (void)other;
+    return -ENOSYS;
+#endif
+}
+
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
 {
+    int result = checked(ioctl(fd, TIOCOUTQ, bytes));
+
     (void)sys;
-    return checked(ioctl(fd, TIOCOUTQ, bytes));
+    return result == -ENOTTY ? checked(ioctl(fd, FIONREAD, bytes)) : result;
 }
 
 static int sys_fcntl(const struct eddy_sys *sys, int fd, int command, int argument)
@@ -432,6 +509,10 @@ const struct eddy_sys *eddy_sys_default(void)
         .write = sys_write,
         .send = sys_send,
         .sendv = sys_sendv,
+        .writev_nosignal = sys_writev_nosignal,
+        .writev_masked = sys_writev_masked,
+        .terminal = sys_terminal,
+        .kcmp_file = sys_kcmp_file,
         .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,

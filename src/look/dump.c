@@ -165,7 +165,7 @@ static void print_end(struct dump *dump, const struct eddy_task_info *info)
     } else {
         put(dump, " has ended with %lld", (long long)info->result);
     }
-    put(dump, ", and waits to be joined; spawned at %s", info->site);
+    put(dump, ", and waits to be joined; spawned at %s", info->place);
 }
 
 static void print_doing(struct dump *dump, const struct eddy_task_info *info)

@@ -17,7 +17,7 @@ import gdb
 
 FOREVER = (1 << 63) - 1
 EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
-LIMIT, LIMITS = 1 << 2, 1 << 4  # EDDY_TASK_LIMIT_, EDDY_TASK_LIMITS_
+PASSED, DEADLINES = 1 << 2, 1 << 4  # EDDY_TASK_PASSED_, EDDY_TASK_DEADLINES_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
 CANCELLED = (1 << 1) | (1 << 5)  # EDDY_TASK_CANCEL_, EDDY_TASK_UNDER_WAY_
@@ -140,18 +140,18 @@ def kind_of(task):
 
 
 def name_of(task):
-    """The name that it was given, or that of its coroutine, with which its site begins."""
+    """The name that it was given, or that of its coroutine, with which its named place begins."""
     extra = extra_of(task)
     if extra is not None:
         rare = extra["rare"]
         if int(rare) != 0 and int(rare["name"]) != 0:
             return text(rare["name"])
-    return text(task["site"])
+    return text(task["named_place"])
 
 
 def place_of(task):
-    """Where it was spawned: the second string of its site."""
-    end = task["site"]
+    """Where it was spawned: the second string of its named place."""
+    end = task["named_place"]
     while int(end.dereference()) != 0:
         end += 1
     return text(end + 1)
@@ -176,11 +176,11 @@ def time_of(loop):
 
 
 def deadline_of(task):
-    """As eddy_limit_next."""
-    if bits_of(task) & (LIMIT | LIMITS) == LIMITS and int(task["top"]) != 0:
-        limit = extra_of(task)["limits"]
-        if int(limit) != 0 and int(limit["mask"]) == int(task["top"]["mask"]):
-            return int(limit["effective"])
+    """As eddy_deadline_next."""
+    if bits_of(task) & (PASSED | DEADLINES) == DEADLINES and int(task["top"]) != 0:
+        deadline = extra_of(task)["deadlines"]
+        if int(deadline) != 0 and int(deadline["mask"]) == int(task["top"]["mask"]):
+            return int(deadline["earliest"])
     return FOREVER
 
 

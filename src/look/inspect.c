@@ -18,15 +18,15 @@ enum { DETAIL_TEXT = 192 };
 
 bool eddy_frames_next(struct eddy_frames *frames, struct eddy_frame_info *info)
 {
-    struct eddy_where where;
+    struct eddy_frame_place place;
 
     if (frames->next == NULL) {
         return false;
     }
-    where = eddy_frame_where(frames->next);
-    info->function = where.function;
-    info->file = where.file;
-    info->line = where.line;
+    place = eddy_frame_place(frames->next);
+    info->function = place.function;
+    info->file = place.file;
+    info->line = place.line;
     frames->next = frames->next->parent;
     return true;
 }
@@ -80,7 +80,7 @@ static void fill(struct eddy_task_info *info, struct eddy_task_record *task, cha
     info->number = task->timed.ready.generation;
     info->parent = task->parent;
     info->name = eddy_task_display_name(task);
-    info->site = eddy_task_place(task);
+    info->place = eddy_task_place(task);
     info->doing = doing_of(task);
     info->cancelled = eddy_has(task, EDDY_TASK_CANCEL_ | EDDY_TASK_UNDER_WAY_);
     info->deadline = EDDY_FOREVER;
@@ -89,7 +89,7 @@ static void fill(struct eddy_task_info *info, struct eddy_task_record *task, cha
     if (info->doing == EDDY_TASK_ENDED) {
         info->result = task->in.result;
     } else {
-        info->deadline = eddy_limit_next(task);
+        info->deadline = eddy_deadline_next(task);
     }
     if (info->doing == EDDY_TASK_WAITING) {
         fill_wait(info, task, detail);

@@ -16,7 +16,7 @@ static const struct eddy_look look = {
     .tell_leaks = eddy_tell_leaks,
     .each_in_circles = eddy_each_in_circles,
     .with_lines = eddy_snapshot_with_lines,
-    .place_in_line = eddy_snapshot_place,
+    .position_in_line = eddy_snapshot_position,
     .dump = eddy_loop_dump,
 };
 

@@ -193,8 +193,8 @@ static void link_blockers(struct eddy_snapshot *snapshot)
 
 /* The whole line is numbered when the first in it is asked for, so that a thousand waiters of one lock are
  * walked once and not a thousand times. */
-size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
-                           const struct eddy_task_record *task)
+size_t eddy_snapshot_position(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
+                              const struct eddy_task_record *task)
 {
     uint32_t asked = find_task(snapshot, task);
     uint32_t place = 0;

@@ -49,8 +49,8 @@ void eddy_snapshot_with_lines(eddy_loop *loop, void (*function)(eddy_loop *loop)
 
 /* The place of a task in its line, from 1 on, by walking that line once for all who stand in it; 0: the
  * snapshot does not know the task. */
-size_t eddy_snapshot_place(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
-                           const struct eddy_task_record *task);
+size_t eddy_snapshot_position(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
+                              const struct eddy_task_record *task);
 
 /* circles.c: finds the circles, and chooses the blocker of a task in one for whom several must act. */
 void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot);

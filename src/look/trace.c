@@ -28,7 +28,7 @@ struct tracing {
     void *trace_user;
     eddy_slow_fn *slow;
     void *slow_user;
-    int64_t limit; /* of slow steps; 0: they are not looked for */
+    int64_t slow_from; /* steps that take so long are told; 0: none */
     /* Since the last turn that began after they were set; while cleared, that turn goes on. */
     bool steps_traced;
     bool steps_timed;
@@ -69,10 +69,10 @@ static void tell(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace
     if (kind == EDDY_TRACE_FINISH) {
         event.result = task->in.result;
     } else {
-        struct eddy_where where = eddy_frame_where(task->top);
-        event.function = where.function;
-        event.file = where.file;
-        event.line = where.line;
+        struct eddy_frame_place place = eddy_frame_place(task->top);
+        event.function = place.function;
+        event.file = place.file;
+        event.line = place.line;
     }
     if (kind == EDDY_TRACE_SUSPEND && task->timed.ready.state == EDDY_TASK_WAITING_) {
         event.waits_for = task->wait->name;
@@ -103,7 +103,7 @@ static void tell_slow(eddy_loop *loop, const struct tracing *tracing, struct edd
     if (step->took > loop->counts.longest_step) {
         loop->counts.longest_step = step->took;
     }
-    if (step->took < tracing->limit) {
+    if (step->took < tracing->slow_from) {
         return;
     }
     if (tracing->slow != NULL) {
@@ -118,19 +118,19 @@ static void tell_slow(eddy_loop *loop, const struct tracing *tracing, struct edd
 /* Its frame may be gone after the step, so the function is asked beforehand. */
 static void run_timed(eddy_loop *loop, const struct tracing *tracing, struct eddy_task_record *task)
 {
-    struct eddy_where where = eddy_frame_where(task->top);
+    struct eddy_frame_place place = eddy_frame_place(task->top);
     struct eddy_slow_step step = {
         .task = eddy_handle(task),
         .number = task->timed.ready.generation,
-        .function = where.function,
-        .file = where.file,
-        .line = where.line,
+        .function = place.function,
+        .file = place.file,
+        .line = place.line,
         .took = -real_now(loop),
     };
 
     (void)eddy_task_class.run(loop, 1);
     step.took += real_now(loop);
-    if (tracing->limit > 0) {
+    if (tracing->slow_from > 0) {
         tell_slow(loop, tracing, &step);
     }
 }
@@ -176,7 +176,7 @@ static void run_callback(eddy_loop *loop, void (*function)(struct eddy_ready *re
 
     function(ready);
     step.took += real_now(loop);
-    if (tracing->limit > 0) {
+    if (tracing->slow_from > 0) {
         tell_slow(loop, tracing, &step);
     }
 }
@@ -187,7 +187,7 @@ static void run_callback(eddy_loop *loop, void (*function)(struct eddy_ready *re
 static void choose(eddy_loop *loop, struct tracing *tracing)
 {
     tracing->steps_traced = tracing->trace != NULL;
-    tracing->steps_timed = tracing->limit > 0;
+    tracing->steps_timed = tracing->slow_from > 0;
     loop->task_class =
         tracing->steps_traced || tracing->steps_timed ? &tracing->task_class : &eddy_task_class;
     loop->run_callback = tracing->steps_timed ? run_callback : NULL;
@@ -218,7 +218,7 @@ static void close_tracing(eddy_loop *loop, struct eddy_attachment *attachment)
 
     eddy_hook_stop(&tracing->next_turn);
     tracing->trace = NULL;
-    tracing->limit = 0;
+    tracing->slow_from = 0;
     loop->trace = NULL;
     choose(loop, tracing);
     eddy_pool_give(&loop->pool, tracing, tracing->pool_class);
@@ -233,7 +233,7 @@ static struct tracing *tracing_make(eddy_loop *loop)
         return tracing;
     }
     /* The class stands for tasks: a loop that has one has a table. */
-    if (eddy_task_table_make(loop) < 0) {
+    if (eddy_task_table_make(loop, &eddy_task_class) < 0) {
         return NULL;
     }
     tracing = eddy_pool_take(&loop->pool, sizeof *tracing, &pool_class);
@@ -251,19 +251,19 @@ static struct tracing *tracing_make(eddy_loop *loop)
     return tracing;
 }
 
-int eddy_loop_slow_steps(eddy_loop *loop, int64_t limit, eddy_slow_fn *slow, void *user)
+int eddy_loop_slow_steps(eddy_loop *loop, int64_t duration, eddy_slow_fn *slow, void *user)
 {
     struct tracing *tracing;
 
     eddy_loop_here(loop, __func__);
-    if (limit < 0) {
+    if (duration < 0) {
         return -EINVAL;
     }
     tracing = tracing_make(loop);
     if (tracing == NULL) {
         return -ENOMEM;
     }
-    tracing->limit = limit;
+    tracing->slow_from = duration;
     tracing->slow = slow;
     tracing->slow_user = user;
     change(loop, tracing);

@@ -122,13 +122,13 @@ static int fetch_in_pieces(eddy_loop *loop, int64_t *timeout, int64_t max_wait)
 static void jump(eddy_loop *loop, int64_t max_wait)
 {
     int64_t next = eddy_timers_next(loop);
-    int64_t limit = eddy_deadline_after(loop->clock->now, max_wait);
+    int64_t latest = eddy_deadline_after(loop->clock->now, max_wait);
 
     if (max_wait == 0 || loop->holds > 0 || eddy_loop_has_ready(loop) ||
         eddy_messages_waiting(loop) || !eddy_list_empty(&loop->always)) {
         return;
     }
-    next = next < limit ? next : limit;
+    next = next < latest ? next : latest;
     if (next != EDDY_FOREVER && next > loop->clock->now) {
         loop->counts.idle += next - loop->clock->now;
         loop->clock->now = next;

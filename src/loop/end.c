@@ -16,7 +16,8 @@ static const int64_t LEAST_OF_REAL_TIME = EDDY_SECOND;
 
 enum { LEAST_TURNS = 4 }; /* one may take long: each task has its step in it */
 
-struct limit {
+/* How long tasks may take to end. */
+struct shutdown {
     int64_t deadline; /* on the loop's clock */
     struct eddy_stopwatch watch;
     uint32_t fewest; /* tasks that were left at any time */
@@ -29,7 +30,7 @@ static bool passes_by_jumps(const eddy_loop *loop)
     return loop->clock->kind == EDDY_CLOCK_VIRTUAL && loop->holds == 0;
 }
 
-static bool time_is_up(eddy_loop *loop, struct limit *limit)
+static bool time_is_up(eddy_loop *loop, struct shutdown *shutdown)
 {
     int64_t real = loop->shutdown_timeout;
 
@@ -37,28 +38,28 @@ static bool time_is_up(eddy_loop *loop, struct limit *limit)
 
     if (passes_by_jumps(loop)) {
         real = real < LEAST_OF_REAL_TIME ? LEAST_OF_REAL_TIME : real;
-        turns_over = ++limit->turns > LEAST_TURNS;
+        turns_over = ++shutdown->turns > LEAST_TURNS;
     }
-    return eddy_loop_read_clock(loop) >= limit->deadline ||
-           (eddy_stopwatch_is_past(loop, &limit->watch, real) && turns_over);
+    return eddy_loop_read_clock(loop) >= shutdown->deadline ||
+           (eddy_stopwatch_is_past(loop, &shutdown->watch, real) && turns_over);
 }
 
-static bool tasks_are_left(eddy_loop *loop, struct limit *limit)
+static bool tasks_are_left(eddy_loop *loop, struct shutdown *shutdown)
 {
     uint32_t left = loop->task_class != NULL ? loop->task_class->end(loop) : 0;
 
-    if (left < limit->fewest) {
-        limit->fewest = left;
-        limit->turns = 0;
+    if (left < shutdown->fewest) {
+        shutdown->fewest = left;
+        shutdown->turns = 0;
         if (passes_by_jumps(loop)) {
-            limit->watch = eddy_stopwatch_begin(loop);
+            shutdown->watch = eddy_stopwatch_begin(loop);
         }
     }
     return left > 0;
 }
 
 /* One turn of tasks that end; false: nothing could ever end them. */
-static bool run_tasks(eddy_loop *loop, const struct limit *limit, int *error)
+static bool run_tasks(eddy_loop *loop, const struct shutdown *shutdown, int *error)
 {
     if (*error < 0 && !eddy_loop_has_ready(loop)) {
         return false; /* the kernel cannot be asked any more */
@@ -66,13 +67,13 @@ static bool run_tasks(eddy_loop *loop, const struct limit *limit, int *error)
     if (!eddy_loop_alive(loop) && !loop->task_class->break_circles(loop)) {
         return false; /* a cleanup waits for nothing */
     }
-    *error = eddy_loop_turn(loop, limit->deadline - loop->now);
+    *error = eddy_loop_turn(loop, shutdown->deadline - loop->now);
     return true;
 }
 
 static int run(eddy_loop *loop)
 {
-    struct limit limit = {
+    struct shutdown shutdown = {
         .deadline = eddy_deadline_after(loop->now, loop->shutdown_timeout),
         .watch = eddy_stopwatch_begin(loop),
         .fewest = UINT32_MAX,
@@ -80,9 +81,9 @@ static int run(eddy_loop *loop)
     int error = 0;
     bool more = true;
 
-    while (more && !time_is_up(loop, &limit)) {
-        more = tasks_are_left(loop, &limit) ? run_tasks(loop, &limit, &error)
-                                            : eddy_messages_run(loop);
+    while (more && !time_is_up(loop, &shutdown)) {
+        more = tasks_are_left(loop, &shutdown) ? run_tasks(loop, &shutdown, &error)
+                                               : eddy_messages_run(loop);
     }
     (void)eddy_messages_run(loop); /* what came last, also behind a cleanup that hangs */
     return error;

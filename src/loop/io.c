@@ -104,7 +104,7 @@ static int apply(eddy_loop *loop, eddy_io *io)
     }
     if (wanted) {
         result = eddy_epoll_control(loop, io, EPOLL_CTL_ADD);
-        if (result == -EPERM && io->mode != EDDY_IO_EDGE) {
+        if (result == -EPERM) {
             return begin_always(loop, io);
         }
         if (result == 0) {

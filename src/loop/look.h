@@ -24,8 +24,8 @@ struct eddy_look {
     void (*tell_leaks)(eddy_loop *loop);
     void (*each_in_circles)(eddy_loop *loop, eddy_circle_fn *found, void *context);
     void (*with_lines)(eddy_loop *loop, void (*function)(eddy_loop *loop));
-    size_t (*place_in_line)(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
-                            const struct eddy_task_record *task);
+    size_t (*position_in_line)(struct eddy_snapshot *snapshot, const struct eddy_waiters *line,
+                               const struct eddy_task_record *task);
     int (*dump)(eddy_loop *loop, FILE *file);
 };
 
@@ -95,10 +95,11 @@ static inline void eddy_look_with_lines(eddy_loop *loop, void (*function)(eddy_l
 }
 
 /* In such a call: which in the line the task is, from 1 on; 0: it is not known. */
-static inline size_t eddy_look_place_in_line(const eddy_loop *loop, const struct eddy_waiters *line,
-                                             const struct eddy_task_record *task)
+static inline size_t eddy_look_position_in_line(const eddy_loop *loop,
+                                                const struct eddy_waiters *line,
+                                                const struct eddy_task_record *task)
 {
-    return loop->snapshot != NULL ? eddy_look_->place_in_line(loop->snapshot, line, task) : 0;
+    return loop->snapshot != NULL ? eddy_look_->position_in_line(loop->snapshot, line, task) : 0;
 }
 
 static inline void eddy_look_dump(eddy_loop *loop, FILE *file)

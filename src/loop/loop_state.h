@@ -223,7 +223,7 @@ struct eddy_loop {
     struct eddy_snapshot *snapshot;         /* likewise: the newest that is in use, or NULL */
     struct eddy_task_record *current;       /* the task whose step runs, or NULL */
     const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */
-    /* While a cancel is passed on, see cancel.c: tasks that are still to be reached, those that the
+    /* While a cancel is passed on, see spread.c: tasks that are still to be reached, those that the
      * abort which runs has just found, and those that have passed it on. */
     struct eddy_link to_cancel, found, passed;
     bool cancelling;          /* they are gone through */

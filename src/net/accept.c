@@ -52,7 +52,7 @@ static void tell_pause(eddy_server *server, int error)
         }
         eddy_loop_report(server->loop, none, error,
                          "server: %s (%s) accepts no clients for now: %s", name,
-                         eddy_site_place(server->site), eddy_strerror(error));
+                         eddy_place_in(server->named_place), eddy_strerror(error));
     }
 }
 

@@ -103,7 +103,7 @@ static struct client *client_new(eddy_server *server, int fd)
         client_free(client);
         return NULL;
     }
-    eddy_look_note_place(server->loop, &client->stream.io, eddy_site_place(server->site));
+    eddy_look_note_place(server->loop, &client->stream.io, eddy_place_in(server->named_place));
     return client;
 }
 
@@ -115,7 +115,7 @@ int eddy_client_start(eddy_server *server, int fd)
     if (client == NULL) {
         return -ENOMEM;
     }
-    task = eddy_spawn_(server->loop, server->site, server->handler, server->handler_size);
+    task = eddy_spawn_(server->loop, server->named_place, server->handler, server->handler_size);
     if (task.record == NULL) {
         eddy_stream_disown(&client->stream);
         client_free(client);

@@ -110,6 +110,12 @@ static void drop_rest(struct copy *copy)
     }
 }
 
+/* After -EAGAIN: a transport may have told of more meanwhile. */
+static int64_t again(const eddy_stream *stream, unsigned what)
+{
+    return (stream->state & what) != 0 ? 1 : EDDY_PENDING;
+}
+
 /* Writes once of what was kept: 1, EDDY_PENDING, or an error. */
 static int64_t write_rest(struct copy *copy)
 {
@@ -119,7 +125,7 @@ static int64_t write_rest(struct copy *copy)
                                                  copy->rest_size - copy->rest_done);
 
     if (count < 0) {
-        return count == -EAGAIN ? EDDY_PENDING : count;
+        return count == -EAGAIN ? again(copy->to, EDDY_WRITE) : count;
     }
     copy->rest_done += (size_t)count;
     wrote(copy, count);
@@ -134,7 +140,7 @@ static int64_t __attribute__((noinline))
 piece_odd(struct copy *copy, struct eddy_task_record *task, int64_t count, int64_t done)
 {
     if (count <= 0) {
-        return count == -EAGAIN ? EDDY_PENDING : count;
+        return count == -EAGAIN ? again(copy->from, EDDY_READ) : count;
     }
     if (done < 0 && done != -EAGAIN) {
         return done;
@@ -187,7 +193,7 @@ static int64_t target_state(const struct copy *copy)
     if ((copy->to->state & EDDY_STREAM_GONE) == 0 || copy->to == copy->from) {
         return EDDY_PENDING;
     }
-    if ((copy->to->state & EDDY_STREAM_READING) != 0 ||
+    if ((copy->to->state & (EDDY_STREAM_READING | EDDY_STREAM_TRANSPORT)) != 0 ||
         sys->getsockopt(sys, copy->to->io.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {
         error = 0;
     }
@@ -245,13 +251,12 @@ static int64_t resume_copy(struct eddy_task_record *task)
 static void describe(const struct eddy_task_record *task, char *text, size_t size)
 {
     const struct copy *copy = task->in.object;
-    eddy_loop *loop = copy->from->io.loop;
     char from[EDDY_FD_TEXT];
     char to[EDDY_FD_TEXT];
 
-    eddy_look_describe_fd(loop, copy->from->io.fd, from, sizeof from);
+    eddy_stream_name(copy->from, from, sizeof from);
     if (copy->to != copy->from) {
-        eddy_look_describe_fd(loop, copy->to->io.fd, to, sizeof to);
+        eddy_stream_name(copy->to, to, sizeof to);
     }
     snprintf(text, size, "%s to %s%s", from, copy->to != copy->from ? to : "itself",
              copy->rest != NULL ? ", which takes no more" : "");
@@ -283,14 +288,15 @@ static void __attribute__((noinline)) at_event_odd(struct copy *copy, int64_t co
 }
 
 /* One piece is copied at once, which is all there is of a message. More is for the task's turn; and
- * so is everything in a poll that has only so much time. */
+ * so is everything in a poll that has only so much time, and what a transport brings, which may be told
+ * of in the midst of another's write. */
 void eddy_copy_at_event(eddy_stream *from)
 {
     struct copy *copy = from->reader->in.object;
     int64_t count;
     int64_t done;
 
-    if (!from->io.loop->in_a_hurry) {
+    if (!from->io.loop->in_a_hurry && (from->state & EDDY_STREAM_TRANSPORT) == 0) {
         count = eddy_stream_read_some(from, copy->buffer, BUFFER_SIZE);
         if (count <= 0 || (copy->to->state & EDDY_WRITE) == 0) {
             at_event_odd(copy, count, -EAGAIN);
@@ -345,7 +351,7 @@ static struct copy *copy_new(eddy_loop *loop, eddy_stream *from, eddy_stream *to
 
 int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *count)
 {
-    int64_t result = eddy_stream_may_begin(co, from, EDDY_STREAM_READING);
+    int64_t result = eddy_stream_may_begin(co, from, EDDY_STREAM_BUSY_READING);
     struct copy *copy;
     int64_t parked;
 

@@ -125,7 +125,7 @@ int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_add
         (void)loop->sys->close(loop->sys, fd);
         return result;
     }
-    eddy_look_note_place(loop, &server->io, eddy_site_place(server->site));
+    eddy_look_note_place(loop, &server->io, eddy_place_in(server->named_place));
     loop->references++; /* a client may come */
     return 0;
 }
@@ -154,8 +154,8 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
     return 0;
 }
 
-int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
-                      size_t handler_size, size_t stream_offset)
+int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_place,
+                      const void *handler, size_t handler_size, size_t stream_offset)
 {
     if (eddy_io_started(&server->io) || server->active > 0 || server->lingering > 0 ||
         server->handler != NULL) {
@@ -167,7 +167,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, cons
     server->lingers_for = server->linger_time != 0 ? server->linger_time : LINGER_TIME;
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
-    server->site = site;
+    server->named_place = named_place;
     server->relay.ready.kind = EDDY_READY_RELAY;
     server->relay.pass_on = eddy_clients_cancel;
     if (keep_handler(server, handler, handler_size) < 0) {
@@ -185,7 +185,7 @@ void eddy_server_forget(eddy_server *server)
 }
 
 int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server, const struct eddy_address *address,
-                       const char *site, const void *handler, size_t handler_size,
+                       const char *named_place, const void *handler, size_t handler_size,
                        size_t stream_offset)
 {
     int64_t result = eddy_check(co);
@@ -193,7 +193,7 @@ int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server, const struct eddy_add
     if (result < 0) {
         return result;
     }
-    result = eddy_server_begin(co, server, site, handler, handler_size, stream_offset);
+    result = eddy_server_begin(co, server, named_place, handler, handler_size, stream_offset);
     if (result < 0) {
         return result;
     }

@@ -14,8 +14,8 @@
 
 /* Sets what the macro eddy_serve gives, and keeps a copy of the handler: 0; -EINVAL: the server is
  * in use; -ENOMEM. */
-int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *site, const void *handler,
-                      size_t handler_size, size_t stream_offset);
+int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_place,
+                      const void *handler, size_t handler_size, size_t stream_offset);
 
 /* Listens on the address: 0, or the error, and then another can be tried. */
 int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_address *address);

@@ -34,7 +34,7 @@ eddy_finally:
 }
 
 int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
-                    const char *site, const void *handler, size_t handler_size,
+                    const char *named_place, const void *handler, size_t handler_size,
                     size_t stream_offset)
 {
     struct eddy_address address;
@@ -42,7 +42,8 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
     int64_t result;
 
     if (eddy_address_parse(&address, host, port) == 0) {
-        return eddy_serve_at_(co, server, &address, site, handler, handler_size, stream_offset);
+        return eddy_serve_at_(co, server, &address, named_place, handler, handler_size,
+                              stream_offset);
     }
     result = eddy_check(co);
     if (result < 0) {
@@ -51,7 +52,7 @@ int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int po
     if (port < 0 || port > 65535 || eddy_name_copy(&name, host) < 0) {
         return -EINVAL;
     }
-    result = eddy_server_begin(co, server, site, handler, handler_size, stream_offset);
+    result = eddy_server_begin(co, server, named_place, handler, handler_size, stream_offset);
     if (result < 0) {
         return result;
     }

@@ -62,13 +62,32 @@ int eddy_stream_abort_write(struct eddy_task_record *task)
     return 1;
 }
 
+/* A read has found nothing; a transport may have told of something meanwhile. */
+static int64_t pending_read(struct eddy_task_record *task, const eddy_stream *stream)
+{
+    return (stream->state & EDDY_READ) != 0 ? eddy_resume_later(task) : EDDY_PENDING;
+}
+
 static int64_t resume_read(struct eddy_task_record *task)
 {
     eddy_stream *stream = task->in.object;
     int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
-        return EDDY_PENDING;
+        return pending_read(task, stream);
+    }
+    stream->state &= ~(uint32_t)EDDY_STREAM_READING; /* as eddy_stream_read_over */
+    stream->io.loop->references--;
+    return count;
+}
+
+static int64_t resume_read_inside(struct eddy_task_record *task)
+{
+    eddy_stream *stream = task->in.object;
+    int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
+
+    if (count == -EAGAIN) {
+        return pending_read(task, stream);
     }
     eddy_stream_read_over(stream);
     return count;
@@ -108,11 +127,18 @@ int64_t eddy_stream_park_writer(eddy_coro *co, eddy_stream *stream,
     return pending;
 }
 
+void eddy_stream_name(const eddy_stream *stream, char *text, size_t size)
+{
+    if ((stream->state & EDDY_STREAM_TRANSPORT) != 0) {
+        eddy_transport_describe(stream, text, size);
+    } else {
+        eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
+    }
+}
+
 void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size)
 {
-    const eddy_stream *stream = task->in.object;
-
-    eddy_look_describe_fd(stream->io.loop, stream->io.fd, text, size);
+    eddy_stream_name(task->in.object, text, size);
 }
 
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size)
@@ -120,7 +146,7 @@ void eddy_stream_describe_write(const struct eddy_task_record *task, char *text,
     const eddy_stream *stream = task->in.object;
     char fd[EDDY_FD_TEXT];
 
-    eddy_look_describe_fd(stream->io.loop, stream->io.fd, fd, sizeof fd);
+    eddy_stream_name(stream, fd, sizeof fd);
     snprintf(text, size, "%s, %zu of %zu bytes written", fd, stream->written,
              stream->written + stream->write_left);
 }
@@ -132,9 +158,23 @@ static const struct eddy_wait_kind read_kind = {
     .describe = eddy_stream_describe,
 };
 
+/* Of streams that are EDDY_STREAM_INSIDE. */
+static const struct eddy_wait_kind read_inside_kind = {
+    .name = "read",
+    .abort = abort_read,
+    .resume = resume_read_inside,
+    .describe = eddy_stream_describe,
+};
+
 static const struct eddy_wait_kind readable_kind = {
     .name = "readable",
     .abort = abort_read,
+    .describe = eddy_stream_describe,
+};
+
+static const struct eddy_wait_kind writable_kind = {
+    .name = "writable",
+    .abort = eddy_stream_abort_write,
     .describe = eddy_stream_describe,
 };
 
@@ -156,18 +196,32 @@ static void tell_reader(eddy_stream *stream)
     }
 }
 
-static void close_with(eddy_stream *stream, int64_t result);
+static void tell_writer(eddy_stream *stream)
+{
+    if ((stream->state & EDDY_STREAM_ASKED_ROOM) != 0) {
+        eddy_stream_write_over(stream);
+        eddy_wake(stream->writer, 1);
+    } else {
+        eddy_wake_to_try(stream->writer);
+    }
+}
 
-/* What is rare: an end, an error, urgent data, or room for a writer that waits. */
+/* What is rare: an end, an error, urgent data, room for a writer that waits, or a transport. */
 static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigned events)
 {
     if (events == 0) {
         stream->state = 0;
+    } else if ((events & EDDY_IO_GONE) != 0) {
+        eddy_stream_close_with(stream, -EBADF);
+    } else if ((stream->state & EDDY_STREAM_TRANSPORT) != 0) {
+        eddy_transport_events(eddy_transport_of(stream), events);
+    } else {
+        eddy_stream_tell(stream, events);
     }
-    if ((events & EDDY_IO_GONE) != 0) {
-        close_with(stream, -EBADF);
-        return;
-    }
+}
+
+void eddy_stream_tell(eddy_stream *stream, unsigned events)
+{
     if ((events & EDDY_HANGUP) != 0) {
         stream->state |= EDDY_STREAM_GONE;
         if ((stream->state & EDDY_STREAM_COPIED_TO) != 0) {
@@ -189,8 +243,13 @@ static void __attribute__((noinline)) on_odd_events(eddy_stream *stream, unsigne
     if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
         stream->state |= EDDY_WRITE;
         if ((stream->state & EDDY_STREAM_WRITING) != 0) {
-            eddy_wake_to_try(stream->writer);
+            tell_writer(stream);
+        } else if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+            eddy_writer_at_event(stream);
         }
+    }
+    if ((stream->state & EDDY_STREAM_UNDER) != 0) {
+        eddy_transport_events(eddy_transport_above(stream), events);
     }
 }
 
@@ -201,7 +260,8 @@ static void on_events(eddy_io *io, unsigned events)
     uint32_t state = stream->state;
 
     if (events != (EDDY_READ | EDDY_WRITE) ||
-        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_ASKED)) != 0) {
+        (state & (EDDY_STREAM_WRITING | EDDY_STREAM_BUFFERED | EDDY_STREAM_ASKED |
+                  EDDY_STREAM_TRANSPORT | EDDY_STREAM_UNDER)) != 0) {
         on_odd_events(stream, events);
         return;
     }
@@ -220,7 +280,9 @@ static inline int64_t park_to_read(eddy_coro *co, eddy_stream *stream, void *buf
     stream->read_size = size;
     co->task->with.value = buffer;
     eddy_check_pointer_inline(co, buffer);
-    eddy_stream_read_begins(stream, co->task);
+    stream->reader = co->task; /* as eddy_stream_read_begins */
+    stream->state |= EDDY_STREAM_READING;
+    stream->io.loop->references++;
     return eddy_park_inline(co, &read_kind, stream);
 }
 
@@ -228,8 +290,16 @@ static int64_t __attribute__((noinline))
 try_to_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
     int64_t count = eddy_stream_read_some(stream, buffer, size);
+    int64_t pending;
 
-    return count != -EAGAIN ? eddy_complete(co, count) : park_to_read(co, stream, buffer, size);
+    if (count != -EAGAIN) {
+        return eddy_complete(co, count);
+    }
+    pending = park_to_read(co, stream, buffer, size);
+    if ((stream->state & EDDY_READ) != 0) { /* a transport has told of more meanwhile */
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
 }
 
 static inline int64_t read_or_park(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
@@ -241,24 +311,51 @@ static inline int64_t read_or_park(eddy_coro *co, eddy_stream *stream, void *buf
                                             : park_to_read(co, stream, buffer, size);
 }
 
+static int64_t read_inside(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
+{
+    int64_t count = -EAGAIN;
+    int64_t pending;
+
+    if (size == 0 || (stream->state & EDDY_READ) != 0) {
+        count = size == 0 ? 0 : eddy_stream_read_some(stream, buffer, size);
+    }
+    if (count != -EAGAIN) {
+        return eddy_complete(co, count);
+    }
+    stream->read_size = size;
+    co->task->with.value = buffer;
+    eddy_check_pointer(co, buffer);
+    eddy_stream_read_begins(stream, co->task);
+    pending = eddy_park(co, &read_inside_kind, stream, NULL);
+    if ((stream->state & EDDY_READ) != 0) {
+        eddy_wake_to_try(co->task);
+    }
+    return pending;
+}
+
 static int64_t __attribute__((noinline))
 check_and_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_READING);
 
-    return result < 0 ? result : read_or_park(co, stream, buffer, size);
+    if (result < 0) {
+        return result;
+    }
+    return (stream->state & EDDY_STREAM_INSIDE) != 0 ? read_inside(co, stream, buffer, size)
+                                                     : read_or_park(co, stream, buffer, size);
 }
 
 int64_t eddy_read(eddy_coro *co, eddy_stream *stream, void *buffer, size_t size)
 {
-    return eddy_is_clear_(co) && eddy_stream_is_free(stream, EDDY_STREAM_READING)
+    return eddy_is_clear_(co) &&
+                   eddy_stream_is_free(stream, EDDY_STREAM_BUSY_READING | EDDY_STREAM_INSIDE)
                ? read_or_park(co, stream, buffer, size)
                : check_and_read(co, stream, buffer, size);
 }
 
 int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
 {
-    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_READING);
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_READING);
 
     if (result < 0) {
         return result;
@@ -269,6 +366,21 @@ int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
     eddy_stream_read_begins(stream, co->task);
     stream->state |= EDDY_STREAM_ASKED;
     return eddy_park(co, &readable_kind, stream, NULL);
+}
+
+int64_t eddy_writable(eddy_coro *co, eddy_stream *stream)
+{
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
+
+    if (result < 0) {
+        return result;
+    }
+    if ((stream->state & EDDY_WRITE) != 0) {
+        return eddy_complete(co, 1);
+    }
+    eddy_stream_write_begins(stream, co->task);
+    stream->state |= EDDY_STREAM_ASKED_ROOM;
+    return eddy_park(co, &writable_kind, stream, NULL);
 }
 
 /* Goes on with what is left after one call. */
@@ -284,12 +396,20 @@ write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int6
                                   : eddy_stream_park_writer(co, stream, &write_kind, data);
 }
 
+int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result)
+{
+    if ((stream->state & EDDY_STREAM_BUSY_WRITING) == 0) { /* else it counts for another task */
+        stream->written = 0;
+    }
+    return result;
+}
+
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
     int64_t count = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (count < 0) {
-        return count;
+        return eddy_stream_refuse_write(stream, count);
     }
     if ((stream->state & EDDY_WRITE) != 0 && size - 1 < EDDY_BYTES_A_STEP) { /* not of nothing */
         count = eddy_stream_write_some(stream, data, size);
@@ -308,8 +428,8 @@ int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
     if (eddy_stream_is_open(stream)) {
         eddy_loop_here(stream->io.loop, __func__);
     }
-    if ((stream->state & (EDDY_STREAM_READING | EDDY_READ)) != EDDY_READ) {
-        return eddy_stream_refusal(stream, EDDY_STREAM_READING);
+    if ((stream->state & (EDDY_STREAM_BUSY_READING | EDDY_READ)) != EDDY_READ) {
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_READING);
     }
     return eddy_stream_read_some(stream, buffer, size);
 }
@@ -333,128 +453,47 @@ int eddy_stream_shutdown_write(eddy_stream *stream)
         return eddy_stream_not_open(stream);
     }
     eddy_loop_here(stream->io.loop, __func__);
+    if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
+        return -EBUSY;
+    }
+    if ((stream->state & EDDY_STREAM_TRANSPORT) != 0) {
+        return eddy_transport_shutdown(stream);
+    }
     sys = stream->io.loop->sys;
     return sys->shutdown(sys, stream->io.fd, SHUT_WR);
 }
 
-/* ---- opening and closing */
+/* ---- opening */
 
-int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
+static void begin_anew(eddy_stream *stream)
 {
-    int result;
-
-    if (eddy_stream_is_open(stream)) {
-        return -EINVAL;
-    }
     stream->written = 0;
     stream->idle = NULL;
     stream->closed_with = 0;
-    result = eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
+}
+
+int eddy_stream_watch(eddy_loop *loop, eddy_stream *stream, int fd)
+{
+    begin_anew(stream);
+    return eddy_io_watch(loop, &stream->io, fd, 0, EDDY_IO_EDGE, on_events);
+}
+
+void eddy_stream_without_fd(eddy_loop *loop, eddy_stream *stream)
+{
+    begin_anew(stream);
+    stream->io = (eddy_io){.loop = loop, .callback = on_events, .fd = -1, .mode = EDDY_IO_EDGE};
+    stream->io.ready.kind = EDDY_READY_IO;
+}
+
+int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
+{
+    int result = eddy_stream_is_open(stream) ? -EINVAL : eddy_stream_watch(loop, stream, fd);
+
     if (result == 0) {
         stream->io.user = (void *)++loop->openings;
         /* the registration tells at once if it is readable */
         stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
                         (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
-    }
-    return result;
-}
-
-static void end_wait(struct eddy_task_record *task, int64_t result)
-{
-    (void)task->wait->abort(task);
-    eddy_wake(task, result);
-}
-
-static void close_with(eddy_stream *stream, int64_t result)
-{
-    const struct eddy_sys *sys = stream->io.loop->sys;
-
-    if ((stream->state & EDDY_STREAM_READING) != 0) {
-        end_wait(stream->reader, result);
-    }
-    if ((stream->state & (EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO)) != 0) {
-        end_wait(stream->writer, result);
-    }
-    if (eddy_stream_disown(stream)) { /* unless a connect that ends has closed it */
-        /* its errors come too late to matter: close(2) */
-        (void)sys->close(sys, stream->io.fd);
-    }
-}
-
-void eddy_stream_close(eddy_stream *stream)
-{
-    if (eddy_stream_is_open(stream)) {
-        eddy_loop_here(stream->io.loop, __func__);
-        close_with(stream, -EBADF);
-    }
-}
-
-int64_t eddy_stream_leave_(eddy_coro *co, struct eddy_scope *scope)
-{
-    (void)co;
-    eddy_stream_close(scope->object);
-    return 0;
-}
-
-bool eddy_stream_disown(eddy_stream *stream)
-{
-    if (stream->idle != NULL) {
-        eddy_timer_stop(&stream->idle->timer);
-        stream->idle = NULL;
-    }
-    stream->state = 0;
-    return eddy_io_release(&stream->io);
-}
-
-/* Whether the peer has taken bytes since the last look, or may have, as nobody has looked yet. The
- * kernel tells of room only when a third of its buffer is free. */
-static bool peer_takes(eddy_stream *stream, struct eddy_idle *idle)
-{
-    int before = idle->unsent;
-
-    idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
-    return before < 0 ? idle->unsent > 0 : idle->unsent < before;
-}
-
-/* It was due when its turn came, but a byte may have moved since. */
-static void on_idle(eddy_timer *timer)
-{
-    struct eddy_idle *idle = timer->user;
-    eddy_stream *stream = idle->stream;
-    int64_t left = timer->deadline - eddy_loop_update(stream->io.loop);
-    bool takes = peer_takes(stream, idle);
-
-    if (left <= 0 && takes) {
-        left = idle->timeout;
-    }
-    if (left > 0 && eddy_timer_start_own(stream->io.loop, timer, left, on_idle) == 0) {
-        return;
-    }
-    close_with(stream, -ETIMEDOUT);
-    stream->closed_with = -ETIMEDOUT;
-}
-
-int eddy_stream_idle_timeout(eddy_stream *stream, struct eddy_idle *idle, int64_t timeout)
-{
-    int result;
-
-    if (!eddy_stream_is_open(stream)) {
-        return eddy_stream_not_open(stream);
-    }
-    if (timeout <= 0) {
-        return -EINVAL;
-    }
-    result = eddy_timer_start_own(stream->io.loop, &idle->timer, timeout, on_idle);
-    if (result == 0) {
-        idle->timer.user = idle;
-        idle->stream = stream;
-        idle->timeout = timeout;
-        idle->unsent = -1;
-        if (stream->idle != NULL && stream->idle != idle) {
-            eddy_timer_stop(&stream->idle->timer);
-        }
-        stream->idle = idle;
-        stream->state &= ~(uint32_t)EDDY_STREAM_DIRECT; /* every byte that moves is to be noted */
     }
     return result;
 }

@@ -1,10 +1,20 @@
-/* Streams, as the modules beside them see them. */
+/*
+ * Streams, as the modules beside them see them.
+ *
+ * Circle: copy.c, stream.c, stream_calls.c, stream_close.c, transport.c and writer.c. A stream is one machine: an
+ * operation (stream.c) makes a call (stream_calls.c), which may be a transport's (transport.c); what that
+ * hears of comes back to the stream as an event, and so do the stream below it and its end
+ * (stream_close.c). A copy (copy.c) is a reader and a writer that events may move without its task, and an
+ * eddy_writer (writer.c) writes on an event without any.
+ */
 #ifndef EDDY_SRC_STREAM_INTERNAL_H
 #define EDDY_SRC_STREAM_INTERNAL_H
 
 #include <unistd.h>
 
 #include "eddy/stream.h"
+#include "eddy/transport.h"
+#include "eddy/writer.h"
 #include "net/address.h"
 #include "task/task_internal.h"
 
@@ -20,14 +30,20 @@
  *                                                        whoever asks for the fd
  *     READING    a reader or a copy that parks           its result, its abort
  *     ASKED      eddy_readable that parks                with READING
+ *     ASKED_ROOM eddy_writable that parks                with WRITING
  *     WRITING    a writer that parks, a copy with        its result, its abort
  *                bytes that were not taken
  *     TO_COPY    a copy that waits for bytes             an event that leaves more to do; its end
  *     COPIED_TO  a copy that begins                      its end
+ *     BUFFERED   a writer that gets bytes                it has none any more
  *     ENDED      a read that found the end or an error   never
  *     GONE       an event of a hang-up                   never
+ *     TRANSPORT  opening on a transport                  never
+ *     INSIDE     likewise                                never
+ *     UNDER      a stream that is opened over it         the end of either
  *
- * ASKED and TO_COPY come only with READING.
+ * ASKED and TO_COPY come only with READING; of UNDER, WRITING, COPIED_TO and BUFFERED only one comes at a
+ * time, and UNDER never with READING.
  */
 enum {
     EDDY_STREAM_OPEN = 0x100,
@@ -43,41 +59,88 @@ enum {
     EDDY_STREAM_ENDED = 0x8000,  /* a read has found the peer's end, or an error: no more comes */
     EDDY_STREAM_GONE = 0x10000,  /* both sides are shut: what is written is -EPIPE */
     EDDY_STREAM_ASKED = 0x20000, /* `reader` waits to hear that there is something to read */
-    EDDY_STREAM_BUSY_WRITING = EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO
+    EDDY_STREAM_TRANSPORT = 0x40000,   /* io.user is its transport */
+    EDDY_STREAM_UNDER = 0x80000,       /* `reader` is the transport of the stream above it */
+    EDDY_STREAM_INSIDE = 0x100000,     /* only the loop's own tasks end its waits */
+    EDDY_STREAM_ASKED_ROOM = 0x400000, /* `writer` waits to hear that there is room */
+    EDDY_STREAM_BUSY_READING = EDDY_STREAM_READING | EDDY_STREAM_UNDER,
+    EDDY_STREAM_BUFFERED = 0x200000, /* `writer` is an eddy_writer that has bytes for it */
+    EDDY_STREAM_BUSY_WRITING =
+        EDDY_STREAM_WRITING | EDDY_STREAM_COPIED_TO | EDDY_STREAM_UNDER | EDDY_STREAM_BUFFERED
 };
 
-/* A task that waits on a stream is a reason for the loop to go on. */
+/* A task that waits on a stream is a reason for the loop to go on, unless other tasks alone can end the
+ * wait. */
+static inline int eddy_stream_weight(const eddy_stream *stream)
+{
+    return (stream->state & EDDY_STREAM_INSIDE) == 0;
+}
+
 static inline void eddy_stream_read_begins(eddy_stream *stream, struct eddy_task_record *task)
 {
     stream->reader = task;
     stream->state |= EDDY_STREAM_READING;
-    stream->io.loop->references++;
+    stream->io.loop->references += eddy_stream_weight(stream);
 }
 
 static inline void eddy_stream_read_over(eddy_stream *stream)
 {
     stream->state &= ~(uint32_t)(EDDY_STREAM_READING | EDDY_STREAM_ASKED);
-    stream->io.loop->references--;
+    stream->io.loop->references -= eddy_stream_weight(stream);
 }
 
 static inline void eddy_stream_write_begins(eddy_stream *stream, struct eddy_task_record *task)
 {
     stream->writer = task;
     stream->state |= EDDY_STREAM_WRITING;
-    stream->io.loop->references++;
+    stream->io.loop->references += eddy_stream_weight(stream);
 }
 
 static inline void eddy_stream_write_over(eddy_stream *stream)
 {
-    stream->state &= ~(uint32_t)EDDY_STREAM_WRITING;
-    stream->io.loop->references--;
+    stream->state &= ~(uint32_t)(EDDY_STREAM_WRITING | EDDY_STREAM_ASKED_ROOM);
+    stream->io.loop->references -= eddy_stream_weight(stream);
+}
+
+/* So is a writer with bytes. */
+static inline void eddy_stream_buffered_begins(eddy_stream *stream, eddy_writer *writer)
+{
+    stream->writer = (struct eddy_task_record *)(void *)writer;
+    stream->state |= EDDY_STREAM_BUFFERED;
+    stream->io.loop->references += eddy_stream_weight(stream);
+}
+
+static inline void eddy_stream_buffered_over(eddy_stream *stream)
+{
+    stream->state &= ~(uint32_t)EDDY_STREAM_BUFFERED;
+    stream->io.loop->references -= eddy_stream_weight(stream);
+}
+
+/* The writer that has bytes for it, or NULL. */
+static inline eddy_writer *eddy_stream_buffered_by(const eddy_stream *stream)
+{
+    return (stream->state & EDDY_STREAM_BUFFERED) != 0 ? (eddy_writer *)(void *)stream->writer
+                                                       : NULL;
+}
+
+/* Of a stream that is EDDY_STREAM_TRANSPORT. */
+static inline eddy_transport *eddy_transport_of(const eddy_stream *stream)
+{
+    return stream->io.user;
+}
+
+/* Of a stream that is EDDY_STREAM_UNDER. */
+static inline eddy_transport *eddy_transport_above(const eddy_stream *stream)
+{
+    return (eddy_transport *)(void *)stream->reader;
 }
 
 /* Which of the loop's openings the stream's is, to tell one connection from the next of the same
  * struct; valid while it is open. A stream's watcher needs no pointer to its user. */
 static inline uintptr_t eddy_stream_opening(const eddy_stream *stream)
 {
-    return (uintptr_t)stream->io.user;
+    return (stream->state & EDDY_STREAM_TRANSPORT) != 0 ? eddy_transport_of(stream)->opening
+                                                        : (uintptr_t)stream->io.user;
 }
 
 /* Why a stream is not open: its idle time-out has closed it, or -EBADF. */
@@ -106,6 +169,9 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
     return eddy_complete(co, eddy_stream_refusal(stream, busy));
 }
 
+/* A write is not begun, with that result: none of it is written. */
+int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result) __attribute__((cold));
+
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
  * they are on the path of every message */
 
@@ -113,9 +179,15 @@ static inline int64_t eddy_stream_may_begin(eddy_coro *co, const eddy_stream *st
 int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count);
 int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count);
 
-/* Go through the loop's table. */
+/* Go through the loop's table, or to the transport. */
 int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size);
 int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t size);
+
+/* One writev(2), or what its transport does for it; keeps track of whether it may take more. */
+int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int count);
+
+/* How many bytes that were written the peer has not taken. */
+int eddy_stream_unsent(eddy_stream *stream);
 
 /* Bytes that move take part of a step's share of awaits, so that a task which moves many in each gives
  * others their turn as often as one that moves few. */
@@ -220,7 +292,7 @@ static inline void eddy_stream_is_full(eddy_stream *stream)
 {
     stream->state &= ~(uint32_t)EDDY_WRITE;
     if (stream->idle != NULL) {
-        stream->idle->unsent = eddy_socket_unsent(stream->io.loop, stream->io.fd);
+        stream->idle->unsent = eddy_stream_unsent(stream);
     }
 }
 
@@ -232,12 +304,67 @@ int eddy_stream_abort_write(struct eddy_task_record *task);
 void eddy_stream_describe(const struct eddy_task_record *task, char *text, size_t size);
 void eddy_stream_describe_write(const struct eddy_task_record *task, char *text, size_t size);
 
+/* "fd 7 (127.0.0.1:80)", or what its transport says. */
+void eddy_stream_name(const eddy_stream *stream, char *text, size_t size);
+
+/* There may be bytes or room: wakes who waits for them, and tells the stream above. */
+void eddy_stream_tell(eddy_stream *stream, unsigned events);
+
+/* Begin to open a stream that is not open: with an fd that is watched, edge-triggered, or with none. What
+ * its state is to be is the caller's. */
+int eddy_stream_watch(eddy_loop *loop, eddy_stream *stream, int fd);
+void eddy_stream_without_fd(eddy_loop *loop, eddy_stream *stream);
+
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
+
+/* ---- stream_fd.c */
+
+/* Opens a stream on what is no socket, whose file status flags are `flags`. */
+int eddy_stream_open_fd(eddy_loop *loop, eddy_stream *stream, int fd, int flags, const char *place);
+
+/* ---- stream_close.c */
+
+/* Closes an open stream; who waits on it gets that result. */
+void eddy_stream_close_with(eddy_stream *stream, int64_t result);
 
 /* Gives the fd of a stream on which nobody waits back to the caller. False if there is none: it is
  * not open, or somebody else has closed the fd. */
 bool eddy_stream_disown(eddy_stream *stream);
+
+/* ---- transport.c, of a stream that is EDDY_STREAM_TRANSPORT or, `below`, EDDY_STREAM_UNDER */
+
+/* Calls of its functions. News that come meanwhile wait for eddy_transport_settle. */
+int64_t eddy_transport_read(eddy_stream *stream, void *buffer, size_t size);
+int64_t eddy_transport_write(eddy_stream *stream, const void *data, size_t size);
+int64_t eddy_transport_writev(eddy_stream *stream, struct iovec *pieces, int count);
+void eddy_transport_settle(eddy_stream *stream);
+int eddy_transport_shutdown(eddy_stream *stream);
+int eddy_transport_unsent(eddy_stream *stream);
+void eddy_transport_describe(const eddy_stream *stream, char *text, size_t size);
+
+/* The fd, or the stream below, has had events. */
+void eddy_transport_events(eddy_transport *transport, unsigned events);
+
+/* The stream below is being closed. */
+void eddy_transport_below_gone(eddy_stream *below);
+
+/* Closes a stream on which nobody waits, and its transport. */
+void eddy_transport_close(eddy_stream *stream);
+
+/* The stream gives its transport up. */
+void eddy_transport_disowned(eddy_stream *stream);
+
+/* The stream of a transport that follows the loop's end; NULL: somebody else does. */
+eddy_stream *eddy_transport_stream_of_end(const struct eddy_loop_end *end);
+
+/* ---- writer.c, of a stream that is EDDY_STREAM_BUFFERED */
+
+/* It may take bytes again. */
+void eddy_writer_at_event(eddy_stream *stream);
+
+/* It is being closed. */
+void eddy_writer_lost(eddy_stream *stream, int error);
 
 /* ---- copy.c */
 

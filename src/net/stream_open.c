@@ -61,6 +61,10 @@ int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, const char *
     int result = flags < 0 ? flags : examine(sys, fd, &drains);
 
     eddy_loop_here(loop, "eddy_stream_open");
+    if (result == -ENOTSOCK) {
+        return eddy_stream_is_open(stream) ? -EINVAL
+                                           : eddy_stream_open_fd(loop, stream, fd, flags, place);
+    }
     if (result == 0) {
         result = eddy_stream_is_open(stream) ? -EINVAL : eddy_io_make_way(loop, fd, false);
     }

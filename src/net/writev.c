@@ -36,7 +36,6 @@ static size_t pieces_left(const struct iovec *pieces, size_t done, size_t more, 
  * share (EDDY_PENDING), or it fails. */
 static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
 {
-    const struct eddy_sys *sys = stream->io.loop->sys;
     struct eddy_write_share share = EDDY_WHOLE_WRITE_SHARE;
     struct iovec left[PIECES_AT_ONCE];
 
@@ -46,22 +45,18 @@ static int64_t write_pieces(eddy_stream *stream, const struct iovec *pieces)
         if (size == 0) {
             return EDDY_PENDING;
         }
-        wrote = sys->sendv(sys, stream->io.fd, left,
-                           (int)pieces_left(pieces, stream->written, size, left));
-        stream->io.loop->counts.writes++;
+        wrote = eddy_stream_write_pieces(stream, left,
+                                         (int)pieces_left(pieces, stream->written, size, left));
         eddy_write_share_use(&share, wrote);
         if (wrote == -EAGAIN) {
-            eddy_stream_is_full(stream);
             return EDDY_PENDING;
         }
         if (wrote < 0 && wrote != -EINTR) {
             return wrote;
         }
         if (wrote > 0) {
-            eddy_stream_count(stream, wrote);
             stream->written += (size_t)wrote;
             stream->write_left -= (size_t)wrote;
-            eddy_stream_moved(stream);
         }
     }
     return (int64_t)stream->written;
@@ -84,13 +79,13 @@ int64_t eddy_writev(eddy_coro *co, eddy_stream *stream, const struct iovec *piec
     int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
 
     if (result < 0) {
-        return result;
-    }
-    if (count < 0 || count > MOST_PIECES) {
-        return eddy_complete(co, -EINVAL);
+        return eddy_stream_refuse_write(stream, result);
     }
     stream->written = 0;
     stream->write_left = 0;
+    if (count < 0 || count > MOST_PIECES) {
+        return eddy_complete(co, -EINVAL);
+    }
     for (int i = 0; i < count; i++) {
         if (pieces[i].iov_len > SSIZE_MAX - stream->write_left) {
             return eddy_complete(co, -EINVAL);

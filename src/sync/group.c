@@ -63,8 +63,8 @@ static void fail(eddy_group *group, struct eddy_task_record *child, int64_t erro
     if (!group->closing) {
         eddy_group_cancel(group);
     }
-    if (group->limit != NULL) {
-        eddy_limit_strike_by_hand(group->host, group->limit);
+    if (group->deadline != NULL) {
+        eddy_deadline_strike(group->host, group->deadline);
     }
 }
 
@@ -105,8 +105,8 @@ static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
     collect_kept(group);
     result = group->error;
     eddy_error_give(waiter, &group->origin);
-    if (result < 0 && group->limit != NULL) {
-        eddy_limit_reset(group->host, group->limit); /* the body has the error itself */
+    if (result < 0 && group->deadline != NULL) {
+        eddy_deadline_reset(group->host, group->deadline); /* the body has the error itself */
     }
     group->waiter = NULL;
     group->error = 0;
@@ -162,7 +162,7 @@ static void wake_waiter(eddy_group *group)
     } else if (group->count == 0) {
         cancelled = group->cancelled && eddy_has(waiter, EDDY_TASK_UNDER_WAY_);
         if (group->stopped) {
-            eddy_limit_ignored(waiter); /* a deadline that passed since is not what ended it */
+            eddy_interrupt_ignored(waiter); /* a deadline that passed since is not what ended it */
         }
         result = finish(group, waiter);
         eddy_wake(waiter, result == 0 && cancelled ? -ECANCELED : result);
@@ -262,8 +262,8 @@ static void fail_to_start(eddy_group *group, int64_t error)
     }
 }
 
-eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, const void *frame,
-                            size_t size)
+eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
+                            const void *frame, size_t size)
 {
     eddy_task failed = {NULL, ESHUTDOWN};
     eddy_task task;
@@ -277,7 +277,7 @@ eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *site, 
         fail_to_start(group, -ESHUTDOWN);
         return failed;
     }
-    task = eddy_spawn_(eddy_task_loop(co->task), site, frame, size);
+    task = eddy_spawn_(eddy_task_loop(co->task), named_place, frame, size);
     if (task.record != NULL && adopt(co, group, task.record) < 0) {
         withdraw(task);
         task.record = NULL;
@@ -442,8 +442,8 @@ int64_t eddy_group_enter_(eddy_coro *co)
         return result;
     }
     eddy_check_pointer(co, group);
-    group->limit = eddy_limit_open(co, EDDY_FOREVER);
-    if (group->limit == NULL) {
+    group->deadline = eddy_deadline_open(co, EDDY_FOREVER);
+    if (group->deadline == NULL) {
         return not_entered(co, group);
     }
     group->host = co->task;
@@ -457,7 +457,7 @@ static void body_failed(eddy_coro *co, const struct eddy_scope *scope, eddy_grou
 {
     int64_t error = co->outcome;
 
-    group->stopped = error == -ECANCELED && !eddy_limit_any_struck(co->task);
+    group->stopped = error == -ECANCELED;
     if (group->policy == EDDY_GROUP_KEEP) {
         collect_kept(group);
     }
@@ -483,12 +483,12 @@ int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope)
     if (scope->leaving == EDDY_LEAVE_CUT_OFF_) {
         return 0; /* it is told of the loop's end itself */
     }
-    if (eddy_limit_close(co, scope, group->limit)) {
+    if (eddy_deadline_close(co, scope, group->deadline)) {
         eddy_scope_turn(co, 0); /* the cancel was the group's own */
     } else if (failed) {
         body_failed(co, scope, group);
     }
-    group->limit = NULL;
+    group->deadline = NULL;
     group->host = NULL;
     if (group->waiter != NULL) {
         eddy_frame_misuse(co, "eddy_with_group ends while another task waits for its group");

@@ -162,7 +162,11 @@ int eddy_lock_release(eddy_coro *co, eddy_lock *lock)
 int64_t eddy_lock_enter_(eddy_coro *co)
 {
     eddy_lock *lock = co->scope->object;
+    int64_t result = lock == NULL ? eddy_check(co) : 0;
 
+    if (result < 0) {
+        return result;
+    }
     return lock == NULL ? -EINVAL : eddy_lock_acquire(co, lock);
 }
 

@@ -37,28 +37,28 @@ void eddy_misuse_(const char *function, const char *file, int line, const char *
 
 /* A frame has no name in it, which would be 16 bytes each: it is called with a state that no await has,
  * and the words at its beginning answer into the loop. */
-struct eddy_where eddy_frame_where(eddy_coro *co)
+struct eddy_frame_place eddy_frame_place(eddy_coro *co)
 {
     eddy_loop *loop = eddy_task_loop(co->task);
     uint32_t state = co->state;
-    struct eddy_where where;
+    struct eddy_frame_place place;
 
     loop->who_function = "?";
     loop->who_file = "?";
     co->state = EDDY_STATE_WHO_;
     co->fn(co);
     co->state = state;
-    where.function = loop->who_function;
-    where.file = loop->who_file;
-    where.line = state / 8;
-    return where;
+    place.function = loop->who_function;
+    place.file = loop->who_file;
+    place.line = state / 8;
+    return place;
 }
 
 void eddy_frame_misuse(eddy_coro *co, const char *text)
 {
-    struct eddy_where where = eddy_frame_where(co);
+    struct eddy_frame_place place = eddy_frame_place(co);
 
-    eddy_misuse_(where.function, where.file, (int)where.line, text);
+    eddy_misuse_(place.function, place.file, (int)place.line, text);
 }
 
 int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *file)
@@ -78,9 +78,9 @@ int eddy_strange_state_slow_(eddy_coro *co, const char *function, const char *fi
 
 void eddy_lost_scope_(eddy_coro *co, uint32_t exit)
 {
-    struct eddy_where where = eddy_frame_where(co);
+    struct eddy_frame_place place = eddy_frame_place(co);
 
-    eddy_misuse_(where.function, where.file, (int)(exit / 8),
+    eddy_misuse_(place.function, place.file, (int)(exit / 8),
                  "an eddy_with or eddy_for_each was left by a goto");
 }
 
@@ -204,6 +204,7 @@ void eddy_finish_slow_(eddy_coro *co, int line)
     if (result < 0) {
         eddy_set(task, EDDY_TASK_CASCADED_);
     }
-    task->in.result = eddy_has(task, EDDY_TASK_LIMITS_) ? eddy_limit_drop(task, result) : result;
-    eddy_limit_look(task);
+    task->in.result =
+        eddy_has(task, EDDY_TASK_DEADLINES_) ? eddy_deadline_drop(task, result) : result;
+    eddy_deadline_look(task);
 }

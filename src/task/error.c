@@ -1,18 +1,18 @@
 /*
  * Where an error began. A result is a number, and so it stays on the hot path; the place and the text
- * are kept beside, in the extra record of the task that the error goes through.
+ * are kept beside, in the rare record of the task that the error goes through.
  *
- *     extra->error     the last error that was raised in the task, or handed to it
+ *     rare->error     the last error that was raised in the task, or handed to it
  *     CASCADED         that one is what comes up right now: who raises it on does not note it anew
  *     rare->caught     a copy, of what eddy_catch caught; or the operation's own, if nobody raised it
- *     rare->cleanup    a cleanup runs because of extra->error: if another is noted, that is put aside
+ *     rare->cleanup    a cleanup runs because of rare->error: if another is noted, that is put aside
  *     rare->kept       what was put aside, innermost cleanup first; it is back when that has ended
  *
  * An error belongs to one task at a time. Whoever takes a task's result takes its origin along
  * (pass); who gets several keeps them until it says which (take, give); who gets it as a value has
  * caught it (hand over).
  *
- * The text is in memory of the pool only if it was formatted. One block, one owner: extra->error or
+ * The text is in memory of the pool only if it was formatted. One block, one owner: rare->error or
  * a kept one; `caught` only points at it, and is told when it goes. Without memory an error goes on
  * without its place: the number never gets lost.
  */
@@ -83,45 +83,42 @@ void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const vo
     }
     take_kept(task, &info);
     if (info.code == outcome) {
-        free_text_of(task, &eddy_extra(task)->error);
-        eddy_extra(task)->error = info;
+        free_text_of(task, &eddy_rare(task)->error);
+        eddy_rare(task)->error = info;
     } else {
         free_text_of(task, &info);
     }
 }
 
-/* Another error is to be noted: the one that is may still be wanted. */
+/* Another error is to be noted, for which there is a record: the one that is may still be wanted. */
 static void make_way(struct eddy_task_record *task)
 {
-    struct eddy_task_extra *extra = eddy_extra(task);
     struct eddy_task_rare *rare = eddy_rare(task);
     struct eddy_kept_error *kept = NULL;
     unsigned pool_class;
 
-    if (rare != NULL && rare->cleanup != NULL) {
+    if (rare->cleanup != NULL) {
         kept = eddy_pool_take(&eddy_task_loop(task)->pool, sizeof *kept, &pool_class);
     }
     if (kept != NULL) {
         kept->below = rare->kept;
-        kept->info = extra->error;
+        kept->info = rare->error;
         kept->cleanup = rare->cleanup;
         kept->pool_class = pool_class;
         rare->kept = kept;
-        extra->error.memory = NULL;
+        rare->error.memory = NULL;
     }
-    if (rare != NULL) {
-        rare->cleanup = NULL;
-    }
-    free_text_of(task, &extra->error);
+    rare->cleanup = NULL;
+    free_text_of(task, &rare->error);
 }
 
 /* ---- the error that is on its way up */
 
 void eddy_error_forget(struct eddy_task_record *task)
 {
-    if (eddy_extra(task) != NULL) {
-        free_text_of(task, &eddy_extra(task)->error);
-        eddy_extra(task)->error.code = 0;
+    if (eddy_rare(task) != NULL) {
+        free_text_of(task, &eddy_rare(task)->error);
+        eddy_rare(task)->error.code = 0;
     }
 }
 
@@ -129,41 +126,41 @@ void eddy_error_forget(struct eddy_task_record *task)
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
                      const char *file, int line)
 {
-    struct eddy_task_extra *extra = eddy_extra_make(task);
+    struct eddy_task_rare *rare = eddy_rare_make(task);
 
-    if (extra != NULL) { /* without memory the error goes on without its origin */
+    if (rare != NULL) { /* without memory the error goes on without its origin */
         make_way(task);
-        extra->error.code = error;
-        extra->error.text = NULL;
-        extra->error.function = function;
-        extra->error.file = file;
-        extra->error.line = line;
+        rare->error.code = error;
+        rare->error.text = NULL;
+        rare->error.function = function;
+        rare->error.file = file;
+        rare->error.line = line;
     }
 }
 
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error)
 {
-    const struct eddy_task_extra *extra = eddy_extra(task);
+    const struct eddy_task_rare *rare = eddy_rare(task);
 
-    return extra != NULL && error < 0 && extra->error.code == error;
+    return rare != NULL && error < 0 && rare->error.code == error;
 }
 
 void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken)
 {
     if (eddy_error_known(task, error)) {
-        *taken = eddy_extra(task)->error;
-        eddy_extra(task)->error.memory = NULL;
-        eddy_extra(task)->error.code = 0;
+        *taken = eddy_rare(task)->error;
+        eddy_rare(task)->error.memory = NULL;
+        eddy_rare(task)->error.code = 0;
     }
 }
 
 void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given)
 {
-    struct eddy_task_extra *extra = given->code < 0 ? eddy_extra_make(task) : NULL;
+    struct eddy_task_rare *rare = given->code < 0 ? eddy_rare_make(task) : NULL;
 
-    if (extra != NULL) {
+    if (rare != NULL) {
         make_way(task);
-        extra->error = *given;
+        rare->error = *given;
         eddy_set(task, EDDY_TASK_CASCADED_);
     } else if (given->memory != NULL) {
         eddy_pool_give(&eddy_task_loop(task)->pool, given->memory, EDDY_POOL_CLASS(TEXT_SIZE));
@@ -189,7 +186,7 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
         eddy_error_pass(from, to, error);
     }
     if (rare != NULL) {
-        rare->caught = known ? eddy_extra(to)->error : own;
+        rare->caught = known ? eddy_rare(to)->error : own;
     }
 }
 
@@ -199,7 +196,7 @@ void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *f
                 const char *format, ...)
 {
     struct eddy_task_record *task = co->task;
-    struct eddy_task_extra *extra;
+    struct eddy_task_rare *rare;
     unsigned pool_class;
     va_list arguments;
 
@@ -208,18 +205,18 @@ void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *f
     }
     eddy_error_note(task, code, function, file, line);
     eddy_clear(task, EDDY_TASK_CASCADED_);
-    extra = eddy_extra(task);
-    if (extra != NULL) {
-        extra->error.text = format;
+    rare = eddy_rare(task);
+    if (rare != NULL) {
+        rare->error.text = format;
     }
-    if (extra != NULL && strchr(format, '%') != NULL) {
-        extra->error.memory = eddy_pool_take(&eddy_task_loop(task)->pool, TEXT_SIZE, &pool_class);
+    if (rare != NULL && strchr(format, '%') != NULL) {
+        rare->error.memory = eddy_pool_take(&eddy_task_loop(task)->pool, TEXT_SIZE, &pool_class);
     }
-    if (extra != NULL && extra->error.memory != NULL) {
+    if (rare != NULL && rare->error.memory != NULL) {
         va_start(arguments, format);
-        vsnprintf(extra->error.memory, TEXT_SIZE, format, arguments);
+        vsnprintf(rare->error.memory, TEXT_SIZE, format, arguments);
         va_end(arguments);
-        extra->error.text = extra->error.memory;
+        rare->error.text = rare->error.memory;
     }
     eddy_unwind_(co, code);
 }
@@ -233,7 +230,7 @@ int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char 
 
     if (rare != NULL) {
         bool known = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
-        rare->caught = known ? eddy_extra(task)->error : own;
+        rare->caught = known ? eddy_rare(task)->error : own;
     }
     return 1;
 }
@@ -266,7 +263,7 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                          name, place, what, eddy_strerror(error));
         return;
     }
-    info = &eddy_extra(task)->error;
+    info = &eddy_rare(task)->error;
     text = info->text != NULL ? info->text : "";
     eddy_loop_report(eddy_task_loop(task), eddy_handle(task), error,
                      "%s:%d: %s: %s%s%s (in task %s (%s), which %s)", info->file, info->line,
@@ -274,12 +271,13 @@ void eddy_error_report(struct eddy_task_record *task, int64_t error, const char 
                      place, what);
 }
 
-void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what)
+void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
+                             const char *what)
 {
     eddy_task none = {NULL, 0};
 
-    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", site,
-                     eddy_site_place(site), what, eddy_strerror(error));
+    eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", named_place,
+                     eddy_place_in(named_place), what, eddy_strerror(error));
 }
 
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,

@@ -82,7 +82,8 @@ static int64_t take_result(struct eddy_task_record *self, struct eddy_task_recor
     return result;
 }
 
-int64_t eddy_join(eddy_coro *co, eddy_task task)
+/* Begins as a wait that owns; one that does not has taken what was pending before. */
+static int64_t wait_for(eddy_coro *co, const struct eddy_wait_kind *kind, eddy_task task)
 {
     int64_t result;
 
@@ -95,25 +96,19 @@ int64_t eddy_join(eddy_coro *co, eddy_task task)
         return eddy_own_complete(co, take_result(co->task, task.record));
     }
     eddy_owner_set(task.record, co->task);
-    return eddy_own_park(co, &join_kind, task.record, NULL);
+    return eddy_own_park(co, kind, task.record, NULL);
+}
+
+int64_t eddy_join(eddy_coro *co, eddy_task task)
+{
+    return wait_for(co, &join_kind, task);
 }
 
 int64_t eddy_shield(eddy_coro *co, eddy_task task)
 {
     int64_t result = eddy_check(co);
 
-    if (result < 0) {
-        return result;
-    }
-    result = check_joinable(co->task, task);
-    if (result < 0) {
-        return eddy_complete(co, result);
-    }
-    if (eddy_task_ended(task)) {
-        return eddy_complete(co, take_result(co->task, task.record));
-    }
-    eddy_owner_set(task.record, co->task);
-    return eddy_park(co, &shield_kind, task.record, NULL);
+    return result < 0 ? result : wait_for(co, &shield_kind, task);
 }
 
 /* ---- tasks that wait for each other in a circle */

@@ -66,8 +66,8 @@ int64_t eddy_loop_run_until(eddy_loop *loop, eddy_task task)
     return error < 0 ? error : result;
 }
 
-int64_t eddy_run_(const struct eddy_loop_options *options, const char *site, const void *frame,
-                  size_t size)
+int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_place,
+                  const void *frame, size_t size)
 {
     eddy_loop *loop;
     eddy_task task;
@@ -79,13 +79,13 @@ int64_t eddy_run_(const struct eddy_loop_options *options, const char *site, con
     if (error < 0) {
         if (options == NULL || options->on_error == NULL) { /* a hook is told by a loop only */
             fprintf(stderr, "eddy: task %s (%s) could not be started, for want of a loop: %s\n",
-                    site, eddy_site_place(site), eddy_strerror(error));
+                    named_place, eddy_place_in(named_place), eddy_strerror(error));
         }
         return error;
     }
-    task = eddy_spawn_(loop, site, frame, size);
+    task = eddy_spawn_(loop, named_place, frame, size);
     if (eddy_spawn_failed(task)) {
-        eddy_error_report_spawn(loop, site, -(int64_t)task.generation, "");
+        eddy_error_report_spawn(loop, named_place, -(int64_t)task.generation, "");
     }
     run_error = run_until(loop, task, &result, "was run by eddy_run");
     free_error = eddy_loop_free(loop);

@@ -36,7 +36,7 @@ static void set_outcome_of_cleanup(eddy_coro *co, int64_t result)
 {
     if (co->outcome >= 0) {
         co->outcome = result;
-    } else if (result < 0 && !(result == -ECANCELED && eddy_limit_has_struck(co))) {
+    } else if (result < 0 && !(result == -ECANCELED && eddy_deadline_has_struck(co))) {
         eddy_error_report_second(co->task, result, co->outcome, "was failing already");
     }
 }
@@ -112,7 +112,7 @@ void eddy_yield_(eddy_coro *co)
     if ((co->flags & EDDY_FRAME_CLOSING_) != 0) {
         eddy_frame_misuse(co, "eddy_yield in a generator that is being closed");
     }
-    if (eddy_limit_is_open(co)) {
+    if (eddy_deadline_is_open(co)) {
         eddy_frame_misuse(co, "eddy_yield inside an eddy_with_timeout or eddy_with_group");
     }
     task->top = co->parent;
@@ -230,6 +230,14 @@ int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *le
     return 1;
 }
 
+/* There was no memory for a scope: what is pending comes before that, too. */
+int64_t eddy_scope_refused_(eddy_coro *co)
+{
+    int64_t result = eddy_check(co);
+
+    return result < 0 ? result : -ENOMEM;
+}
+
 /* In a manager that may be the error of its body, raised at eddy_body: then it is another one out there,
  * too. */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome)
@@ -282,7 +290,7 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
 
     if ((left.flags & EDDY_SCOPE_UNMASKED_) == 0) {
         co->mask--;
-        eddy_limit_look(co->task);
+        eddy_deadline_look(co->task);
     }
     co->scope = left.outer;
     if (left.leaving == EDDY_LEAVE_UNWIND_) {

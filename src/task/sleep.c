@@ -7,16 +7,7 @@
  */
 #include "eddy/deadline.h"
 
-#include "base/duration.h"
 #include "task/task_internal.h"
-
-static void describe(const struct eddy_task_record *task, char *text, size_t size)
-{
-    eddy_duration_format_left(text, size, task->with.until,
-                              eddy_loop_peek_clock(eddy_task_loop(task)));
-}
-
-const struct eddy_wait_kind eddy_sleep_kind = {.name = "sleep", .describe = describe};
 
 static inline int64_t go_last(eddy_coro *co)
 {
@@ -31,15 +22,15 @@ static int64_t __attribute__((noinline)) check_and_go_last(eddy_coro *co)
 {
     int64_t result;
 
-    eddy_limit_look(co->task);
+    eddy_deadline_look(co->task);
     result = eddy_check(co);
     return result < 0 ? result : go_last(co);
 }
 
 int64_t eddy_pause(eddy_coro *co)
 {
-    return eddy_is_clear_(co) && !eddy_has(co->task, EDDY_TASK_LIMITS_) ? go_last(co)
-                                                                        : check_and_go_last(co);
+    return eddy_is_clear_(co) && !eddy_has(co->task, EDDY_TASK_DEADLINES_) ? go_last(co)
+                                                                           : check_and_go_last(co);
 }
 
 int64_t eddy_sleep(eddy_coro *co, int64_t duration)

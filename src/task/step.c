@@ -14,8 +14,8 @@
  *                                                               eddy_wake_to_try, without
  *     DONE       the result is in in.result        -> FREE      it was taken
  *
- * A step calls the frame without a look at anything if no bit of EDDY_TASK_PREPARED_ is set: new, to
- * try, under way, limits. So what is rare costs the usual step one test (prepare).
+ * A step calls the frame without a look at anything if no bit of EDDY_TASK_PREPARED_ is set: new or to
+ * try, under way, deadlines. So what is rare costs the usual step one test (prepare).
  *
  * The table at the end is all that a loop knows of tasks. It is constant; tracing puts a copy with
  * another `run` in its place.
@@ -24,90 +24,6 @@
 
 #include "loop/look.h"
 #include "task/task_internal.h"
-
-/* ---- deadlines of tasks */
-
-/* The earliest deadline at which something is to happen to the task. */
-static int64_t deadline_of(const struct eddy_task_record *task)
-{
-    int64_t limit;
-
-    if (task->timed.ready.state == EDDY_TASK_FREE_ || task->timed.ready.state == EDDY_TASK_DONE_) {
-        return EDDY_FOREVER;
-    }
-    limit = eddy_limit_next(task);
-    if (task->wait == &eddy_sleep_kind && task->with.until < limit) {
-        return task->with.until;
-    }
-    return limit;
-}
-
-void eddy_task_arm(struct eddy_task_record *task)
-{
-    int64_t deadline = deadline_of(task);
-
-    eddy_loop *loop = eddy_task_loop(task);
-
-    if (deadline != EDDY_FOREVER) {
-        (void)eddy_heap_start(&loop->heap, &task->timed.alarm, deadline);
-    }
-    if (deadline <= loop->now) { /* of a block without time */
-        eddy_loop_ask_soon(loop);
-    }
-}
-
-int64_t eddy_wait_armed(struct eddy_task_record *task)
-{
-    if (task->timed.ready.state == EDDY_TASK_WAITING_) {
-        eddy_clear(task, EDDY_TASK_CASCADED_); /* an error that was caught is over */
-    }
-    eddy_task_arm(task);
-    return EDDY_PENDING;
-}
-
-/* Makes the entry true. A task with limits keeps its entry, so that arming it needs no memory. */
-static void put_right(eddy_loop *loop, struct eddy_task_record *task)
-{
-    int64_t deadline = deadline_of(task);
-
-    if (deadline == EDDY_FOREVER && !eddy_has(task, EDDY_TASK_LIMITS_)) {
-        eddy_heap_remove(&loop->heap, &task->timed.alarm);
-    } else {
-        eddy_heap_set(&loop->heap, &task->timed.alarm, deadline);
-    }
-}
-
-static bool settled(eddy_loop *loop, struct eddy_timed *timed)
-{
-    struct eddy_task_record *task = eddy_task_of(&timed->ready);
-    int64_t deadline = deadline_of(task);
-    bool needed = deadline != EDDY_FOREVER || eddy_has(task, EDDY_TASK_LIMITS_);
-
-    if (needed && deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
-        return true;
-    }
-    put_right(loop, task);
-    return false;
-}
-
-/* The heap says that something of the task's is due. */
-static void due(eddy_loop *loop, struct eddy_timed *timed)
-{
-    struct eddy_task_record *task = eddy_task_of(&timed->ready);
-    int64_t deadline = deadline_of(task);
-
-    /* An entry that stands for an earlier deadline is only put right: others may come before it. */
-    if (deadline <= eddy_heap_entry_of(&loop->heap, &timed->alarm)->deadline) {
-        if (task->wait == &eddy_sleep_kind && task->with.until == deadline) {
-            eddy_wake(task, 0);
-        } else {
-            eddy_limit_reach(task);
-        }
-    }
-    if (eddy_heap_has(&timed->alarm)) {
-        put_right(loop, task);
-    }
-}
 
 /* ---- running */
 
@@ -125,21 +41,23 @@ static inline bool try_to_finish_wait(struct eddy_task_record *task)
 {
     int64_t result = task->wait->resume(task);
 
-    if (result == EDDY_PENDING) {
+    if (result == EDDY_PENDING && task->wait != NULL) {
         if (task->timed.ready.state == EDDY_TASK_RUNNING_) { /* else it has asked to try again */
             task->timed.ready.state = EDDY_TASK_WAITING_;
         }
         return false;
     }
-    task->wait = NULL;
-    task->in.result = result;
+    if (result !=
+        EDDY_PENDING) { /* else its wait was ended by what it has called, the error hook */
+        task->wait = NULL;
+        task->in.result = result;
+    }
     return true;
 }
 
-/* The first step of a task; false if it was cancelled before. */
-static bool begin_to_run(struct eddy_task_record *task)
+/* Of the first step of a task: false if it was cancelled before. */
+static bool may_begin(struct eddy_task_record *task)
 {
-    eddy_clear(task, EDDY_TASK_NEW_);
     if (!eddy_has(task, EDDY_TASK_CANCEL_)) {
         return true;
     }
@@ -149,18 +67,10 @@ static bool begin_to_run(struct eddy_task_record *task)
     return false;
 }
 
-/* The result of a wait that an interrupt or a deadline has to do with. */
-static void turn_result(struct eddy_task_record *task)
+/* No other step finds the first frame so: the await by which it has let go has written its line. */
+static bool is_new(const struct eddy_task_record *task)
 {
-    if (eddy_has(task, EDDY_TASK_UNDER_WAY_)) {
-        eddy_settle_interrupt(task);
-    }
-    if (eddy_has(task, EDDY_TASK_UNLIMITED_)) {
-        task->in.result = eddy_limit_missed(task, task->in.result);
-    }
-    if (eddy_has(task, EDDY_TASK_LIMITS_)) {
-        task->in.result = eddy_limit_drop(task, task->in.result);
-    }
+    return task->top->parent == NULL && task->top->state == EDDY_STATE_START_;
 }
 
 /* What only some steps begin with; false if the task does not run after all. */
@@ -168,14 +78,12 @@ static bool prepare(struct eddy_task_record *task)
 {
     if (eddy_has(task, EDDY_TASK_TRY_)) {
         eddy_clear(task, EDDY_TASK_TRY_);
-        if (task->wait != NULL && !try_to_finish_wait(task)) {
+        if (task->wait != NULL ? !try_to_finish_wait(task) : is_new(task) && !may_begin(task)) {
             return false;
         }
-    } else if (eddy_has(task, EDDY_TASK_NEW_) && !begin_to_run(task)) {
-        return false;
     }
-    if (eddy_has(task, EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNLIMITED_ | EDDY_TASK_LIMITS_)) {
-        turn_result(task);
+    if (eddy_has(task, EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNTIMED_ | EDDY_TASK_DEADLINES_)) {
+        eddy_interrupt_settle(task);
     }
     return true;
 }
@@ -363,7 +271,7 @@ static void check_visitor(struct eddy_task_record *task, void *context)
         break;
     case EDDY_TASK_DONE_:
         good = !linked && task->top == NULL && !eddy_heap_has(&task->timed.alarm) &&
-               !eddy_has(task, EDDY_TASK_LIMITS_); /* its frames have dropped theirs */
+               !eddy_has(task, EDDY_TASK_DEADLINES_); /* its frames have dropped theirs */
         break;
     case EDDY_TASK_RUNNING_:
     case EDDY_TASK_FREE_:
@@ -384,8 +292,8 @@ static int check(eddy_loop *loop)
 
 const struct eddy_loop_task_class eddy_task_class = {
     .run = run,
-    .due = due,
-    .settled = settled,
+    .due = eddy_deadline_due,
+    .settled = eddy_deadline_settled,
     .stuck = eddy_tell_deadlock,
     .end = end,
     .break_circles = eddy_join_break_circles,

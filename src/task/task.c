@@ -1,3 +1,11 @@
+/*
+ * Tasks: their records beyond the first, their names, and their end. What a record is in each of its states
+ * is said in step.c, where it lies in task_table.c.
+ *
+ * A task that ends tells it to one: its owner (EDDY_TASK_OWNED_), else the task that joins it, else, if it
+ * is detached, the error hook. So its result is taken once, and with it the record is free. Who takes
+ * nothing is told beside that (done_callback.c).
+ */
 #include "eddy/task.h"
 
 #include <stdio.h>
@@ -106,96 +114,6 @@ void eddy_task_release(struct eddy_task_record *task)
     eddy_task_record_free(task);
 }
 
-/* ---- starting */
-
-static eddy_task failed(int error)
-{
-    eddy_task none = {NULL, (uint32_t)-error};
-    return none;
-}
-
-static eddy_task start(eddy_loop *loop, const char *site, eddy_coro *frame)
-{
-    struct eddy_task_record *task = eddy_task_record_new(loop);
-
-    if (task == NULL) {
-        return failed(-ENOMEM);
-    }
-    task->timed.ready.kind = EDDY_READY_TASK;
-    task->timed.ready.state = EDDY_TASK_READY_;
-    task->timed.ready.bits = EDDY_TASK_NEW_;
-    task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
-    task->top = frame;
-    task->site = site;
-    frame->task = task;
-    loop->tasks->live++;
-    eddy_loop_append(loop, &task->timed.ready);
-    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
-    eddy_loop_changed(loop);
-    return eddy_handle(task);
-}
-
-static int may_spawn(eddy_loop *loop)
-{
-    int result = eddy_task_table_make(loop);
-
-    eddy_loop_here(loop, "eddy_spawn");
-    return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
-}
-
-eddy_task eddy_spawn_(eddy_loop *loop, const char *site, const void *frame, size_t size)
-{
-    int result = may_spawn(loop);
-    unsigned pool_class;
-    eddy_coro *co;
-    eddy_task task;
-
-    if (result < 0) {
-        return failed(result);
-    }
-    co = eddy_pool_take(&loop->pool, size, &pool_class);
-    if (co == NULL) {
-        return failed(-ENOMEM);
-    }
-    memcpy(co, frame, size);
-    co->pool_class = (uint8_t)pool_class;
-    task = start(loop, site, co);
-    if (task.record == NULL) {
-        eddy_pool_give(&loop->pool, co, pool_class);
-    }
-    return task;
-}
-
-/* In a loop that checks itself, a frame of the caller's that is about to go while a task runs in it
- * is found out; otherwise the memory for that is saved. */
-static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
-{
-    struct eddy_task_rare *rare = eddy_rare_make(task);
-
-    if (rare == NULL || eddy_rare_make(spawner) == NULL) {
-        return -ENOMEM;
-    }
-    rare->frame = task->top;
-    eddy_list_append(&eddy_rare(spawner)->lent, &rare->frame_guard);
-    eddy_set(spawner, EDDY_TASK_GUARDS_);
-    return 0;
-}
-
-eddy_task eddy_spawn_in_(eddy_loop *loop, const char *site, eddy_coro *frame)
-{
-    int result = may_spawn(loop);
-    eddy_task task;
-
-    if (result < 0) {
-        return failed(result);
-    }
-    task = start(loop, site, frame);
-    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
-        (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
-    }
-    return task;
-}
-
 /* ---- names */
 
 int eddy_task_set_name(eddy_task handle, const char *name)
@@ -218,7 +136,7 @@ const char *eddy_task_display_name(const struct eddy_task_record *task)
 {
     const struct eddy_task_rare *rare = eddy_rare(task);
 
-    return rare != NULL && rare->name != NULL ? rare->name : task->site;
+    return rare != NULL && rare->name != NULL ? rare->name : task->named_place;
 }
 
 const char *eddy_task_name(eddy_task handle)
@@ -228,14 +146,14 @@ const char *eddy_task_name(eddy_task handle)
     return task != NULL ? eddy_task_display_name(task) : NULL;
 }
 
-const char *eddy_site_place(const char *site)
+const char *eddy_place_in(const char *named_place)
 {
-    return site + strlen(site) + 1;
+    return named_place + strlen(named_place) + 1;
 }
 
 const char *eddy_task_place(const struct eddy_task_record *task)
 {
-    return eddy_site_place(task->site);
+    return eddy_place_in(task->named_place);
 }
 
 void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t size)

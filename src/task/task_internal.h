@@ -1,14 +1,15 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: cancel.c, coro.c, deadline.c, done_callback.c, error.c, guard.c, join.c, scope.c, sleep.c, step.c,
- * task.c, task_table.c, tell.c and wait.c are one machine, cut into files by what they are
- * about. A step (step.c) runs frames (coro.c, scope.c), a frame begins a wait (wait.c), an interrupt (cancel.c,
- * deadline.c) ends the wait, and the result goes up the frames again, with an error's origin (error.c),
- * until the last frame ends the task (task.c), which wakes another (join.c). Any of them may find a
- * mistake of the user's, and tells it by the frame, which coro.c asks where it is. What holds the others
- * in: task_table.c gives a loop the table of step.c with its first task, step.c knows a sleeper from who
- * waits for something else, and task.c tells the done callbacks.
+ * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c and
+ * wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
+ * (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and
+ * the result goes up the frames again, with an error's origin (error.c), until the last frame has left
+ * nothing open (guard.c) and ends the task (task.c), which wakes another or tells its callbacks
+ * (done_callback.c). Any of them may find a mistake of the user's, and tells it by the frame, which coro.c
+ * asks where it is.
+ *
+ * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
  */
 #ifndef EDDY_SRC_TASK_INTERNAL_H
 #define EDDY_SRC_TASK_INTERNAL_H
@@ -25,7 +26,7 @@
 /* ---- task_table.c: where the records of tasks lie */
 
 /* Makes the table of a loop that has none yet: 0 or -ENOMEM. */
-int eddy_task_table_make(eddy_loop *loop);
+int eddy_task_table_make(eddy_loop *loop, const struct eddy_loop_task_class *task_class);
 void eddy_task_table_free(eddy_loop *loop);
 
 /* A record for a new task, cleared but for its number; NULL: no memory. */
@@ -141,8 +142,8 @@ void eddy_task_release(struct eddy_task_record *task);
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
 int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
 
-/* "file:line" of a site (EDDY_SITE_). */
-const char *eddy_site_place(const char *site);
+/* "file:line" of a named place (EDDY_NAMED_PLACE_). */
+const char *eddy_place_in(const char *named_place);
 
 /* The task's name: the one that was given, or the coroutine's; and "file:line" of its spawn. */
 const char *eddy_task_display_name(const struct eddy_task_record *task);
@@ -185,7 +186,8 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
 
 /* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
-void eddy_error_report_spawn(eddy_loop *loop, const char *site, int64_t error, const char *what);
+void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
+                             const char *what);
 
 /* Likewise of an error that comes when `first` has failed already; not told of two that both say
  * that a peer is gone: whoever goes away fails all that is in the air between the two. */
@@ -210,14 +212,35 @@ static inline bool eddy_is_a_peers_doing(int64_t error)
 /* Makes the callbacks of a task that has ended ready. */
 void eddy_done_tell(struct eddy_task_record *task);
 
-/* ---- cancel.c */
+/* ---- interrupt.c */
 
-/* A cancel or a time-out reaches a task that waits. */
-void eddy_interrupt(struct eddy_task_record *task);
+/* Delivers what is pending, unless a cleanup holds it back: -ECANCELED, or 0. */
+int64_t eddy_interrupt_deliver(struct eddy_task_record *task);
+
+/* What is pending reaches the wait that has just begun. */
+void eddy_interrupt_parked(struct eddy_task_record *task);
+
+/* A deadline has passed: it is delivered to the wait, or pending. */
+void eddy_interrupt_deadline(struct eddy_task_record *task);
+
+/* Tells the wait: true, it ends; false, it passes the interrupt on. */
+bool eddy_interrupt_wait(struct eddy_task_record *task);
+
+/* Before a step, if EDDY_TASK_UNDER_WAY_, _UNTIMED_ or _DEADLINES_ is set: what has come is delivered or was
+ * ignored, and the result becomes that of the innermost frame's operation. */
+void eddy_interrupt_settle(struct eddy_task_record *task);
+
+/* The deadline that was passed on is not what ended the wait: it will strike again. */
+void eddy_interrupt_ignored(struct eddy_task_record *task);
 
 /* Cancels a task. From an abort, which passes the cancel on, it is reached after the abort has
  * returned, so that no depth of tasks that wait for tasks uses the C stack. */
 void eddy_cancel_record(struct eddy_task_record *task);
+
+/* ---- spread.c */
+
+/* An interrupt reaches a task that waits, and those that it waits for. */
+void eddy_interrupt_spread(struct eddy_task_record *task);
 
 /* Only from an abort: likewise, once a cancel, what the relay passes it on to. */
 void eddy_cancel_relay(eddy_loop *loop, struct eddy_relay *relay);
@@ -245,63 +268,60 @@ void eddy_tell_leak(struct eddy_task_record *task);
 
 /* ---- deadline.c */
 
-/* The earliest deadline that could strike now, or EDDY_FOREVER. */
-int64_t eddy_limit_next(const struct eddy_task_record *task);
+/* The task's innermost, or NULL. */
+struct eddy_deadline *eddy_deadline_innermost(const struct eddy_task_record *task);
 
-/* Lets the earliest limit that has passed strike; false if there is none. Then its cancel is either
- * delivered, or was passed on and ignored, and will strike again. */
-bool eddy_limit_strike(struct eddy_task_record *task);
-void eddy_limit_delivered(struct eddy_task_record *task);
-void eddy_limit_ignored(struct eddy_task_record *task);
+/* To be called when the time or stage of one has changed. */
+void eddy_deadline_recompute(struct eddy_task_record *task);
 
-/* A cancel from outside is delivered: no limit may take it for its own, and those that have passed
- * by now do not strike any more. */
-void eddy_limit_disown(struct eddy_task_record *task);
+/* The earliest that could strike now, or EDDY_FOREVER. */
+int64_t eddy_deadline_next(const struct eddy_task_record *task);
 
-/* Whether the -ECANCELED that is on its way up may be a limit's. */
-bool eddy_limit_any_struck(const struct eddy_task_record *task);
+/* If one has passed that a cleanup held back, or that the loop has not seen, it is pending. */
+void eddy_deadline_look(struct eddy_task_record *task);
 
-/* If a deadline has passed that a cleanup held back, or that the loop has not seen, it is pending. */
-void eddy_limit_look(struct eddy_task_record *task);
+/* Arms the heap for the task's next deadline. It has an entry, or room for one. */
+void eddy_deadline_arm(struct eddy_task_record *task);
 
-/* A deadline has come, or a limit was struck by hand: its cancel is delivered, or will be at the
- * next await. */
-void eddy_limit_reach(struct eddy_task_record *task);
+/* Likewise of a task that is about to wait; returns EDDY_PENDING, so that waiting can end with it. */
+int64_t eddy_wait_armed(struct eddy_task_record *task);
 
-/* Cancel scopes: a limit over a block of a frame, in which object is the limit. */
+/* For the loop, of a task's entry in the heap: see struct eddy_loop_task_class. */
+bool eddy_deadline_settled(eddy_loop *loop, struct eddy_timed *timed);
+void eddy_deadline_due(eddy_loop *loop, struct eddy_timed *timed);
+
+/* A wait until with.until, which ends by that entry. */
+extern const struct eddy_wait_kind eddy_sleep_kind;
+
+/* Drops those of the innermost frame, whose operation has ended, and turns the result. */
+int64_t eddy_deadline_drop(struct eddy_task_record *task, int64_t result);
+
+/* Likewise of an operation for whose deadline there was no memory: its -ECANCELED is -ENOMEM. */
+int64_t eddy_deadline_missed(struct eddy_task_record *task, int64_t result);
+
+/* Cancel scopes: a deadline over a block of a frame, in which object is the deadline. */
 
 /* Opens one that strikes after `timeout`; NULL: no memory. */
-struct eddy_limit *eddy_limit_open(eddy_coro *co, int64_t timeout);
+struct eddy_deadline *eddy_deadline_open(eddy_coro *co, int64_t timeout);
 
 /* Strikes it now; what it is turned into is for its scope to say. */
-void eddy_limit_strike_by_hand(struct eddy_task_record *task, struct eddy_limit *limit);
+void eddy_deadline_strike(struct eddy_task_record *task, struct eddy_deadline *deadline);
 
-/* Why that was done is over: a cancel on its way up is no longer the limit's own. */
-void eddy_limit_reset(struct eddy_task_record *task, struct eddy_limit *limit);
+/* Why that was done is over: a cancel on its way up is no longer its own. */
+void eddy_deadline_reset(struct eddy_task_record *task, struct eddy_deadline *deadline);
 
 /* Closes it, the frame's innermost, at the exit of its scope. True if the block was left by the
- * -ECANCELED that this limit has caused. */
-bool eddy_limit_close(eddy_coro *co, const struct eddy_scope *scope, struct eddy_limit *limit);
+ * -ECANCELED that it has caused. */
+bool eddy_deadline_close(eddy_coro *co, const struct eddy_scope *scope,
+                         struct eddy_deadline *deadline);
 
 /* The frame has such a scope open; that has struck. */
-bool eddy_limit_is_open(const eddy_coro *co);
-bool eddy_limit_has_struck(const eddy_coro *co);
-
-/* Drops the limits of the innermost frame, whose operation has ended, and turns the result. */
-int64_t eddy_limit_drop(struct eddy_task_record *task, int64_t result);
-
-/* Likewise of an operation for whose limit there was no memory: its -ECANCELED is -ENOMEM. */
-int64_t eddy_limit_missed(struct eddy_task_record *task, int64_t result);
+bool eddy_deadline_is_open(const eddy_coro *co);
+bool eddy_deadline_has_struck(const eddy_coro *co);
 
 /* ---- step.c (the trampoline) */
 
 extern const struct eddy_loop_task_class eddy_task_class;
-
-/* Arms the heap for the task's next deadline. It has an entry, or room for one. */
-void eddy_task_arm(struct eddy_task_record *task);
-
-/* Likewise of a task that is about to wait; returns EDDY_PENDING, so that waiting can end with it. */
-int64_t eddy_wait_armed(struct eddy_task_record *task);
 
 /* Sends a running task through the ready list; returns EDDY_PENDING. */
 static inline int64_t eddy_requeue(struct eddy_task_record *task)
@@ -309,17 +329,17 @@ static inline int64_t eddy_requeue(struct eddy_task_record *task)
     task->timed.ready.state = EDDY_TASK_READY_;
     eddy_loop_append(eddy_task_loop(task), &task->timed.ready);
     EDDY_PROBE(suspend, task);
-    return __builtin_expect(eddy_has(task, EDDY_TASK_LIMITS_), 0) ? eddy_wait_armed(task)
-                                                                  : EDDY_PENDING;
+    return __builtin_expect(eddy_has(task, EDDY_TASK_DEADLINES_), 0) ? eddy_wait_armed(task)
+                                                                     : EDDY_PENDING;
 }
 
 /* Where a frame stands; asks the coroutine for its function and file. */
-struct eddy_where {
+struct eddy_frame_place {
     const char *function;
     const char *file;
     uint32_t line; /* of the await in which it is, or was last */
 };
-struct eddy_where eddy_frame_where(eddy_coro *co);
+struct eddy_frame_place eddy_frame_place(eddy_coro *co);
 
 void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn, cold));
 
@@ -327,9 +347,6 @@ void eddy_frame_misuse(eddy_coro *co, const char *text) __attribute__((noreturn,
 
 /* What has `inline` in its name is the text of what wait.h declares without, for those on the path of every
  * message: docs/performance.md says what each buys. */
-
-/* The task runs, and what was under way (see cancel.c) is the result of its wait, or is not. */
-void eddy_settle_interrupt(struct eddy_task_record *task);
 
 static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait_kind *wait,
                                        void *object)
@@ -342,7 +359,7 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait_kin
     task->in.object = object;
     task->timed.ready.state = EDDY_TASK_WAITING_;
     EDDY_PROBE(suspend, task);
-    return __builtin_expect(eddy_has(task, EDDY_TASK_LIMITS_ | EDDY_TASK_CASCADED_), 0)
+    return __builtin_expect(eddy_has(task, EDDY_TASK_DEADLINES_ | EDDY_TASK_CASCADED_), 0)
                ? eddy_wait_armed(task)
                : EDDY_PENDING;
 }
@@ -436,10 +453,5 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
 
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
-
-/* ---- sleep.c */
-
-extern const struct eddy_wait_kind eddy_sleep_kind;
-extern const struct eddy_wait_kind eddy_pause_kind;
 
 #endif

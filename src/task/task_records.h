@@ -3,9 +3,12 @@
  * pages in which those lie, and how to get from one to the other. What the files of this floor do for
  * each other is in task/task_internal.h, which is what they include.
  *
- *     record    every task: 88 bytes that stay the loop's, so that a stale handle can be asked
- *     extra     who has a deadline, is owned by a group, has opened something, or fails
- *     rare      who has a name, a done callback, or caught an error
+ *     record    88   every task; they stay the loop's, so that a stale handle can be asked
+ *     extra     72   who has a deadline, is owned by a group, or has opened something
+ *     rare     184   who fails, has caught an error, has a name or a done callback
+ *
+ * The two last (bytes on a 64-bit machine) are made when they are first needed. They are not one, for then a
+ * task with a deadline, such as the handler of each client may be, took 240 instead of 72.
  */
 #ifndef EDDY_SRC_TASK_RECORDS_H
 #define EDDY_SRC_TASK_RECORDS_H
@@ -22,38 +25,35 @@ enum {
 };
 
 /* A deadline that a frame has set; they nest as the awaits do, innermost first. */
-struct eddy_limit {
-    struct eddy_limit *below; /* the next one outwards */
-    eddy_coro *frame;         /* who set it */
-    int64_t deadline;
-    /* the earliest of this one and those below with the same mask, the struck left out */
-    int64_t effective;
-    uint16_t mask; /* the frame's mask then: a cleanup entered since holds it back */
-    uint8_t stage; /* enum eddy_limit_stage */
-    bool zero;     /* it had no time to begin with */
-    bool block;    /* over a block of the frame: not dropped with the frame's next operation */
+struct eddy_deadline {
+    struct eddy_deadline *below; /* the next one outwards */
+    eddy_coro *frame;            /* who set it */
+    int64_t at;                  /* by the loop's clock */
+    int64_t earliest; /* of this one and those below with the same mask, of those that are set */
+    uint16_t mask;    /* the frame's mask then: a cleanup entered since holds it back */
+    uint8_t stage;    /* enum eddy_deadline_stage */
+    bool zero;        /* it had no time to begin with */
+    bool block;       /* over a block of the frame: not dropped with the frame's next operation */
     unsigned pool_class;
 };
 
-enum eddy_limit_stage {
-    EDDY_LIMIT_OPEN,
-    /* it strikes, but its cancel is under way, and not delivered yet */
-    EDDY_LIMIT_PASSED,
-    EDDY_LIMIT_STRUCK, /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
-    /* it struck or has passed, but the cancel that was delivered is one from outside */
-    EDDY_LIMIT_SPENT
+/* What has become of it: see the table in interrupt.c. */
+enum eddy_deadline_stage {
+    EDDY_DEADLINE_SET,
+    EDDY_DEADLINE_UNDER_WAY, /* it has passed, and its interrupt is not delivered yet */
+    EDDY_DEADLINE_STRUCK,    /* delivered: the -ECANCELED that comes back becomes -ETIMEDOUT */
+    EDDY_DEADLINE_SPENT      /* the -ECANCELED that comes is another's */
 };
 
 /* What only few tasks need, made when they first do. */
 struct eddy_task_extra {
-    /* in the list of the group that owns the task; first: see eddy_sibling */
+    /* in a list of the group that owns the task, which leads from there to `task` */
     struct eddy_link sibling;
-    void *owner;                   /* who is told of its end: see eddy_owner_of */
-    struct eddy_task_record *task; /* whose it is */
-    struct eddy_limit *limits;     /* innermost first; with EDDY_TASK_LIMITS_ */
-    struct eddy_link guards;       /* links inside of what the task has opened and not closed */
-    struct eddy_error_info error;  /* the last that was raised, and where */
-    struct eddy_task_rare *rare;   /* or NULL */
+    void *owner;                     /* who is told of its end: see eddy_owner_of */
+    struct eddy_task_record *task;   /* whose it is */
+    struct eddy_deadline *deadlines; /* innermost first; with EDDY_TASK_DEADLINES_ */
+    struct eddy_link guards;         /* links inside of what the task has opened and not closed */
+    struct eddy_task_rare *rare;     /* or NULL */
     unsigned pool_class;
 };
 
@@ -67,14 +67,15 @@ struct eddy_kept_error {
 
 /* What hardly a task needs, likewise. */
 struct eddy_task_rare {
-    struct eddy_error_info caught; /* the last error that was caught; its text is the extra's */
-    const void *cleanup; /* the outermost that runs because of the extra's error; or NULL: none */
-    struct eddy_kept_error *kept; /* or NULL */
-    const char *name;             /* given by eddy_task_set_name, or NULL */
-    struct eddy_link done;        /* of eddy_done_callback: who is to be told of its end */
-    struct eddy_link lent;        /* frame_guard of tasks that run in memory of this task's */
-    struct eddy_link frame_guard; /* of a task of eddy_spawn_in, in the list of its spawner */
-    const eddy_coro *frame;       /* its first frame */
+    struct eddy_error_info error;  /* the last that was raised, and where */
+    struct eddy_error_info caught; /* the last error that was caught; its text is that of `error` */
+    const void *cleanup;           /* the outermost that runs because of `error`; or NULL: none */
+    struct eddy_kept_error *kept;  /* or NULL */
+    const char *name;              /* given by eddy_task_set_name, or NULL */
+    struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
+    struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
+    struct eddy_link frame_guard;  /* of a task of eddy_spawn_in, in the list of its spawner */
+    const eddy_coro *frame;        /* its first frame */
     unsigned pool_class;
 };
 

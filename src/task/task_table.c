@@ -59,7 +59,7 @@ bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address)
     return false;
 }
 
-int eddy_task_table_make(eddy_loop *loop)
+int eddy_task_table_make(eddy_loop *loop, const struct eddy_loop_task_class *task_class)
 {
     struct eddy_task_table *table;
 
@@ -72,7 +72,7 @@ int eddy_task_table_make(eddy_loop *loop)
     }
     memset(table, 0, sizeof *table);
     loop->tasks = table;
-    loop->task_class = &eddy_task_class;
+    loop->task_class = task_class;
     return 0;
 }
 

@@ -18,41 +18,6 @@
 #include "loop/look.h"
 #include "task/task_internal.h"
 
-/* A cancel from outside waits for the task, and no cleanup holds it back. */
-static bool has_cancel(const struct eddy_task_record *task)
-{
-    return eddy_has(task, EDDY_TASK_CANCEL_) && task->top->mask == 0;
-}
-
-/* With it comes what has passed by now. */
-static void deliver_cancel(struct eddy_task_record *task)
-{
-    eddy_clear(task, EDDY_TASK_CANCEL_);
-    eddy_limit_disown(task);
-}
-
-/* Delivers what is pending, unless a cleanup holds it back. */
-static int64_t interrupted(eddy_coro *co)
-{
-    struct eddy_task_record *task = co->task;
-
-    if (has_cancel(task)) {
-        deliver_cancel(task);
-        return -ECANCELED;
-    }
-    if (eddy_has(task, EDDY_TASK_UNLIMITED_)) {
-        return -ECANCELED; /* which eddy_limit_missed turns; what else is pending stays so */
-    }
-    if (eddy_has(task, EDDY_TASK_LIMIT_)) {
-        eddy_clear(task, EDDY_TASK_LIMIT_);
-        if (eddy_limit_strike(task)) {
-            eddy_limit_delivered(task);
-            return -ECANCELED;
-        }
-    }
-    return 0;
-}
-
 void eddy_own_begin(eddy_coro *co)
 {
     eddy_loop_here(eddy_task_loop(co->task), "an operation of a coroutine");
@@ -62,19 +27,7 @@ void eddy_own_begin(eddy_coro *co)
 int64_t eddy_check_slow_(eddy_coro *co)
 {
     eddy_own_begin(co);
-    return interrupted(co);
-}
-
-void eddy_settle_interrupt(struct eddy_task_record *task)
-{
-    eddy_clear(task, EDDY_TASK_UNDER_WAY_);
-    if (task->in.result != -ECANCELED) {
-        eddy_limit_ignored(task);
-    } else if (has_cancel(task)) {
-        deliver_cancel(task);
-    } else {
-        eddy_limit_delivered(task);
-    }
+    return eddy_interrupt_deliver(co->task);
 }
 
 void eddy_share_is_over_(eddy_coro *co, int64_t result)
@@ -115,7 +68,7 @@ void eddy_repark(struct eddy_task_record *task, const struct eddy_wait_kind *wai
 
 int64_t eddy_own_none(eddy_coro *co, int64_t result)
 {
-    int64_t interruption = interrupted(co);
+    int64_t interruption = eddy_interrupt_deliver(co->task);
 
     return interruption < 0 ? interruption : eddy_complete(co, result);
 }
@@ -123,7 +76,7 @@ int64_t eddy_own_none(eddy_coro *co, int64_t result)
 int64_t eddy_own_complete(eddy_coro *co, int64_t result)
 {
     if (result == -ECANCELED) {
-        (void)interrupted(co);
+        (void)eddy_interrupt_deliver(co->task);
     }
     return eddy_complete(co, result);
 }
@@ -131,15 +84,10 @@ int64_t eddy_own_complete(eddy_coro *co, int64_t result)
 int64_t eddy_own_park(eddy_coro *co, const struct eddy_wait_kind *wait, void *object,
                       struct eddy_waiters *line)
 {
-    struct eddy_task_record *task = co->task;
     int64_t result = eddy_park(co, wait, object, line);
 
-    if (has_cancel(task) || eddy_has(task, EDDY_TASK_UNLIMITED_)) {
-        eddy_interrupt(task);
-    } else if (eddy_has(task, EDDY_TASK_LIMIT_)) {
-        eddy_clear(task, EDDY_TASK_LIMIT_);
-        eddy_limit_reach(task);
-        eddy_task_arm(task); /* parking has left that out */
+    if (eddy_has(co->task, EDDY_TASK_INTERRUPTED_)) {
+        eddy_interrupt_parked(co->task);
     }
     return result;
 }
@@ -187,7 +135,7 @@ void eddy_wake_to_try(struct eddy_task_record *task)
 
 size_t eddy_waiters_ahead(const struct eddy_waiters *line, const struct eddy_task_record *task)
 {
-    size_t count = eddy_look_place_in_line(eddy_task_loop(task), line, task);
+    size_t count = eddy_look_position_in_line(eddy_task_loop(task), line, task);
 
     if (count > 0) {
         return count - 1;

@@ -80,7 +80,7 @@ test(larger_classes_double)
         assert_int_equal(eddy_pool_class_of(size), pool_class);
         pool_class++;
     }
-    assert_int_equal(pool_class, EDDY_POOL_CLASSES);
+    assert_int_equal(pool_class, EDDY_POOL_CLASSES + EDDY_POOL_SLABS - 1);
 }
 
 test(what_is_too_large_has_no_class_of_its_own)
@@ -246,6 +246,94 @@ test(an_oversize_block_goes_back_to_the_allocator_at_once)
     assert_int_equal(testing.memory.bytes, before);
 }
 
+/* Takes and gives back `count` blocks, as many clients that come and leave do. */
+static void crowd(size_t size, int count)
+{
+    void **blocks = calloc((size_t)count, sizeof *blocks);
+
+    for (int i = 0; i < count; i++) {
+        blocks[i] = take(size);
+    }
+    for (int i = 0; i < count; i++) {
+        give(blocks[i], size);
+    }
+    free(blocks);
+}
+
+test(of_large_blocks_a_mebibyte_is_kept_and_the_rest_goes_back_to_the_allocator)
+{
+    size_t before = testing.memory.bytes;
+    size_t kept;
+    unsigned calls;
+
+    crowd((size_t)16 * 1024, 1000);
+    kept = testing.memory.bytes - before;
+    assert_true(kept > (size_t)700 * 1024);
+    assert_true(kept < (size_t)1100 * 1024);
+    calls = testing.memory.calls;
+    crowd((size_t)16 * 1024, 40);
+    assert_int_equal(testing.memory.calls, calls);
+    crowd((size_t)16 * 1024, 1000);
+    assert_true(testing.memory.bytes - before < (size_t)1100 * 1024);
+    crowd(4096, 10000); /* the room is shared by all sizes */
+    assert_true(testing.memory.bytes - before < (size_t)1100 * 1024);
+}
+
+test(a_large_block_that_stays_holds_its_slab_and_no_other)
+{
+    enum { COUNT = 512, SIZE = 16 * 1024 };
+    size_t before = testing.memory.bytes;
+    void *blocks[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        blocks[i] = take(SIZE);
+        memset(blocks[i], i, SIZE);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(*(unsigned char *)blocks[i], i % 256);
+        if (i % 64 != 0) {
+            give(blocks[i], SIZE);
+        }
+    }
+    assert_true(testing.memory.bytes - before < (size_t)(8 * 256 + 1100) * 1024);
+    for (int i = 0; i < COUNT; i += 64) {
+        assert_int_equal(*((unsigned char *)blocks[i] + SIZE - 1), i % 256);
+        give(blocks[i], SIZE);
+    }
+    assert_true(testing.memory.bytes - before < (size_t)1100 * 1024);
+}
+
+test(slabs_in_use_are_filled_before_another_is_made)
+{
+    void *first[15], *second;
+    unsigned calls;
+
+    crowd((size_t)16 * 1024, 1000); /* so that a slab has fifteen of them */
+    for (int i = 0; i < 15; i++) {
+        first[i] = take((size_t)16 * 1024);
+    }
+    second = take((size_t)16 * 1024);
+    give(first[3], (size_t)16 * 1024);
+    calls = testing.memory.calls;
+    assert_ptr_equal(take((size_t)16 * 1024), first[3]);
+    assert_int_equal(testing.memory.calls, calls);
+    for (int i = 0; i < 15; i++) {
+        give(first[i], (size_t)16 * 1024);
+    }
+    give(second, (size_t)16 * 1024);
+}
+
+test(all_of_ten_thousand_small_blocks_are_kept)
+{
+    size_t most;
+
+    crowd(512, 10000);
+    most = testing.memory.bytes;
+    crowd(512, 10000);
+    assert_int_equal(testing.memory.bytes, most);
+    assert_true(most > (size_t)10000 * 512);
+}
+
 test(oversize_blocks_go_in_any_order)
 {
     size_t before = testing.memory.bytes;
@@ -398,6 +486,12 @@ int main(void)
         pool_case(a_thousand_small_blocks_take_few_chunks),
         pool_case(chunks_grow_only_up_to_a_limit),
         pool_case(an_oversize_block_goes_back_to_the_allocator_at_once),
+        pool_case(of_large_blocks_a_mebibyte_is_kept_and_the_rest_goes_back_to_the_allocator),
+        pool_case(a_large_block_that_stays_holds_its_slab_and_no_other),
+        pool_case(slabs_in_use_are_filled_before_another_is_made),
+        pool_case(a_large_block_that_stays_holds_its_slab_and_no_other),
+        pool_case(slabs_in_use_are_filled_before_another_is_made),
+        pool_case(all_of_ten_thousand_small_blocks_are_kept),
         pool_case(oversize_blocks_go_in_any_order),
         pool_case(fini_frees_everything_whatever_is_still_taken),
         pool_case(a_pool_without_memory_gives_no_block),

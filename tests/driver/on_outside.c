@@ -54,7 +54,7 @@ static void visit(const struct eddy_task_info *info, void *user)
     struct eddy_frame_info frame;
     int *count = user;
 
-    require(info->name != NULL && info->site != NULL);
+    require(info->name != NULL && info->place != NULL);
     while (eddy_frames_next(&frames, &frame)) {
         require(frame.function != NULL);
     }

@@ -223,20 +223,42 @@ static void run_unsupervised(void)
 #ifdef EDDY_POOL_POISONED
 #include <sanitizer/asan_interface.h>
 
-/* The bytes of the pool that are taken. Only AddressSanitizer knows; the head of a chunk is that of
- * src/base/pool.c. */
+/* As src/base/chunk.h and slab.c have them, their first fields. */
+struct chunk {
+    struct chunk *next, *prev;
+    size_t size, padding;
+};
+
+struct slab {
+    struct chunk chunk;
+    struct slab *next;
+};
+
+static bool is_an_empty_slab(const struct chunk *chunk)
+{
+    for (int size = 0; size < EDDY_POOL_SLABS; size++) {
+        const struct slab *slab =
+            (const struct slab *)(const void *)world.loop->pool.empty_slabs[size];
+        while (slab != NULL && &slab->chunk != chunk) {
+            slab = slab->next;
+        }
+        if (slab != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The bytes of the pool that are taken. Only AddressSanitizer knows. */
 static size_t pool_taken(void)
 {
-    struct chunk {
-        struct chunk *next, *prev;
-        size_t size, padding;
-    };
     const struct chunk *chunk = (const struct chunk *)(const void *)world.loop->pool.chunks;
     size_t taken = 0;
 
     for (; chunk != NULL; chunk = chunk->next) {
-        const char *end = (const char *)chunk + chunk->size;
-        for (const char *at = (const char *)(chunk + 1); at < end; at += EDDY_POOL_STEP) {
+        const char *at = (const char *)(chunk + 1);
+        const char *end = is_an_empty_slab(chunk) ? at : (const char *)chunk + chunk->size;
+        for (; at < end; at += EDDY_POOL_STEP) {
             taken += __asan_address_is_poisoned(at) ? 0 : EDDY_POOL_STEP;
         }
     }

@@ -61,7 +61,7 @@ test(a_task_is_told_in_full)
     assert_int_equal(info->depth, 0);
     assert_true(info->last);
     assert_string_equal(info->name, "parent");
-    assert_non_null(strstr(info->site, "test_inspect.c:"));
+    assert_non_null(strstr(info->place, "test_inspect.c:"));
     assert_int_equal(info->doing, EDDY_TASK_WAITING);
     assert_string_equal(info->waits_for, "sleep");
     assert_int_equal(info->age, 2 * EDDY_SECOND);

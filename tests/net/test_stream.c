@@ -191,6 +191,67 @@ test(what_a_cancelled_write_has_left_can_be_written_afterwards)
     testing.log[0] = '\0';
 }
 
+/* Writes 100 bytes, and then, when it is cancelled or may not, in each of the ways. */
+eddy_frame(writes_in_vain) {
+    eddy_coro co;
+    bool cancelled;
+    int way;
+    struct iovec piece;
+    int64_t rc;
+};
+
+static void writes_in_vain(eddy_coro *co)
+{
+    eddy_begin(writes_in_vain);
+    self->piece = (struct iovec){big, 200};
+    for (; self->way < 3; self->way++) {
+        eddy_await(eddy_write(co, &stream, big, 100));
+        assert_int_equal(eddy_stream_written(&stream), 100);
+        if (self->cancelled) {
+            eddy_cancel(eddy_task_self(co));
+        }
+        if (self->way == 0 && self->cancelled) {
+            eddy_catch(self->rc, eddy_write(co, &stream, big, 200));
+        } else if (self->way == 1 && self->cancelled) {
+            eddy_catch(self->rc, eddy_writev(co, &stream, &self->piece, 1));
+        } else {
+            eddy_catch(self->rc, eddy_writev(co, &stream, &self->piece, -1));
+        }
+        assert_int_equal(self->rc, self->cancelled ? -ECANCELED : -EINVAL);
+        assert_int_equal(eddy_stream_written(&stream), 0);
+    }
+    eddy_end;
+}
+
+test(of_a_write_that_is_not_begun_nothing_is_written)
+{
+    end(eddy_loop_spawn(testing.loop, writes_in_vain, .cancelled = true));
+    end(eddy_loop_spawn(testing.loop, writes_in_vain));
+    end(start_writing("w", 100));
+    eddy_stream_close(&stream);
+    end(start_writing("w", 100));
+    assert_int_equal(eddy_stream_written(&stream), 0);
+    testing_assert_log("w=100 w=-EBADF");
+}
+
+test(a_write_that_meets_anothers_leaves_alone_what_that_has_written)
+{
+    eddy_task first = start_writing("first", BIG);
+    eddy_task second;
+    size_t written;
+
+    net_small_send_buffer(eddy_stream_fd(&stream));
+    testing_turns();
+    written = eddy_stream_written(&stream);
+    assert_in_range(written, 1, BIG / 4);
+    second = start_writing("second", 100);
+    end(second);
+    assert_int_equal(eddy_stream_written(&stream), written);
+    assert_int_equal(take_slowly(BIG), BIG);
+    end(first);
+    testing_assert_log("second=-EBUSY first=262144");
+}
+
 test(try_write_takes_what_fits_and_never_waits)
 {
     int64_t count;
@@ -286,6 +347,8 @@ int main(void)
         stream_case(a_slow_reader_suspends_the_writer),
         stream_case(a_time_out_of_a_write_tells_exactly_what_the_kernel_has),
         stream_case(what_a_cancelled_write_has_left_can_be_written_afterwards),
+        stream_case(of_a_write_that_is_not_begun_nothing_is_written),
+        stream_case(a_write_that_meets_anothers_leaves_alone_what_that_has_written),
         stream_case(try_write_takes_what_fits_and_never_waits),
         stream_case(eight_mebibytes_come_through_a_socketpair),
         stream_case(eight_mebibytes_come_through_tcp),

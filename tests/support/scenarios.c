@@ -237,6 +237,7 @@ static void *allocate(void *user, void *memory, size_t old_size, size_t new_size
 
     if (play.running && scenario_lacks_memory()) {
         testing.loop->pool.chunk_size = result != NULL ? CHUNK_HEAD / 2 : CHUNK_HEAD;
+        testing.loop->pool.slab_size = 1;
     }
     return result;
 }
@@ -248,7 +249,10 @@ static void empty_pool(void)
 
     memset(pool->free, 0, sizeof pool->free);
     pool->fresh = pool->fresh_end;
+    memset(pool->slabs, 0, sizeof pool->slabs);
+    memset(pool->empty_slabs, 0, sizeof pool->empty_slabs);
     pool->chunk_size = CHUNK_HEAD;
+    pool->slab_size = 1;
 }
 
 /* Turns until all tasks have ended. Those that then wait for ever, because one that was to wake

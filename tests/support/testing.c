@@ -135,6 +135,11 @@ WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
+WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
+     count)
+WRAP(ssize_t, writev_masked, (, int fd, const struct iovec *pieces, int count), , fd, pieces, count)
+WRAP(int, terminal, (, int fd), , fd)
+WRAP(int, kcmp_file, (, int fd, int other), , fd, other)
 WRAP(int, unsent, (, int fd, int *bytes), , fd, bytes)
 WRAP(int, fcntl, (, int fd, int command, int argument), , fd, command, argument)
 WRAP(pid_t, getpid, (), )
@@ -298,6 +303,10 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
+        .writev_nosignal = writev_nosignal_,
+        .writev_masked = writev_masked_,
+        .terminal = terminal_,
+        .kcmp_file = kcmp_file_,
         .unsent = unsent_,
         .fcntl = fcntl_,
         .getpid = getpid_,

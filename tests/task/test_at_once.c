@@ -5,6 +5,7 @@
 #include "support/tasks.h"
 
 #include <eddy.h>
+#include <eddy/check_transport.h>
 
 enum { SHARE = 128, ROUNDS = 8, MOST_TEXT = 65536 };
 
@@ -22,6 +23,7 @@ static eddy_semaphore semaphore;
 static eddy_server server;
 static eddy_stream stream; /* not open */
 static eddy_stream other;
+static eddy_writer writer; /* likewise */
 static eddy_task gone;
 static struct eddy_address address;
 static struct eddy_address resolved;
@@ -55,6 +57,17 @@ static int64_t no_work(eddy_job *job, void *argument)
     return 0;
 }
 
+static int opens_no_pair(eddy_loop *loop, eddy_stream *one, eddy_stream *two, void *user)
+{
+    (void)loop;
+    (void)one;
+    (void)two;
+    (void)user;
+    return -EIO;
+}
+
+static const struct eddy_transport_pair no_pair = {.name = "none", .open = opens_no_pair};
+
 /* An operation of a user's, without eddy_complete. */
 EDDY_MUST_USE static int64_t plain(eddy_coro *co)
 {
@@ -74,6 +87,7 @@ struct operation {
     OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))            \
     OPERATION(eddy_call, 0, eddy_call(co, returns))                                            \
     OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                           \
+    OPERATION(eddy_check_transport, -EIO, eddy_check_transport(co, &no_pair))                  \
     OPERATION(eddy_cond_wait, -EINVAL, eddy_cond_wait(co, &cond))                              \
     OPERATION(eddy_cond_wait_for, -EINVAL, eddy_cond_wait_for(co, &cond, never, NULL))         \
     OPERATION(eddy_connect, -EINVAL, eddy_connect(co, &stream, "127.1", 1))                    \
@@ -104,6 +118,7 @@ struct operation {
     OPERATION(eddy_readable, -EBADF, eddy_readable(co, &stream))                               \
     OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                  \
     OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                   \
+    OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))               \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))     \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))               \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                \
@@ -114,7 +129,12 @@ struct operation {
     OPERATION(eddy_sleep, 0, eddy_sleep(co, 0))                                                \
     OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                 \
     OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future))) \
+    OPERATION(eddy_writable, -EBADF, eddy_writable(co, &stream))                               \
     OPERATION(eddy_write, -EBADF, eddy_write(co, &stream, buffer, 1))                          \
+    OPERATION(eddy_writer_close, 0, eddy_writer_close(co, &writer))                            \
+    OPERATION(eddy_writer_drain, -EBADF, eddy_writer_drain(co, &writer))                       \
+    OPERATION(eddy_writer_flush, -EBADF, eddy_writer_flush(co, &writer))                       \
+    OPERATION(eddy_writer_write, -EBADF, eddy_writer_write(co, &writer, buffer, 1))            \
     OPERATION(eddy_writev, -EBADF, eddy_writev(co, &stream, NULL, 0))                          \
     OPERATION(plain, 7, plain(co))
 

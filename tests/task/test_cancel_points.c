@@ -1,15 +1,19 @@
-/* Rule 6: every operation first delivers a pending cancel, also one that could finish at once, and
- * then it has done nothing. */
+/* Every operation first delivers a pending cancel, before it looks at anything: also one that could
+ * finish at once, and one that would be refused; and then it has done nothing. */
 #include "support/tasks.h"
 
 #include <unistd.h>
 
 #include "eddy/address.h"
+#include "eddy/event.h"
 #include "eddy/file.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
 #include "eddy/io.h"
+#include "eddy/lock.h"
 #include "eddy/offload.h"
+#include "eddy/queue.h"
+#include "eddy/reader.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
@@ -23,6 +27,17 @@ static int peer;
 static char buffer[8];
 static struct iovec piece = {buffer, 1};
 
+static eddy_task own;
+static int64_t results[1];
+static eddy_lock lock;
+static eddy_cond cond;       /* has no lock */
+static eddy_barrier barrier; /* of nobody */
+static eddy_queue queue;
+static eddy_reader reader;
+static eddy_reader of_closed;
+static const struct eddy_address nowhere;
+static char line[16];
+
 static int setup(void **state)
 {
     int result = testing_setup(state);
@@ -35,11 +50,17 @@ static int setup(void **state)
     assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
     peer = fds[1];
     testing_poke(peer);
+    eddy_lock_init(&lock);
+    assert_int_equal(eddy_queue_init(testing.loop, &queue, int, .capacity = 1), 0);
+    eddy_queue_shutdown(&queue, EDDY_QUEUE_DRAIN);
+    eddy_reader_init(&reader, &stream, line, sizeof line);
+    eddy_reader_init(&of_closed, &closed, line, sizeof line);
     return result;
 }
 
 static int teardown(void **state)
 {
+    eddy_queue_fini(&queue);
     eddy_stream_close(&stream);
     close(peer);
     return testing_teardown(state);
@@ -122,6 +143,85 @@ POINT(reading_a_file, -ENOENT, eddy_file_read(co, "/nowhere/at/all", &data, 1))
 POINT(reading_a_file_into, -ENOENT, eddy_file_read_into(co, "/nowhere/at/all", buffer, 1))
 POINT(writing_a_file, -ENOENT, eddy_file_write(co, "/nowhere/at/all", buffer, 1, 0))
 
+static int64_t twice(eddy_coro *co, eddy_lock *held)
+{
+    int result = eddy_lock_try_acquire(co, held);
+
+    assert_true(result == 0 || result == -EAGAIN);
+    return eddy_lock_acquire(co, held);
+}
+
+/* ---- what it would refuse is not looked at before, either */
+
+POINT(joining_nobody, -ESRCH, eddy_join(co, own = (eddy_task){NULL, 0}))
+POINT(shielding_itself, -EDEADLK, eddy_shield(co, eddy_task_self(co)))
+POINT(gathering_itself, -EDEADLK, (own = eddy_task_self(co), eddy_gather(co, &own, 1)))
+POINT(gathering_all_of_itself, -EDEADLK,
+      (own = eddy_task_self(co), eddy_gather_all(co, &own, 1, results)))
+POINT(waiting_for_itself, -EDEADLK,
+      (own = eddy_task_self(co), eddy_wait_tasks(co, &own, 1, EDDY_WAIT_ALL)))
+POINT(waiting_in_no_mode, -EINVAL, eddy_wait_tasks(co, self->tasks, 1, (enum eddy_wait_mode)7))
+POINT(taking_the_next_of_a_group_that_keeps_none, -EINVAL,
+      eddy_group_next(co, &self->group, results))
+POINT(waiting_for_a_group_that_has_its_waiter, -EBUSY,
+      (self->group.waiter = co->task, eddy_group_wait(co, &self->group)))
+POINT(acquiring_a_lock_twice, -EDEADLK, twice(co, &lock))
+POINT(waiting_for_a_condition_without_lock, -EINVAL, eddy_cond_wait(co, &cond))
+POINT(waiting_for_a_barrier_of_nobody, -EINVAL, eddy_barrier_wait(co, &barrier))
+POINT(putting_into_a_queue_that_is_shut, -ESHUTDOWN, eddy_queue_put(co, &queue, &(int){1}))
+POINT(getting_from_a_queue_that_is_shut, -ESHUTDOWN, eddy_queue_get(co, &queue, &(int){1}))
+POINT(reading_what_is_closed, -EBADF, eddy_read(co, &closed, buffer, 1))
+POINT(becoming_readable_when_closed, -EBADF, eddy_readable(co, &closed))
+POINT(writing_to_what_is_closed, -EBADF, eddy_write(co, &closed, buffer, 1))
+POINT(writing_pieces_less_than_none, -EINVAL, eddy_writev(co, &stream, &piece, -1))
+POINT(copying_what_is_closed, -EBADF, eddy_copy(co, &closed, &stream, NULL))
+POINT(reading_a_line_of_nothing, -EINVAL, eddy_read_line(co, &reader, 0))
+POINT(reading_until_more_than_all, -EINVAL, eddy_read_until(co, &reader, "ab", 2, 1))
+POINT(peeking_at_too_much, -EMSGSIZE, eddy_reader_peek(co, &reader, 100))
+POINT(reading_exactly_what_is_closed, -EBADF, eddy_read_exactly(co, &of_closed, buffer, 1))
+POINT(reading_by_a_reader_what_is_closed, -EBADF, eddy_reader_read(co, &of_closed, buffer, 1))
+POINT(connecting_what_is_open, -EINVAL, eddy_connect(co, &stream, "127.0.0.1", 1))
+POINT(connecting_to_nowhere, -EAFNOSUPPORT, eddy_connect_to(co, &closed, &nowhere))
+POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serves_client))
+POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
+POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
+POINT(waiting_for_nothing_of_an_fd, -EINVAL, eddy_fd_wait(co, peer, 0))
+POINT(resolving_for_no_family, -EINVAL, eddy_resolve(co, "127.0.0.1", 80, 12345, &address, 1))
+POINT(reading_too_large_a_file, -EINVAL, eddy_file_read(co, "/dev/null", &data, SIZE_MAX))
+POINT(writing_a_file_in_no_way, -EINVAL, eddy_file_write(co, "/dev/null", buffer, 1, 1 << 20))
+
+/* In blocks, too, and there also before want of memory. */
+eddy_frame(opens_block) {
+    eddy_coro co;
+    int way;
+    size_t index;
+};
+
+static void opens_block(eddy_coro *co)
+{
+    eddy_begin(opens_block);
+    eddy_cancel(eddy_task_self(co));
+    if (self->way == 0) {
+        eddy_with_cond(&cond) {}
+    } else if (self->way == 1) {
+        use_up_memory();
+        eddy_with_lock(&lock) {}
+    } else {
+        use_up_memory();
+        eddy_for_each(self->index, eddy_as_completed, .tasks = NULL, .count = 0) {}
+    }
+    eddy_return(1);
+    eddy_end;
+}
+
+test(a_block_that_would_be_refused_delivers_a_pending_cancel_first)
+{
+    for (int way = 0; way < 3; way++) {
+        assert_int_equal(run(opens_block, .way = way), -ECANCELED);
+        testing_fail_allocation(0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +251,39 @@ int main(void)
         point_case(reading_a_file_is_a_cancel_point),
         point_case(reading_a_file_into_is_a_cancel_point),
         point_case(writing_a_file_is_a_cancel_point),
+        point_case(joining_nobody_is_a_cancel_point),
+        point_case(shielding_itself_is_a_cancel_point),
+        point_case(gathering_itself_is_a_cancel_point),
+        point_case(gathering_all_of_itself_is_a_cancel_point),
+        point_case(waiting_for_itself_is_a_cancel_point),
+        point_case(waiting_in_no_mode_is_a_cancel_point),
+        point_case(taking_the_next_of_a_group_that_keeps_none_is_a_cancel_point),
+        point_case(waiting_for_a_group_that_has_its_waiter_is_a_cancel_point),
+        point_case(acquiring_a_lock_twice_is_a_cancel_point),
+        point_case(waiting_for_a_condition_without_lock_is_a_cancel_point),
+        point_case(waiting_for_a_barrier_of_nobody_is_a_cancel_point),
+        point_case(putting_into_a_queue_that_is_shut_is_a_cancel_point),
+        point_case(getting_from_a_queue_that_is_shut_is_a_cancel_point),
+        point_case(reading_what_is_closed_is_a_cancel_point),
+        point_case(becoming_readable_when_closed_is_a_cancel_point),
+        point_case(writing_to_what_is_closed_is_a_cancel_point),
+        point_case(writing_pieces_less_than_none_is_a_cancel_point),
+        point_case(copying_what_is_closed_is_a_cancel_point),
+        point_case(reading_a_line_of_nothing_is_a_cancel_point),
+        point_case(reading_until_more_than_all_is_a_cancel_point),
+        point_case(peeking_at_too_much_is_a_cancel_point),
+        point_case(reading_exactly_what_is_closed_is_a_cancel_point),
+        point_case(reading_by_a_reader_what_is_closed_is_a_cancel_point),
+        point_case(connecting_what_is_open_is_a_cancel_point),
+        point_case(connecting_to_nowhere_is_a_cancel_point),
+        point_case(serving_at_no_port_is_a_cancel_point),
+        point_case(serving_at_nowhere_is_a_cancel_point),
+        point_case(waiting_for_no_signal_is_a_cancel_point),
+        point_case(waiting_for_nothing_of_an_fd_is_a_cancel_point),
+        point_case(resolving_for_no_family_is_a_cancel_point),
+        point_case(reading_too_large_a_file_is_a_cancel_point),
+        point_case(writing_a_file_in_no_way_is_a_cancel_point),
+        point_case(a_block_that_would_be_refused_delivers_a_pending_cancel_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

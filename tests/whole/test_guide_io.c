@@ -58,6 +58,35 @@ static void ask(eddy_coro *co)
     eddy_end;
 }
 
+/* Likewise; the answers to lines that came together go out together. */
+eddy_frame(answer_in_batches) {
+    eddy_coro co;
+    eddy_stream *stream;
+    eddy_reader in;
+    char buffer[1024];
+    size_t length;
+    eddy_writer out;
+};
+
+static void answer_in_batches(eddy_coro *co)
+{
+    eddy_begin(answer_in_batches);
+    eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
+    eddy_with_writer(&self->out, self->stream, NULL) {
+        for (;;) {
+            eddy_await(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
+            if (self->length == 0) {
+                break; /* what is left goes out with the end of the block */
+            }
+            eddy_await(eddy_writer_printf(&self->out, "[%.*s]\n",
+                                          (int)eddy_line_strip(self->in.line, self->length),
+                                          self->in.line));
+            eddy_await(eddy_writer_drain(co, &self->out)); /* waits for a client that is slow */
+        }
+    }
+    eddy_end;
+}
+
 eddy_frame(serve_and_ask) {
     eddy_coro co;
     eddy_server server;
@@ -75,6 +104,37 @@ eddy_finally:
     eddy_except(-ETIMEDOUT,
                 eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {}
     eddy_end;
+}
+
+eddy_frame(ask_for_a_batch) {
+    eddy_coro co;
+    eddy_server server;
+    eddy_stream stream;
+    char answers[64];
+    int64_t count;
+};
+
+static void ask_for_a_batch(eddy_coro *co)
+{
+    eddy_begin(ask_for_a_batch);
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, answer_in_batches));
+    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1",
+                                                 eddy_server_port(&self->server))) {
+        eddy_await(eddy_write(co, &self->stream, "one\ntwo\nthree\n", 14));
+        eddy_await(self->count, eddy_read(co, &self->stream, self->answers, sizeof self->answers));
+        printf("%.*s", (int)self->count, self->answers);
+    }
+eddy_finally:
+    eddy_server_close(&self->server);
+    eddy_await(eddy_server_wait_closed(co, &self->server));
+    eddy_end;
+}
+
+test(answers_in_batches)
+{
+    assert_int_equal(run(ask_for_a_batch), 0);
+    testing_assert_log("[one]\n[two]\n[three]\n");
+    assert_int_equal(testing_calls(send), 2); /* the questions, and the answers */
 }
 
 test(lines_between_a_client_and_a_server)
@@ -313,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(lines_between_a_client_and_a_server),
+        testing_case(answers_in_batches),
         testing_case(a_client_and_a_server_on_a_unix_socket),
         testing_case(a_tunnel_of_two_copies),
         testing_case(work_on_a_thread),

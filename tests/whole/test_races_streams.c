@@ -192,6 +192,46 @@ test(a_line)
     run_race_table(&line_races);
 }
 
+/* ---- a line that is dropped, of which the half has come and is gone */
+
+static int64_t wait_skip(eddy_coro *co)
+{
+    return eddy_reader_skip_line(co, &reader);
+}
+
+static void log_skip(void)
+{
+    testing_log("%zu gone %zu left", eddy_reader_delivered(&reader), unread());
+}
+
+static const struct race_table skip_races = {
+    .operation = "skip",
+    .set_up = open_reader,
+    .wait = wait_skip,
+    .wake = send_rest,
+    .close = close_stream,
+    .log_left = log_skip,
+    .tear_down = close_both,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 gone 2 left", "ECANCELED; 0 gone 2 left"},
+    .cells =
+        {
+            [WAKE] = {"ok; 5 gone 0 left", "ETIMEDOUT; 2 gone 3 left", "ECANCELED; 2 gone 3 left",
+                      "EBADF; 2 gone 0 left"},
+            [TIME_OUT] = {"ETIMEDOUT; 2 gone 3 left", ONE_DEADLINE, "ECANCELED; 2 gone 0 left",
+                          "ETIMEDOUT; 2 gone 0 left"},
+            [CANCEL] = {"ECANCELED; 2 gone 3 left", "ECANCELED; 2 gone 0 left",
+                        "ECANCELED; 2 gone 0 left", "ECANCELED; 2 gone 0 left"},
+            [CLOSE] = {"EBADF; 2 gone 0 left", "EBADF; 2 gone 0 left",
+                       "EBADF, then ECANCELED; 2 gone 0 left", "EBADF; 2 gone 0 left"},
+        },
+};
+
+test(a_line_that_is_dropped)
+{
+    run_race_table(&skip_races);
+}
+
 /* ---- a record that is longer than the buffer, of which the half has come */
 
 enum { RECORD = 8 };
@@ -517,9 +557,11 @@ test(a_connect)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        testing_case(a_read),   testing_case(becoming_readable), testing_case(a_line),
-        testing_case(a_record), testing_case(a_write),           testing_case(a_copy),
-        testing_case(an_fd),    testing_case(a_connect),
+        testing_case(a_read),    testing_case(becoming_readable),
+        testing_case(a_line),    testing_case(a_line_that_is_dropped),
+        testing_case(a_record),  testing_case(a_write),
+        testing_case(a_copy),    testing_case(an_fd),
+        testing_case(a_connect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

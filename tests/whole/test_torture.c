@@ -16,7 +16,7 @@
 enum { MOST_FAILURES = 1000 /* of one call: a conversation makes far fewer */ };
 
 static eddy_server server;
-static bool by_copy;         /* the handler uses eddy_copy */
+static enum { BY_WRITES, BY_COPY, BY_WRITER } way; /* of the handler to echo */
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
 /* The case has its own loop for every conversation. */
@@ -31,21 +31,28 @@ static int setup(void **state)
 
 static int setup_copies(void **state)
 {
-    by_copy = true;
+    way = BY_COPY;
     return setup(state);
 }
 
 static int setup_echo(void **state)
 {
-    by_copy = false;
+    way = BY_WRITES;
+    return setup(state);
+}
+
+static int setup_writer(void **state)
+{
+    way = BY_WRITER;
     return setup(state);
 }
 
 /* A case for each handler. */
-#define torture_cases(name)                                           \
-    {#name, name, setup_echo, testing_teardown, NULL},                \
-    {                                                                 \
-#name "__by_copy", name, setup_copies, testing_teardown, NULL \
+#define torture_cases(name)                                              \
+    {#name, name, setup_echo, testing_teardown, NULL},                   \
+        {#name "__by_copy", name, setup_copies, testing_teardown, NULL}, \
+    {                                                                    \
+#name "__by_writer", name, setup_writer, testing_teardown, NULL  \
     }
 
 /* ---- the conversation */
@@ -119,8 +126,10 @@ static void converses(eddy_coro *co)
     begun++;
     server.idle_timeout = EDDY_SECOND;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), EDDY_SIGNAL(SIGUSR1)));
-    if (by_copy) {
+    if (way == BY_COPY) {
         eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_copy));
+    } else if (way == BY_WRITER) {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_writer));
     } else {
         eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo, .most = 3));
     }

@@ -111,6 +111,7 @@ EDDY_API void eddy_at_body_(eddy_coro *co);
 EDDY_API void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int flags);
 EDDY_API int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave,
                                      uint32_t exit);
+EDDY_API int64_t eddy_scope_refused_(eddy_coro *co) __attribute__((cold));
 EDDY_API int64_t eddy_scope_enter_(eddy_coro *co);
 EDDY_API int64_t eddy_scope_leave_(eddy_coro *co);
 EDDY_API int eddy_scope_left_(eddy_coro *co, int64_t result);
@@ -155,7 +156,7 @@ static inline void eddy_finish_(eddy_coro *co, int line)
     struct eddy_pool *pool = (struct eddy_pool *)(void *)eddy_task_loop(task);
     if (task->top == co && task->timed.ready.state == EDDY_TASK_RUNNING_ && co->parent != NULL &&
         co->scope == NULL && co->flags == 0 &&
-        (task->timed.ready.bits & (EDDY_TASK_LIMITS_ | EDDY_TASK_GUARDS_)) == 0 &&
+        (task->timed.ready.bits & (EDDY_TASK_DEADLINES_ | EDDY_TASK_GUARDS_)) == 0 &&
         co->outcome >= 0 && pool->lines[EDDY_POOL_MARK(co)] == 0) {
         struct eddy_pool_block *block = (struct eddy_pool_block *)(void *)co;
         struct eddy_pool_block **head = &pool->free[co->pool_class];
@@ -271,7 +272,7 @@ static inline struct eddy_scope *eddy_scope_(eddy_coro *co, uint32_t exit)
     d;
 
 /* Where a task comes from, as one pointer: the coroutine's name, and behind its end "file:line". */
-#define EDDY_SITE_(name) #name "\0" EDDY_PLACE_
+#define EDDY_NAMED_PLACE_(name) #name "\0" EDDY_PLACE_
 
 /* A frame as a value; the arguments by name, all else zero. The last argument is always empty. In
  * C++ it is a statement, for only there g++ can be told that fields are left zero on purpose. */

@@ -1,6 +1,6 @@
 /*
- * The frame pool: memory in size classes, each with a free list, carved from chunks of the loop's
- * allocator. What is given back is kept for the next frame of its class until the loop is freed.
+ * The frame pool: memory in size classes, each with a free list. What is given back is kept for the next
+ * frame of its class: small blocks until the loop is freed, larger ones up to a mebibyte of them.
  *
  * Only the words of coro.h use what is declared here.
  */
@@ -24,7 +24,9 @@ typedef void *eddy_allocate_fn(void *user, void *memory, size_t old_size, size_t
  * are to 8 only. */
 #define EDDY_POOL_STEP 8u
 #define EDDY_POOL_SMALL 512u
-#define EDDY_POOL_CLASSES 73
+#define EDDY_POOL_CLASSES (EDDY_POOL_SMALL / EDDY_POOL_STEP + 1)
+#define EDDY_POOL_SLABS 9 /* the larger sizes; the last is any that is larger still, by itself */
+#define EDDY_POOL_OVERSIZE (EDDY_POOL_SLABS - 1)
 
 /* The class of a block, or 0 if it is not one of the small ones. A constant for a constant size. */
 #define EDDY_POOL_CLASS(size) \
@@ -40,12 +42,17 @@ struct eddy_pool_block {
 #define EDDY_POOL_MARK(address) (((uintptr_t)(address) / EDDY_POOL_SMALL) % EDDY_POOL_MARKS)
 
 struct eddy_pool {
-    struct eddy_pool_block *free[EDDY_POOL_CLASSES]; /* by class; [0] stays empty */
+    struct eddy_pool_block *free[EDDY_POOL_CLASSES]; /* by small class; [0] stays empty */
     uint8_t lines[EDDY_POOL_MARKS]; /* 0: no frame that begins there has a line with a task */
     char *fresh;                    /* what is left of the newest chunk */
     char *fresh_end;
-    struct eddy_pool_chunk *chunks; /* all chunks, to be freed with the loop */
-    size_t chunk_size;              /* of the next chunk: they double, up to a limit */
+    struct eddy_pool_chunk *chunks; /* all chunks and slabs, to be freed with the loop */
+    /* of large blocks, by size: those with room that are in use, and empty ones */
+    struct eddy_slab *slabs[EDDY_POOL_SLABS];
+    struct eddy_slab *empty_slabs[EDDY_POOL_SLABS];
+    size_t slab_size;  /* of the next slab: they double, too; 0: none yet */
+    size_t kept;       /* bytes of empty slabs */
+    size_t chunk_size; /* of the next chunk: they double, up to a limit */
     eddy_allocate_fn *allocate;
     void *allocate_user;
 };

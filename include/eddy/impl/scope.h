@@ -26,7 +26,7 @@
  */
 #define EDDY_WITH_OBJECT_(its_object, leave_function, enter)                      \
     if (!eddy_scope_open_object_(co, its_object, leave_function, EDDY_POINT_(1))) \
-        EDDY_RAISE_(-ENOMEM)                                                      \
+        EDDY_RAISE_(eddy_scope_refused_(co))                                      \
     EDDY_BREAK_POINT_                                                             \
     else EDDY_STAGES_(enter, eddy_rc_ >= 0, , EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
 
@@ -41,7 +41,7 @@
 /* Opens a scope with the frame of a generator or manager in it. */
 #define EDDY_OPEN_(scope_flags, frame_flags, name, ...)                                         \
     if (eddy_scope_open_(co, sizeof(struct name), EDDY_POINT_(1), scope_flags) == NULL)         \
-        EDDY_RAISE_(-ENOMEM)                                                                    \
+        EDDY_RAISE_(eddy_scope_refused_(co))                                                    \
     else if (*(struct name *)co->scope->object = EDDY_FRAME_VALUE_(                             \
                  name,                                                                          \
                  EDDY_HEAD_(name, co->task, co, co->mask, 0, EDDY_FRAME_SCOPED_ | frame_flags), \

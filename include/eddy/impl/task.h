@@ -32,8 +32,8 @@ struct eddy_task_record {
         uint32_t count[2]; /* while it gathers */
         int64_t outcome;   /* while it waits for a lock: what that wait is to return */
     } with;
-    void *owner;      /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
-    const char *site; /* "coroutine\0file:line": what was spawned, and where */
+    void *owner;             /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
+    const char *named_place; /* "coroutine\0file:line": what was spawned, and where */
 };
 
 enum eddy_task_state {
@@ -44,14 +44,16 @@ enum eddy_task_state {
     EDDY_TASK_DONE_
 };
 
+/* Those of an interrupt are explained in src/task/interrupt.c. */
 enum {
-    EDDY_TASK_NEW_ = 1 << 0,    /* has not taken its first step */
-    EDDY_TASK_CANCEL_ = 1 << 1, /* a cancel from outside was not delivered yet */
-    EDDY_TASK_LIMIT_ = 1 << 2,  /* a deadline has passed and waits to be delivered */
-    EDDY_TASK_ZERO_ = 1 << 3,   /* an eddy_wait_for without time: no coroutine may start */
-    EDDY_TASK_LIMITS_ = 1 << 4, /* has deadlines */
-    /* a cancel or time-out was passed on to what it waits for, or is the result of its wait, which
-     * it has not seen: see cancel.c */
+    EDDY_TASK_UNTIMED_ =
+        1 << 0, /* there was no memory for the deadline of what it waits for, or is to */
+    EDDY_TASK_CANCEL_ = 1 << 1,    /* a cancel from outside was not delivered yet */
+    EDDY_TASK_PASSED_ = 1 << 2,    /* a deadline has passed and waits to be delivered */
+    EDDY_TASK_ZERO_ = 1 << 3,      /* an eddy_wait_for without time: no coroutine may start */
+    EDDY_TASK_DEADLINES_ = 1 << 4, /* has deadlines, also such as have struck */
+    /* an interrupt was passed on to what it waits for, or is the result of its wait, which it has not
+     * seen */
     EDDY_TASK_UNDER_WAY_ = 1 << 5,
     EDDY_TASK_EXTRA_ = 1 << 6,          /* owner is an extra record */
     EDDY_TASK_DETACHED_ = 1 << 7,       /* nobody will join it */
@@ -62,14 +64,13 @@ enum {
     EDDY_TASK_OWNED_ = 1 << 11,
     /* has opened things that must not be left open in a dead frame */
     EDDY_TASK_GUARDS_ = 1 << 12,
-    EDDY_TASK_TRY_ = 1 << 13,     /* woken to try: its wait goes on until `resume` has a result */
+    /* woken to try: its wait goes on until `resume` has a result; or it has not taken its first step */
+    EDDY_TASK_TRY_ = 1 << 13,
     EDDY_TASK_PASSING_ = 1 << 14, /* a cancel is just being passed on */
     EDDY_TASK_ENDING_ = 1 << 15,  /* it was cancelled because the loop ends */
-    /* of one that has not ended: there was no memory for the deadline of what it waits for, or is to */
-    EDDY_TASK_UNLIMITED_ = EDDY_TASK_FAILED_,
-    EDDY_TASK_PREPARED_ = EDDY_TASK_NEW_ | EDDY_TASK_LIMITS_ | EDDY_TASK_TRY_ |
-                          EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNLIMITED_,
-    EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_LIMIT_,
+    EDDY_TASK_PREPARED_ =
+        EDDY_TASK_DEADLINES_ | EDDY_TASK_TRY_ | EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNTIMED_,
+    EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_PASSED_ | EDDY_TASK_UNTIMED_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };
 

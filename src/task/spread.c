@@ -1,9 +1,8 @@
 /*
- * Cancelling. A cancel that is passed on reaches the tasks that are waited for, and through them
- * those that these wait for, and so on. That graph is gone through here in a loop and not by
- * recursion, and each task in it is reached once a cancel, however many ways lead to it: so a cancel
- * takes as long as there are tasks and ways, and no C stack. What is still to be reached stands in a
- * list:
+ * How an interrupt spreads: from a task to those that it waits for, and those that these wait for. That
+ * graph is gone through here in a loop and not by recursion, and each task in it is reached once a cancel,
+ * however many ways lead to it: so a cancel takes as long as there are tasks and ways, and no C stack.
+ * What is still to be reached stands in a list:
  *
  *     found       by the abort that runs just now
  *     to_cancel   before; what was found goes in front of it, in that order: as a recursion would
@@ -15,48 +14,9 @@
  * interrupted at once. Where tasks that wait in a line have what a cancel goes on to in common (the
  * clients of a server), that is a relay, which stands in the list for all of them.
  *
- * An interrupt (a cancel, or a deadline that has passed) goes through these states:
- *
- *     pending      EDDY_TASK_CANCEL_, EDDY_TASK_LIMIT_   comes with the next await
- *     under way    EDDY_TASK_UNDER_WAY_                  passed on to what is waited for, or, when
- *                                                        the wait is over, its result
- *     delivered    none                                  the task runs, and that result was
- *                                                        -ECANCELED
- *
- * What is not delivered is not told apart: a second one, pending or under way, is one with the first.
- * If the result is another, what was under way is pending again.
+ * What becomes of each task that is reached is said by the table of interrupt.c.
  */
 #include "task/task_internal.h"
-
-/* Ends the wait (true), or passes the interrupt on, and the wait goes on. */
-static bool interrupt(struct eddy_task_record *task)
-{
-    const struct eddy_wait_kind *wait = task->wait;
-    bool over = wait->abort == NULL || wait->abort(task);
-
-    if (task->wait != NULL) { /* else the abort itself has led to its result */
-        eddy_set(task, EDDY_TASK_UNDER_WAY_);
-    }
-    if (over) {
-        eddy_wake(task, -ECANCELED);
-    }
-    return over;
-}
-
-/* Whether the cancel is to interrupt the task's wait now. */
-static bool reaches_wait(struct eddy_task_record *task)
-{
-    bool again = eddy_has(task, EDDY_TASK_CANCEL_);
-
-    eddy_traced(eddy_task_loop(task), task, EDDY_TRACE_CANCEL);
-    eddy_set(task, EDDY_TASK_CANCEL_);
-    if (task->wait == NULL || task->top->mask != 0 || eddy_has(task, EDDY_TASK_PASSING_)) {
-        return false; /* delivered when it runs or at its next await, or on its way already */
-    }
-    /* What it waits for is being cancelled already. Only a second cancel from outside is passed
-     * on again, for the first may have been ignored; a time-out that was passed on is enough. */
-    return !eddy_has(task, EDDY_TASK_UNDER_WAY_) || again;
-}
 
 /* Interrupts the wait of a task that stands in a line, or is ready to try. */
 static void interrupt_leaf(struct eddy_task_record *task)
@@ -69,7 +29,7 @@ static void interrupt_leaf(struct eddy_task_record *task)
                                      "task, which stands in one, too");
     }
     loop->interrupting_leaf = true;
-    (void)interrupt(task);
+    (void)eddy_interrupt_wait(task);
     loop->interrupting_leaf = nested;
 }
 
@@ -91,7 +51,7 @@ static void pass_on(eddy_loop *loop, struct eddy_ready *ready)
     if (ready->kind == EDDY_READY_RELAY) {
         eddy_list_append(&loop->passed, &ready->link);
         relay->pass_on(relay);
-    } else if (interrupt(eddy_task_of(ready)) || eddy_link_used(&ready->link)) {
+    } else if (eddy_interrupt_wait(eddy_task_of(ready)) || eddy_link_used(&ready->link)) {
         eddy_clear(eddy_task_of(ready), EDDY_TASK_PASSING_); /* ready, or in a line */
     } else {
         eddy_list_append(&loop->passed, &ready->link);
@@ -147,7 +107,7 @@ void eddy_cancel_end(eddy_loop *loop, bool first)
     }
 }
 
-void eddy_interrupt(struct eddy_task_record *task)
+void eddy_interrupt_spread(struct eddy_task_record *task)
 {
     eddy_loop *loop = eddy_task_loop(task);
     bool first = eddy_cancel_begin(loop);
@@ -162,27 +122,9 @@ void eddy_interrupt(struct eddy_task_record *task)
     eddy_cancel_end(loop, first);
 }
 
-void eddy_cancel_record(struct eddy_task_record *task)
-{
-    if (reaches_wait(task)) {
-        eddy_interrupt(task);
-    }
-}
-
 void eddy_cancel_relay(eddy_loop *loop, struct eddy_relay *relay)
 {
     if (!eddy_link_used(&relay->ready.link)) {
         eddy_list_append(&loop->found, &relay->ready.link);
     }
-}
-
-int eddy_cancel(eddy_task handle)
-{
-    struct eddy_task_record *task = eddy_task_find(handle);
-
-    if (task == NULL || task->timed.ready.state == EDDY_TASK_DONE_) {
-        return -ESRCH;
-    }
-    eddy_cancel_record(task);
-    return 0;
 }

@@ -1,0 +1,97 @@
+/*
+ * How a task begins: its first frame, its record and its place in the ready list, in this order. So a spawn
+ * that fails has made nothing, and the handle says why: it counts as a task that has ended with that error.
+ * The loop comes to know tasks by the first of them: it is given the table of step.c here.
+ */
+#include <string.h>
+
+#include "eddy/task.h"
+#include "task/task_internal.h"
+
+static eddy_task failed(int error)
+{
+    eddy_task none = {NULL, (uint32_t)-error};
+    return none;
+}
+
+static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *frame)
+{
+    struct eddy_task_record *task = eddy_task_record_new(loop);
+
+    if (task == NULL) {
+        return failed(-ENOMEM);
+    }
+    task->timed.ready.kind = EDDY_READY_TASK;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    task->timed.ready.bits = EDDY_TASK_TRY_;
+    task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
+    task->top = frame;
+    task->named_place = named_place;
+    frame->task = task;
+    loop->tasks->live++;
+    eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
+    eddy_loop_changed(loop);
+    return eddy_handle(task);
+}
+
+static int may_spawn(eddy_loop *loop)
+{
+    int result = eddy_task_table_make(loop, &eddy_task_class);
+
+    eddy_loop_here(loop, "eddy_spawn");
+    return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
+}
+
+eddy_task eddy_spawn_(eddy_loop *loop, const char *named_place, const void *frame, size_t size)
+{
+    int result = may_spawn(loop);
+    unsigned pool_class;
+    eddy_coro *co;
+    eddy_task task;
+
+    if (result < 0) {
+        return failed(result);
+    }
+    co = eddy_pool_take(&loop->pool, size, &pool_class);
+    if (co == NULL) {
+        return failed(-ENOMEM);
+    }
+    memcpy(co, frame, size);
+    co->pool_class = (uint8_t)pool_class;
+    task = start(loop, named_place, co);
+    if (task.record == NULL) {
+        eddy_pool_give(&loop->pool, co, pool_class);
+    }
+    return task;
+}
+
+/* In a loop that checks itself, a frame of the caller's that is about to go while a task runs in it
+ * is found out; otherwise the memory for that is saved. */
+static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record *task)
+{
+    struct eddy_task_rare *rare = eddy_rare_make(task);
+
+    if (rare == NULL || eddy_rare_make(spawner) == NULL) {
+        return -ENOMEM;
+    }
+    rare->frame = task->top;
+    eddy_list_append(&eddy_rare(spawner)->lent, &rare->frame_guard);
+    eddy_set(spawner, EDDY_TASK_GUARDS_);
+    return 0;
+}
+
+eddy_task eddy_spawn_in_(eddy_loop *loop, const char *named_place, eddy_coro *frame)
+{
+    int result = may_spawn(loop);
+    eddy_task task;
+
+    if (result < 0) {
+        return failed(result);
+    }
+    task = start(loop, named_place, frame);
+    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
+        (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
+    }
+    return task;
+}

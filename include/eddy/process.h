@@ -4,7 +4,11 @@
  *     static const char *const command[] = {"sort", "-n", NULL};
  *
  *     eddy_with_process(&self->sort, eddy_process_spawn(co, &self->sort,
- *                       &(struct eddy_process_options){.argv = command})) {
+ *                       &(struct eddy_process_options){.argv = command, .input = {EDDY_STDIO_PIPE},
+ *                                                      .output = {EDDY_STDIO_PIPE}})) {
+ *         eddy_await(eddy_write(co, &self->sort.input, self->numbers, self->size));
+ *         eddy_stream_close(&self->sort.input);
+ *         eddy_await(self->size, eddy_read(co, &self->sort.output, self->buffer, sizeof self->buffer));
  *         eddy_await(self->status, eddy_process_wait(co, &self->sort));
  *     }
  *
@@ -26,6 +30,7 @@
 #include <sys/types.h>
 
 #include "eddy/coro.h"
+#include "eddy/stream.h"
 #include "eddy/sys.h"
 
 #ifdef __cplusplus
@@ -35,6 +40,10 @@ extern "C" {
 /* A child. The caller owns the struct, zeroed before it is spawned. A coroutine must not end with an open
  * process in its frame: close it in eddy_finally. */
 typedef struct eddy_process {
+    /* Open where a pipe was asked for, and closed with the process; the user may close them before. */
+    eddy_stream input;        /* what is written becomes the child's standard input */
+    eddy_stream output;       /* what the child writes is read here */
+    eddy_stream error;        /* likewise of its standard error */
     struct eddy_child *child; /* private; NULL: not open */
     struct eddy_link guard;   /* private */
 } eddy_process;
@@ -44,12 +53,13 @@ enum eddy_stdio_kind {
     EDDY_STDIO_INHERIT, /* what the parent has; closed, if that has none */
     EDDY_STDIO_NULL,    /* /dev/null */
     EDDY_STDIO_FD,      /* `fd`, one of the parent's, which stays the parent's */
+    EDDY_STDIO_PIPE,    /* a pipe, whose other end is a stream of the process */
     EDDY_STDIO_OUTPUT   /* of standard error: the same as standard output */
 };
 
 struct eddy_stdio {
     enum eddy_stdio_kind kind;
-    int fd;
+    int fd; /* of EDDY_STDIO_FD */
 };
 
 enum eddy_process_flag {
@@ -146,11 +156,11 @@ EDDY_API int eddy_process_signal(eddy_process *process, int signal);
 EDDY_API EDDY_MUST_USE int64_t eddy_process_stop(eddy_coro *co, eddy_process *process,
                                                  int64_t grace);
 
-/* Closes the process. One that still runs is killed (its group, if it has one), and reaped by the loop;
+/* Closes the process and its streams. One that still runs is killed (its group, if it has one), and reaped by the loop;
  * who waits for it gets -EBADF. Never suspends. Nothing if it is not open. */
 EDDY_API void eddy_process_close(eddy_process *process);
 
-/* Closes the process and lets the child run on, also beyond the end of the loop: the loop reaps it if
+/* Closes the process and its streams, and lets the child run on, also beyond the end of the loop: the loop reaps it if
  * it ends before. 0; -EBADF. */
 EDDY_API int eddy_process_detach(eddy_process *process);
 
@@ -172,6 +182,42 @@ static inline int eddy_process_is_open(const eddy_process *process)
 #define eddy_with_process(process, operation) \
     EDDY_WITH_OBJECT_(process, eddy_process_leave_, operation)
 EDDY_API EDDY_MUST_USE int64_t eddy_process_leave_(eddy_coro *co, struct eddy_scope *scope);
+
+/* ---- running a command from its begin to its end */
+
+/* What a command has written, in memory of the loop's; valid when zeroed. Freed by eddy_output_free before
+ * the loop ends. */
+struct eddy_output {
+    char *bytes;  /* with a '\0' behind the last; NULL: none */
+    size_t size;  /* without that */
+    size_t limit; /* set by the caller, in bytes: a command that writes more is ended */
+    size_t room;  /* private */
+};
+
+/* Gives the bytes back; nothing if there are none. */
+EDDY_API void eddy_output_free(eddy_loop *loop, struct eddy_output *output);
+
+/*
+ * Runs a command: spawns it, writes `input` (`size` bytes; NULL: it has what the options say) to it,
+ * collects what it writes, and waits for its end, all at once, so that neither of the two waits for the other
+ * for ever. `output` and `error` (NULL: not collected, it goes where the options say) must be empty but for
+ * their limit; if they are the same, they get both, as they come. They, and the input, must stay until it has
+ * returned; the options need not.
+ *
+ * Returns the status (eddy_process_wait). That the command did not read all of its input is no
+ * error. When it returns, also after an error, there is no child: it was ended by eddy_process_stop with the
+ * grace of the options, and what it has written by then is in `output` and `error`. -EFBIG: it has
+ * written more than a limit; -EINVAL: an output that is not empty, or a limit of 0; those of
+ * eddy_process_spawn, and of the streams; -ENOMEM; -ECANCELED.
+ *
+ * It ends when all who have the pipes have closed them: a child of the command that goes on with them in the
+ * background is waited for. A time-out (eddy_wait_for) ends that too.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_process_run(eddy_coro *co,
+                                                const struct eddy_process_options *options,
+                                                const void *input, size_t size,
+                                                struct eddy_output *output,
+                                                struct eddy_output *error);
 
 /*
  * At the end of a loop, children whose process is open are killed, reaped, and told to the error hook,

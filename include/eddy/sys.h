@@ -46,6 +46,13 @@ enum eddy_spawn_stage {
     EDDY_SPAWN_EXEC
 };
 
+/* How a child has ended, as waitid(2) says it. */
+struct eddy_waited {
+    pid_t pid;
+    int code;   /* CLD_EXITED, ... */
+    int status; /* its exit code, or the signal */
+};
+
 /* A child that is to be: all that it does before exec, in this order. */
 struct eddy_sys_spawn {
     bool session;          /* setsid(2) */
@@ -148,11 +155,14 @@ struct eddy_sys {
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
     int (*unlink)(const struct eddy_sys *sys, const char *path);
 
+    int (*pipe)(const struct eddy_sys *sys, int ends[2]); /* with O_CLOEXEC */
     /* A child with all signals as they are by default (ignored ones stay so, but for SIGPIPE) and none
      * blocked, which runs the command by now: its pidfd, or the error of what it could not do, and then
      * there is no child. -ENOSYS: the kernel has no pidfds (Linux 5.4). */
     int (*spawn)(const struct eddy_sys *sys, struct eddy_sys_spawn *spawn);
-    int (*waitid)(const struct eddy_sys *sys, int kind, int id, siginfo_t *info, int options);
+    /* What siginfo_t says; `pid` 0: it has not ended (WNOHANG). */
+    int (*waitid)(const struct eddy_sys *sys, int kind, int id, int options,
+                  struct eddy_waited *waited);
     int (*pidfd_open)(const struct eddy_sys *sys, pid_t pid);
     int (*pidfd_send_signal)(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags);
     int (*kill)(const struct eddy_sys *sys, pid_t pid, int signal);

@@ -456,10 +456,27 @@ static int sys_unlink(const struct eddy_sys *sys, const char *path)
     return checked(unlink(path));
 }
 
-static int sys_waitid(const struct eddy_sys *sys, int kind, int id, siginfo_t *info, int options)
+static int sys_pipe(const struct eddy_sys *sys, int ends[2])
 {
     (void)sys;
-    return checked(waitid((idtype_t)kind, (id_t)id, info, options));
+    return checked(pipe2(ends, O_CLOEXEC));
+}
+
+static int sys_waitid(const struct eddy_sys *sys, int kind, int id, int options,
+                      struct eddy_waited *waited)
+{
+    siginfo_t info;
+    int result;
+
+    (void)sys;
+    info.si_pid = 0;
+    result = checked(waitid((idtype_t)kind, (id_t)id, &info, options));
+    if (result == 0) {
+        waited->pid = info.si_pid;
+        waited->code = info.si_pid != 0 ? info.si_code : 0;
+        waited->status = info.si_pid != 0 ? info.si_status : 0;
+    }
+    return result;
 }
 
 /* By number: glibc has these two only since 2.36. */
@@ -528,6 +545,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .fsync = sys_fsync,
         .rename = sys_rename,
         .unlink = sys_unlink,
+        .pipe = sys_pipe,
         .spawn = eddy_sys_spawn,
         .waitid = sys_waitid,
         .pidfd_open = sys_pidfd_open,

@@ -46,7 +46,15 @@ struct eddy_children {
 /* Made if there is none; NULL: no memory. */
 struct eddy_children *eddy_children_of(eddy_loop *loop);
 
+/* ---- spawn_child.c */
+
+/* eddy_process_spawn, of an operation that has begun: 0, or EDDY_PENDING if its error has a text. */
+int64_t eddy_child_spawn(eddy_coro *co, eddy_process *process,
+                         const struct eddy_process_options *options);
+
 /* ---- process.c */
+
+void eddy_child_close_streams(eddy_process *process);
 
 void eddy_child_free(struct eddy_child *child);
 

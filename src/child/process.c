@@ -75,26 +75,19 @@ void eddy_child_ended(struct eddy_child *child, int64_t status)
     }
 }
 
-static int64_t to_status(const siginfo_t *info)
-{
-    int value = info->si_status;
-
-    return info->si_code == CLD_EXITED ? value & 0xff : (int64_t)value << 8;
-}
-
 /* Asks how it has ended; RUNS: it has not, or who asks is to ask again. */
 static int64_t ask(const struct eddy_child *child, int options)
 {
     const struct eddy_sys *sys = child->loop->sys;
-    siginfo_t info;
-    int result;
+    struct eddy_waited end = {0, 0, 0};
+    int result = sys->waitid(sys, EDDY_P_PIDFD, child->io.fd, WEXITED | options, &end);
 
-    memset(&info, 0, sizeof info);
-    result = sys->waitid(sys, EDDY_P_PIDFD, child->io.fd, &info, WEXITED | options);
     if (result < 0) {
         return result == -EINTR ? EDDY_CHILD_RUNS : result;
     }
-    return info.si_pid == 0 ? EDDY_CHILD_RUNS : to_status(&info);
+    return end.pid == 0             ? EDDY_CHILD_RUNS
+           : end.code == CLD_EXITED ? end.status & 0xff
+                                    : (int64_t)end.status << 8;
 }
 
 /* Nobody of a group that is to die may be left when its number is free. */
@@ -260,9 +253,17 @@ int64_t eddy_process_wait(eddy_coro *co, eddy_process *process)
 
 /* ---- closing */
 
+void eddy_child_close_streams(eddy_process *process)
+{
+    eddy_stream_close(&process->input);
+    eddy_stream_close(&process->output);
+    eddy_stream_close(&process->error);
+}
+
 /* The loop has it alone now; it is freed when it ends, or now. */
 static void orphan(struct eddy_child *child)
 {
+    eddy_child_close_streams(child->process);
     eddy_child_part(child);
     wake_all(child, -EBADF);
     if (child->status != EDDY_CHILD_RUNS) {

@@ -19,7 +19,11 @@
 
 extern char **environ;
 
-enum { STANDARD = 3, MOST_MORE_FDS = 32 };
+enum {
+    STANDARD = 3,
+    MOST_MORE_FDS = 32,
+    AWAITS_A_SPAWN = 32 /* of a step's share: it takes as long as very many other operations */
+};
 
 static const char DEFAULT_PATH[] = "/bin:/usr/bin"; /* that of execvp(3) */
 static const int64_t DEFAULT_GRACE = 5 * EDDY_SECOND;
@@ -92,7 +96,7 @@ static bool fds_are_valid(const struct eddy_process_options *options)
 
 static bool stdio_is_valid(const struct eddy_stdio *stdio, bool is_error)
 {
-    return stdio->kind <= EDDY_STDIO_FD || (stdio->kind == EDDY_STDIO_OUTPUT && is_error);
+    return stdio->kind <= EDDY_STDIO_PIPE || (stdio->kind == EDDY_STDIO_OUTPUT && is_error);
 }
 
 static bool options_are_valid(const struct eddy_process_options *options)
@@ -112,23 +116,66 @@ static bool options_are_valid(const struct eddy_process_options *options)
 struct plan {
     struct eddy_sys_spawn spawn;
     struct eddy_child_fd fds[STANDARD + MOST_MORE_FDS];
-    int null; /* /dev/null; -1: not needed */
+    /* What is closed when the child has it: /dev/null, and its ends of pipes. */
+    int lent[STANDARD + 1];
+    int lent_count;
+    int null; /* one of these; -1: not needed */
 };
+
+static int lend(struct plan *plan, int fd)
+{
+    if (fd >= 0) {
+        plan->lent[plan->lent_count++] = fd;
+    }
+    return fd;
+}
+
+static void close_lent(eddy_loop *loop, const struct plan *plan)
+{
+    for (int i = 0; i < plan->lent_count; i++) {
+        (void)loop->sys->close(loop->sys, plan->lent[i]);
+    }
+}
 
 static int open_null(eddy_loop *loop, struct plan *plan)
 {
     if (plan->null < 0) {
-        plan->null =
-            eddy_above_stdio(loop, loop->sys->open(loop->sys, "/dev/null", O_RDWR | O_CLOEXEC, 0));
+        plan->null = lend(plan, eddy_above_stdio(loop, loop->sys->open(loop->sys, "/dev/null",
+                                                                       O_RDWR | O_CLOEXEC, 0)));
     }
     return plan->null;
 }
 
-static void close_null(eddy_loop *loop, const struct plan *plan)
+/* A pipe's end as a stream, which does not block; the other end shares no mode with it. */
+static int open_stream(eddy_loop *loop, eddy_stream *stream, int fd)
 {
-    if (plan->null >= 0) {
-        (void)loop->sys->close(loop->sys, plan->null);
+    int result = fd;
+
+    if (result >= 0) {
+        result = loop->sys->fcntl(loop->sys, fd, F_SETFL, O_NONBLOCK);
     }
+    if (result >= 0) {
+        result = eddy_stream_open_(loop, stream, fd, NULL);
+    }
+    if (result < 0 && fd >= 0) {
+        (void)loop->sys->close(loop->sys, fd);
+    }
+    return result;
+}
+
+/* The child's end, or an error. */
+static int open_pipe(eddy_loop *loop, struct plan *plan, eddy_stream *stream, bool child_reads)
+{
+    int ends[2];
+    int result = loop->sys->pipe(loop->sys, ends);
+    int theirs;
+
+    if (result < 0) {
+        return result;
+    }
+    theirs = lend(plan, eddy_above_stdio(loop, ends[child_reads ? 0 : 1]));
+    result = open_stream(loop, stream, eddy_above_stdio(loop, ends[child_reads ? 1 : 0]));
+    return result < 0 ? result : theirs;
 }
 
 static void add_fd(struct plan *plan, int from, int to)
@@ -138,46 +185,61 @@ static void add_fd(struct plan *plan, int from, int to)
     plan->spawn.fd_count++;
 }
 
-/* 0 or an error. */
-static int add_stdio(eddy_loop *loop, struct plan *plan, const struct eddy_stdio *stdio, int to)
+/* The parent's fd that the child is to have, or an error. */
+static int open_stdio(eddy_loop *loop, struct plan *plan, const struct eddy_stdio *stdio,
+                      eddy_stream *stream, bool child_reads)
+{
+    switch (stdio->kind) {
+    case EDDY_STDIO_NULL:
+        return open_null(loop, plan);
+    case EDDY_STDIO_PIPE:
+        return open_pipe(loop, plan, stream, child_reads);
+    case EDDY_STDIO_FD:
+    case EDDY_STDIO_INHERIT:
+    case EDDY_STDIO_OUTPUT:
+        break;
+    }
+    return stdio->fd >= 0 ? stdio->fd : -EBADF;
+}
+
+/* 0 or an error. One that is inherited the child has already. */
+static int add_stdio(eddy_loop *loop, struct plan *plan, const struct eddy_stdio *stdio,
+                     eddy_stream *stream, int to)
 {
     int from;
 
     if (stdio->kind == EDDY_STDIO_INHERIT) {
-        return 0; /* it has it already */
+        return 0;
     }
-    from = stdio->kind == EDDY_STDIO_NULL ? open_null(loop, plan) : stdio->fd;
+    from = open_stdio(loop, plan, stdio, stream, to == STDIN_FILENO);
     if (from < 0) {
-        return stdio->kind == EDDY_STDIO_NULL ? from : -EBADF;
+        return from;
     }
     add_fd(plan, from, to);
     return 0;
 }
 
-/* Standard error may be where standard output goes. */
-static int add_error(eddy_loop *loop, struct plan *plan, const struct eddy_process_options *options)
+/* Where standard output goes, which was added last, if it was. */
+static void add_output_again(struct plan *plan, const struct eddy_process_options *options)
 {
-    struct eddy_stdio same = options->output;
+    bool inherited = options->output.kind == EDDY_STDIO_INHERIT;
 
-    if (options->error.kind != EDDY_STDIO_OUTPUT) {
-        return add_stdio(loop, plan, &options->error, STDERR_FILENO);
-    }
-    if (same.kind == EDDY_STDIO_INHERIT) {
-        same.kind = EDDY_STDIO_FD;
-        same.fd = STDOUT_FILENO;
-    }
-    return add_stdio(loop, plan, &same, STDERR_FILENO);
+    add_fd(plan, inherited ? STDOUT_FILENO : plan->fds[plan->spawn.fd_count - 1].from,
+           STDERR_FILENO);
 }
 
-static int add_fds(eddy_loop *loop, struct plan *plan, const struct eddy_process_options *options)
+static int add_fds(eddy_loop *loop, struct plan *plan, eddy_process *process,
+                   const struct eddy_process_options *options)
 {
-    int result = add_stdio(loop, plan, &options->input, STDIN_FILENO);
+    int result = add_stdio(loop, plan, &options->input, &process->input, STDIN_FILENO);
 
     if (result == 0) {
-        result = add_stdio(loop, plan, &options->output, STDOUT_FILENO);
+        result = add_stdio(loop, plan, &options->output, &process->output, STDOUT_FILENO);
     }
-    if (result == 0) {
-        result = add_error(loop, plan, options);
+    if (result == 0 && options->error.kind == EDDY_STDIO_OUTPUT) {
+        add_output_again(plan, options);
+    } else if (result == 0) {
+        result = add_stdio(loop, plan, &options->error, &process->error, STDERR_FILENO);
     }
     for (size_t i = 0; result == 0 && i < options->fd_count; i++) {
         add_fd(plan, options->fds[i].from, options->fds[i].to);
@@ -232,9 +294,10 @@ static void set_name(struct eddy_child *child, const char *command)
 /* ---- the operation */
 
 /* The child's pidfd, or an error and where it came from. */
-static int run_plan(eddy_loop *loop, struct plan *plan, const struct eddy_process_options *options)
+static int run_plan(eddy_loop *loop, eddy_process *process, struct plan *plan,
+                    const struct eddy_process_options *options)
 {
-    int result = add_fds(loop, plan, options);
+    int result = add_fds(loop, plan, process, options);
 
     plan->spawn.stage = EDDY_SPAWN_CHILD;
     if (result == 0) {
@@ -242,7 +305,7 @@ static int run_plan(eddy_loop *loop, struct plan *plan, const struct eddy_proces
         set_command(&plan->spawn, options);
         result = eddy_above_stdio(loop, loop->sys->spawn(loop->sys, &plan->spawn));
     }
-    close_null(loop, plan);
+    close_lent(loop, plan);
     return result;
 }
 
@@ -259,9 +322,10 @@ static void undo(struct eddy_child *child, int pidfd)
 static int spawn(eddy_loop *loop, struct eddy_child *child, struct plan *plan,
                  const struct eddy_process_options *options)
 {
-    int pidfd = run_plan(loop, plan, options);
+    int pidfd = run_plan(loop, child->process, plan, options);
     int result;
 
+    loop->awaits_left -= AWAITS_A_SPAWN;
     if (pidfd < 0) {
         return pidfd;
     }
@@ -302,10 +366,11 @@ static struct eddy_child *new_child(eddy_loop *loop, eddy_process *process)
     return child;
 }
 
-static int64_t begin(eddy_coro *co, eddy_process *process, struct plan *plan,
-                     const struct eddy_process_options *options)
+/* 0 or an error; of that `stage` says where it came from. */
+static int begin(struct eddy_task_record *task, eddy_process *process, struct plan *plan,
+                 const struct eddy_process_options *options)
 {
-    eddy_loop *loop = eddy_task_loop(co->task);
+    eddy_loop *loop = eddy_task_loop(task);
     struct eddy_child *child = new_child(loop, process);
     int result;
 
@@ -313,7 +378,7 @@ static int64_t begin(eddy_coro *co, eddy_process *process, struct plan *plan,
     if (child == NULL) {
         return -ENOMEM;
     }
-    result = eddy_guard_add(co->task, &process->guard);
+    result = eddy_guard_add(task, &process->guard);
     if (result == 0) {
         process->child = child;
         result = spawn(loop, child, plan, options);
@@ -321,26 +386,35 @@ static int64_t begin(eddy_coro *co, eddy_process *process, struct plan *plan,
     if (result < 0) {
         eddy_child_part(child);
         eddy_child_free(child);
+        eddy_child_close_streams(process);
     }
     return result;
 }
 
-int64_t eddy_process_spawn(eddy_coro *co, eddy_process *process,
-                           const struct eddy_process_options *options)
+int64_t eddy_child_spawn(eddy_coro *co, eddy_process *process,
+                         const struct eddy_process_options *options)
 {
     struct plan plan = {.null = -1};
-    int64_t result = eddy_check(co);
+    int result;
 
-    if (result < 0) {
-        return result;
-    }
     if (eddy_process_is_open(process) || !options_are_valid(options)) {
         return eddy_complete(co, -EINVAL);
     }
     if (eddy_loop_forked(eddy_task_loop(co->task))) {
         return eddy_complete(co, -ECHILD);
     }
-    eddy_check_pointer(co, process);
-    result = begin(co, process, &plan, options);
+    result = begin(co->task, process, &plan, options);
     return result < 0 ? fail(co, result, options, plan.spawn.stage) : eddy_complete(co, 0);
+}
+
+int64_t eddy_process_spawn(eddy_coro *co, eddy_process *process,
+                           const struct eddy_process_options *options)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0) {
+        return result;
+    }
+    eddy_check_pointer(co, process);
+    return eddy_child_spawn(co, process, options);
 }

@@ -113,6 +113,49 @@ test(a_thousand_children_at_once_are_all_reaped_each_with_its_own_status)
     assert_int_equal(metrics.children, 0);
 }
 
+/* ---- others */
+
+eddy_frame(fails_on) {
+    eddy_coro co;
+    eddy_process process;
+    int i;
+    int64_t rc;
+};
+
+static void fails_on(eddy_coro *co)
+{
+    eddy_begin(fails_on);
+    for (self->i = 0; self->i < 12; self->i++) {
+        eddy_catch(self->rc, eddy_process_spawn(co, &self->process,
+                                                &(struct eddy_process_options){
+                                                    .argv = (const char *const[]){"/no", NULL}}));
+        testing_log("s");
+    }
+    eddy_end;
+}
+
+eddy_frame_of(takes_turns, int i);
+
+static void takes_turns(eddy_coro *co)
+{
+    eddy_begin(takes_turns);
+    for (self->i = 0; self->i < 3; self->i++) {
+        testing_log("turn");
+        eddy_await(eddy_pause(co));
+    }
+    eddy_end;
+}
+
+/* A spawn takes long for an operation that never waits. */
+test(who_spawns_on_and_on_lets_others_have_their_turns)
+{
+    eddy_task task = eddy_loop_spawn(testing.loop, fails_on);
+
+    assert_int_equal(testing_run_task(takes_turns), 0);
+    assert_int_equal(eddy_loop_run_until(testing.loop, task), 0);
+    testing_assert_log("s s s turn s s s s turn s s s s turn s");
+}
+
 /* ---- several that wait, and a wait that is given up */
 
 eddy_frame(waits) {
@@ -382,6 +425,7 @@ int main(void)
         process_case(a_child_that_was_killed_says_by_what),
         process_case(a_child_is_reaped_before_anybody_waits_and_its_status_kept),
         process_case(a_thousand_children_at_once_are_all_reaped_each_with_its_own_status),
+        process_case(who_spawns_on_and_on_lets_others_have_their_turns),
         process_case(several_may_wait_and_one_that_gives_up_takes_nothing_away),
         process_case(a_time_out_of_a_wait_leaves_the_child_to_its_owner),
         process_case(a_child_that_ends_when_it_is_asked_is_not_killed),

@@ -154,8 +154,10 @@ WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
 WRAP(int, unlink, (, const char *path), , path)
+WRAP(int, pipe, (, int ends[2]), , ends)
 WRAP(int, spawn, (, struct eddy_sys_spawn *spawn), , spawn)
-WRAP(int, waitid, (, int kind, int id, siginfo_t *info, int options), , kind, id, info, options)
+WRAP(int, waitid, (, int kind, int id, int options, struct eddy_waited *waited), , kind, id,
+     options, waited)
 WRAP(int, pidfd_open, (, pid_t pid), , pid)
 WRAP(int, pidfd_send_signal, (, int pidfd, int signal, unsigned flags), , pidfd, signal, flags)
 WRAP(int, kill, (, pid_t pid, int signal), , pid, signal)
@@ -322,6 +324,7 @@ static void init_sys(struct testing_sys *sys)
         .fsync = fsync_,
         .rename = rename_,
         .unlink = unlink_,
+        .pipe = pipe_,
         .spawn = spawn_,
         .waitid = waitid_,
         .pidfd_open = pidfd_open_,

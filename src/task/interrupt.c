@@ -23,10 +23,12 @@
  *     begins
  *     a cleanup begins     none            pending: it is held back          -
  *     a cleanup ends       none (5)        pending         -                 -
+ *     the first step       none            the task ends with -ECANCELED, and has never run
  *     the task ends        -               forgotten       -                 -
  *
  *     (1) if it waits, and no cleanup holds it back: `come` if the wait ends with it, `under way` if it
- *         goes on. Otherwise pending; so it is if the wait has led to a result while it was told.
+ *         goes on. Otherwise pending; so it is if the wait has led to a result while it was told. A
+ *         deadline that a cleanup holds back is pending when that ends (5).
  *     (2) What was not delivered is not told apart: it is one with the first. One that is held back in
  *         a wait stays so.
  *     (3) Passed on once more only if it is the second from outside, for the first may have been

@@ -497,3 +497,10 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     }
     return result;
 }
+
+void eddy_stream_take(eddy_stream *stream, eddy_io *io, bool tcp)
+{
+    eddy_io_exchange(&stream->io, io);
+    stream->state =
+        (stream->state & EDDY_STREAM_DIRECT) | EDDY_STREAM_OPEN | (tcp ? EDDY_STREAM_DRAINS : 0u);
+}

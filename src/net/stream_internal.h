@@ -135,6 +135,20 @@ static inline eddy_transport *eddy_transport_above(const eddy_stream *stream)
     return (eddy_transport *)(void *)stream->reader;
 }
 
+/* Who connects a stream is its reader and its writer: what a read found, which has ended the socket's
+ * error, the connect would not hear of. */
+static inline void eddy_stream_connect_begins(eddy_stream *stream, struct eddy_task_record *task)
+{
+    eddy_stream_read_begins(stream, task);
+    eddy_stream_write_begins(stream, task);
+}
+
+static inline void eddy_stream_connect_over(eddy_stream *stream)
+{
+    eddy_stream_read_over(stream);
+    eddy_stream_write_over(stream);
+}
+
 /* Which of the loop's openings the stream's is, to tell one connection from the next of the same
  * struct; valid while it is open. A stream's watcher needs no pointer to its user. */
 static inline uintptr_t eddy_stream_opening(const eddy_stream *stream)
@@ -317,6 +331,11 @@ void eddy_stream_without_fd(eddy_loop *loop, eddy_stream *stream);
 
 /* Opens a stream on a nonblocking TCP or other stream socket. */
 int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp);
+
+/* Exchanges the fd of a stream on which nobody waits for that of another watcher, edge-triggered too.
+ * The stream is as newly opened but for its room to write: what the watcher was told of by now is the
+ * caller's to hand on. */
+void eddy_stream_take(eddy_stream *stream, eddy_io *io, bool tcp);
 
 /* ---- stream_fd.c */
 

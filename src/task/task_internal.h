@@ -162,6 +162,14 @@ void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *f
                      const char *file, int line);
 void eddy_error_forget(struct eddy_task_record *task);
 
+/* An operation of the task is about to return the error: its text, formatted as that of eddy_fail. */
+void eddy_error_say(struct eddy_task_record *task, int64_t error, const char *format, ...)
+    __attribute__((cold, format(printf, 3, 4)));
+
+/* The error on its way up has come from an operation to the await that began it. */
+void eddy_error_place(struct eddy_task_record *task, const char *function, const char *file,
+                      int line);
+
 /* Whether it is known where the error began. */
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
 

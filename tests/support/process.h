@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,18 @@ static inline void assert_no_children(void)
 
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
     assert_int_equal(errno, ECHILD);
+}
+
+/* Some things a child cannot do there. */
+static inline bool under_valgrind(const char *why)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    bool is = preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
+
+    if (is) {
+        print_message("skipped: valgrind %s\n", why);
+    }
+    return is;
 }
 
 static inline int process_teardown(void **state)

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/spawn.h"
+#include "base/sys_sigpipe.h"
 
 /* libc's headers may be older than the kernel; the same on all machines. */
 #ifndef SYS_pidfd_open
@@ -279,33 +280,6 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 #endif
 }
 
-/* The signal is the thread's own, so it is pending here when the write has returned, unless one was
- * already: that is somebody else's. */
-static ssize_t sys_writev_masked(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
-                                 int count)
-{
-    const struct timespec at_once = {0, 0};
-    sigset_t pipe;
-    sigset_t old;
-    sigset_t pending;
-    ssize_t result;
-
-    (void)sys;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    if (sigprocmask(SIG_BLOCK, &pipe, &old) < 0) {
-        return -errno;
-    }
-    result = checked_size(writev(fd, pieces, count));
-    if (result == -EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) {}
-    }
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    return result;
-}
-
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
     unsigned number;
@@ -332,6 +306,13 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
     (void)other;
     return -ENOSYS;
 #endif
+}
+
+static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
+                         int64_t offset)
+{
+    (void)sys;
+    return checked_size(pread(fd, buffer, size, (off_t)offset));
 }
 
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
@@ -527,7 +508,9 @@ const struct eddy_sys *eddy_sys_default(void)
         .send = sys_send,
         .sendv = sys_sendv,
         .writev_nosignal = sys_writev_nosignal,
-        .writev_masked = sys_writev_masked,
+        .writev_masked = eddy_sys_writev_masked,
+        .sendfile = eddy_sys_sendfile,
+        .pread = sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
         .unsent = sys_unsent,

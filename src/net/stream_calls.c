@@ -114,6 +114,14 @@ int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int 
     return settled(stream, wrote(stream, eddy_transport_writev(stream, pieces, count)));
 }
 
+int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    stream->io.loop->counts.writes++;
+    return wrote(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
+}
+
 int eddy_stream_unsent(eddy_stream *stream)
 {
     return (stream->state & EDDY_STREAM_TRANSPORT) != 0

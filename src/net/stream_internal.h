@@ -200,6 +200,9 @@ int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t
 /* One writev(2), or what its transport does for it; keeps track of whether it may take more. */
 int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int count);
 
+/* sendfile(2), of a stream without transport; likewise. */
+int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, size_t size);
+
 /* How many bytes that were written the peer has not taken. */
 int eddy_stream_unsent(eddy_stream *stream);
 
@@ -386,6 +389,10 @@ void eddy_writer_at_event(eddy_stream *stream);
 void eddy_writer_lost(eddy_stream *stream, int error);
 
 /* ---- copy.c */
+
+/* Memory through which bytes go between a read and the write right behind it, one for the loop; NULL: there is
+ * none. */
+char *eddy_copy_buffer(eddy_loop *loop, size_t *size);
 
 /* There are bytes in a stream that is EDDY_STREAM_TO_COPY. */
 void eddy_copy_at_event(eddy_stream *from);

@@ -137,6 +137,9 @@ WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, s
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
      count)
+WRAP(ssize_t, sendfile, (, int to, int from, int64_t offset, size_t size), , to, from, offset, size)
+WRAP(ssize_t, pread, (, int fd, void *buffer, size_t size, int64_t offset), , fd, buffer, size,
+     offset)
 WRAP(ssize_t, writev_masked, (, int fd, const struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, terminal, (, int fd), , fd)
 WRAP(int, kcmp_file, (, int fd, int other), , fd, other)
@@ -305,6 +308,8 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
+        .sendfile = sendfile_,
+        .pread = pread_,
         .writev_nosignal = writev_nosignal_,
         .writev_masked = writev_masked_,
         .terminal = terminal_,

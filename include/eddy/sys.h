@@ -56,7 +56,9 @@ struct eddy_sys {
     int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
     int (*listen)(const struct eddy_sys *sys, int fd, int backlog);
-    int (*accept4)(const struct eddy_sys *sys, int fd, int flags);
+    /* With the peer's address, also of one that has reset the connection by now. */
+    int (*accept4)(const struct eddy_sys *sys, int fd, struct sockaddr *address, socklen_t *size,
+                   int flags);
     int (*connect)(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
                    socklen_t size);
     int (*shutdown)(const struct eddy_sys *sys, int fd, int how);

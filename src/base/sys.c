@@ -176,10 +176,11 @@ static int sys_listen(const struct eddy_sys *sys, int fd, int backlog)
     return checked(listen(fd, backlog));
 }
 
-static int sys_accept4(const struct eddy_sys *sys, int fd, int flags)
+static int sys_accept4(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *size, int flags)
 {
     (void)sys;
-    return checked(accept4(fd, NULL, NULL, flags));
+    return checked(accept4(fd, address, size, flags));
 }
 
 static int sys_connect(const struct eddy_sys *sys, int fd, const struct sockaddr *address,

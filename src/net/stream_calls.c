@@ -54,6 +54,7 @@ static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_
         stream->state &= ~(uint32_t)EDDY_READ;
     }
     if (count > 0) {
+        stream->state &= ~(uint32_t)EDDY_STREAM_ANSWERED;
         eddy_stream_moved(stream);
     } else if (count != -EAGAIN && size > 0) {
         stream->state |= EDDY_STREAM_ENDED;
@@ -78,6 +79,7 @@ static int64_t wrote(eddy_stream *stream, int64_t count)
     if (count == -EAGAIN) {
         eddy_stream_is_full(stream);
     } else if (count > 0) {
+        stream->state |= EDDY_STREAM_ANSWERED;
         eddy_stream_moved(stream);
     }
     eddy_stream_count(stream, count);

@@ -122,7 +122,8 @@ WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
-WRAP(int, accept4, (, int fd, int flags), , fd, flags)
+WRAP(int, accept4, (, int fd, struct sockaddr *address, socklen_t *size, int flags), , fd, address,
+     size, flags)
 WRAP(int, connect, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, shutdown, (, int fd, int how), , fd, how)
 WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size), , fd, level,

@@ -128,6 +128,7 @@ struct operation {
     OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \
+    OPERATION(eddy_server_drain, 0, eddy_server_drain(co, &server, 0))                            \
     OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                   \
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                         \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                                 \

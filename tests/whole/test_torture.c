@@ -218,7 +218,7 @@ static void assert_clean(const char *what, unsigned k, bool on, int error, int64
         fail_msg("%s %u%s failed with %d: %zu bytes and %d fds leaked", what, k, from, error,
                  testing.memory.bytes, net_count_open() - fds);
     }
-    if (eddy_io_started(&server.io) || server.active != 0 || begun != cleaned_up) {
+    if (eddy_io_started(&server.first.io) || server.active != 0 || begun != cleaned_up) {
         fail_msg("%s %u%s failed with %d: not all was closed", what, k, from, error);
     }
 }
@@ -388,9 +388,10 @@ static ssize_t send_a_byte_of_a_file(const struct eddy_sys *sys, int to, int fro
     return is_interrupted() ? -EINTR : real.sendfile(sys, to, from, offset, size > 0 ? 1 : 0);
 }
 
-static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, int flags)
+static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                                     socklen_t *size, int flags)
 {
-    return is_interrupted() ? -EINTR : real.accept4(sys, fd, flags);
+    return is_interrupted() ? -EINTR : real.accept4(sys, fd, address, size, flags);
 }
 
 static int wait_if_not_interrupted(const struct eddy_sys *sys, int epoll,

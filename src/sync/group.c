@@ -265,26 +265,23 @@ static void fail_to_start(eddy_group *group, int64_t error)
 eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
                             const void *frame, size_t size)
 {
-    eddy_task failed = {NULL, ESHUTDOWN};
+    eddy_loop *loop = eddy_task_loop(co->task);
     eddy_task task;
 
-    follow_end(eddy_task_loop(co->task), group);
+    follow_end(loop, group);
     if (group->over) {
         group->over = false;
         group->errors = 0;
     }
-    if (group->closing) {
-        fail_to_start(group, -ESHUTDOWN);
-        return failed;
-    }
-    task = eddy_spawn_(eddy_task_loop(co->task), named_place, frame, size);
-    if (task.record != NULL && adopt(co, group, task.record) < 0) {
+    task = group->closing ? eddy_unstarted(loop, named_place, -ESHUTDOWN)
+                          : eddy_spawn_(loop, named_place, frame, size);
+    if (!eddy_spawn_failed(task) && adopt(co, group, task.record) < 0) {
         withdraw(task);
-        task.record = NULL;
-        task.generation = ENOMEM;
+        task = eddy_unstarted(loop, named_place, -ENOMEM);
     }
-    if (task.record == NULL) {
-        fail_to_start(group, -(int64_t)task.generation);
+    if (eddy_spawn_failed(task)) {
+        fail_to_start(group, eddy_unstarted_error(task));
+        task = eddy_unstarted_owned(task);
     }
     return task;
 }

@@ -151,7 +151,7 @@ static void waits_badly(eddy_coro *co)
     eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST_ERROR));
     log_end("unspawned", self->rc);
     assert_int_equal(eddy_spawn_error(self->tasks[1]), -ENOMEM); /* it stays */
-    eddy_await(eddy_join(co, self->tasks[0])); /* each has given it back */
+    eddy_await(eddy_join(co, self->tasks[0]));                   /* each has given it back */
     eddy_end;
 }
 

@@ -214,7 +214,10 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
     }
     group->host = NULL;
     settle(group);
-    *group = (eddy_group){.policy = group->policy, .errors = group->errors, .over = true};
+    *group = (eddy_group){.policy = group->policy,
+                          .errors = group->errors,
+                          .over = true,
+                          .scope = group->scope}; /* still in a frame that was cut off */
 }
 
 static void follow_end(eddy_loop *loop, eddy_group *group)
@@ -404,6 +407,17 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
 }
 
 /* ---- the scope */
+
+/* The group may have tasks already, which are not to be left behind for want of memory: so it brings
+ * that of its scope. If it is in use, another block sees to them, and this one is not entered. */
+int eddy_group_open_(eddy_coro *co, eddy_group *group, uint32_t exit)
+{
+    if (group->scope.leave != NULL) {
+        return eddy_scope_open_object_(co, group, eddy_group_leave_, exit);
+    }
+    eddy_scope_open_in(co, &group->scope, group, eddy_group_leave_, exit);
+    return 1;
+}
 
 /* Without memory the block does not run, and nobody else would wait for the tasks of the group. */
 static int64_t not_entered(eddy_coro *co, eddy_group *group)

@@ -469,6 +469,11 @@ static inline void eddy_frame_check_idle(eddy_coro *co)
 /* What a scope takes in front of its frame, which keeps the alignment of the block. */
 #define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
 
+/* As eddy_scope_open_object_, in memory of the object's, which cannot fail. That must not be in use: its
+ * `leave` is NULL. */
+void eddy_scope_open_in(eddy_coro *co, struct eddy_scope *memory, void *object,
+                        eddy_scope_leave_fn *leave, uint32_t exit);
+
 /* Lets the objects go that a task which was cut off holds by its scopes. It waits no longer. */
 void eddy_scopes_cut_off(struct eddy_task_record *task);
 

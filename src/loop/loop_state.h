@@ -116,7 +116,7 @@ struct eddy_counts {
     int64_t made_at;
     int64_t idle;
     int64_t longest_step;
-    uint64_t wakes; /* last: each looks at `trace`, too */
+    uint64_t wakes; /* stays the last: each looks at `trace`, too */
 };
 
 struct eddy_loop {

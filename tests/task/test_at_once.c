@@ -333,7 +333,7 @@ static void look_for_operations(const char *text)
         text = name + length;
         if (strncmp(text, "(eddy_coro *co", strlen("(eddy_coro *co")) == 0 &&
             name[length - 1] != '_' && !is_known(name, length)) {
-            fail_msg("%.*s is in no test of this file", (int)length, name);
+            fail_msg("%.*s is in no test of this file: OPERATIONS is the table", (int)length, name);
         }
     }
 }

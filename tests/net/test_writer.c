@@ -199,10 +199,16 @@ test(a_flush_waits_for_what_was_put_before_it_and_no_more)
         take(KIB);
         testing_turns();
     }
-    assert_true(eddy_writer_buffered(&writer) > 0);
+    assert_in_range(eddy_writer_buffered(&writer), 1, 30 * KIB);
     testing_assert_log("first=0");
-    take_all();
+    while (testing.log[0] == '\0') {
+        assert_true(eddy_writer_buffered(&writer) > 0);
+        take(KIB);
+        testing_turns();
+    }
     testing_assert_log("second=0");
+    assert_int_equal(eddy_writer_buffered(&writer), 0);
+    take_all();
     assert_int_equal(got_so_far, put_so_far);
 }
 

@@ -166,14 +166,17 @@ void eddy_clients_each(const eddy_server *server, eddy_blocker_fn *visit, void *
         return;
     }
     for (struct eddy_link *link = clients->next; link != clients; link = link->next) {
-        visit(client_of(link)->task, context);
+        if (!visit(client_of(link)->task, context)) {
+            return;
+        }
     }
 }
 
-static void cancel_visitor(struct eddy_task_record *task, void *context)
+static int cancel_visitor(struct eddy_task_record *task, void *context)
 {
     (void)context;
     eddy_cancel_record(task);
+    return 1;
 }
 
 void eddy_clients_cancel(struct eddy_relay *relay)

@@ -48,6 +48,17 @@ enum { EDDY_ADDRESS_TEXT = 128 };
  * is written. */
 EDDY_API bool eddy_address_format(const struct eddy_address *address, char *text, size_t size);
 
+/* An option for setsockopt(2) that is an int, which most are; or `size` bytes of data, if there are
+ * any. Of an array each is set in its turn, but for those of the level IPPROTO_IP on sockets that are
+ * not of IPv4, and IPPROTO_IPV6 likewise: so both may stand in it. */
+struct eddy_socket_option {
+    int level;
+    int name;
+    int value;
+    const void *data; /* NULL: it is `value` */
+    socklen_t size;
+};
+
 /* ---- names of hosts */
 
 /*

@@ -492,8 +492,16 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     if (result == 0) {
         stream->io.user = (void *)++loop->openings;
         /* the registration tells at once if it is readable */
-        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
+        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | EDDY_STREAM_ANSWERED |
+                        (tcp ? EDDY_STREAM_DRAINS : 0u) |
                         (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
     }
     return result;
+}
+
+void eddy_stream_take(eddy_stream *stream, eddy_io *io, bool tcp)
+{
+    eddy_io_exchange(&stream->io, io);
+    stream->state =
+        (stream->state & EDDY_STREAM_DIRECT) | EDDY_STREAM_OPEN | (tcp ? EDDY_STREAM_DRAINS : 0u);
 }

@@ -349,7 +349,9 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
 
     for (struct eddy_link *link = eddy_list_front(&group->children); link != &group->children;
          link = link->next) {
-        found(child_of(link), context);
+        if (!found(child_of(link), context)) {
+            return;
+        }
     }
 }
 

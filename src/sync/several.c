@@ -273,8 +273,9 @@ static void each_that_runs(const struct eddy_task_record *task, eddy_blocker_fn 
     const eddy_task *tasks = tasks_of(task);
 
     for (size_t i = 0; i < task->with.count[ALL]; i++) {
-        if (tasks[i].record != NULL && !eddy_task_ended(tasks[i])) {
-            found(tasks[i].record, context);
+        if (tasks[i].record != NULL && !eddy_task_ended(tasks[i]) &&
+            !found(tasks[i].record, context)) {
+            return;
         }
     }
 }

@@ -1,6 +1,7 @@
 /* What waits for the outside world: a wait has its result when the task's turn comes and it has
  * read, so until then a time-out or cancel takes it, and the bytes stay where they are (rules 4, 16
  * and 17). */
+#include "support/hosts.h"
 #include "support/races.h"
 
 #include <sys/socket.h>
@@ -487,6 +488,7 @@ test(an_fd)
 
 /* ---- connect: one whose end the loop has yet to hear of */
 
+static struct eddy_sys real_calls; /* of the kit, under those of hosts */
 static int listener;
 static int port;
 
@@ -554,6 +556,64 @@ test(a_connect)
     run_race_table(&connect_races);
 }
 
+/* ---- connect to any of several: two are silent, and the second answers with the wake */
+
+static void open_hosts(eddy_coro *co)
+{
+    (void)co;
+    memset(&stream, 0, sizeof stream);
+    real_calls = testing.sys.table;
+    hosts_install();
+    hosts[1].says = -EPERM;
+}
+
+static int64_t wait_any(eddy_coro *co)
+{
+    const struct eddy_address to[] = {host_address(0), host_address(1), host_address(5)};
+
+    return eddy_connect_any(co, &stream, to, 3, NULL);
+}
+
+static void first_host_answers(eddy_coro *co)
+{
+    (void)co;
+    host_answers(0, 0);
+}
+
+static void close_hosts(void)
+{
+    eddy_stream_close(&stream);
+    hosts_close();
+    testing.sys.table = real_calls;
+}
+
+static const struct race_table any_races = {
+    .operation = "connect_any",
+    .set_up = open_hosts,
+    .wait = wait_any,
+    .wake = first_host_answers,
+    .close = close_stream,
+    .log_left = log_connect,
+    .tear_down = close_hosts,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; not open", "ECANCELED; not open"},
+    .cells =
+        {
+            [WAKE] = {"ok; open", "ETIMEDOUT; not open", "ECANCELED; not open", "EBADF; not open"},
+            [TIME_OUT] = {"ETIMEDOUT; not open", ONE_DEADLINE, "ECANCELED; not open",
+                          "ETIMEDOUT; not open"},
+            [CANCEL] = {"ECANCELED; not open", "ECANCELED; not open", "ECANCELED; not open",
+                        "ECANCELED; not open"},
+            [CLOSE] = {"EBADF; not open", "EBADF; not open", "EBADF, then ECANCELED; not open",
+                       "EBADF; not open"},
+        },
+};
+
+test(a_connect_to_any)
+{
+    run_race_table(&any_races);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,7 +621,7 @@ int main(void)
         testing_case(a_line),    testing_case(a_line_that_is_dropped),
         testing_case(a_record),  testing_case(a_write),
         testing_case(a_copy),    testing_case(an_fd),
-        testing_case(a_connect),
+        testing_case(a_connect), testing_case(a_connect_to_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include "eddy/look.h"
 #include "eddy/loop.h"
 #include "eddy/offload.h"
+#include "eddy/path.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"

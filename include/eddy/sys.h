@@ -28,6 +28,15 @@ extern "C" {
 
 struct addrinfo;
 
+/* What a file is (fstatat(2)), of the same size for every program on a machine. */
+struct eddy_file_info {
+    int64_t size;     /* bytes */
+    int64_t modified; /* nanoseconds since 1970 */
+    uint64_t device;  /* the two say whether two files are the same */
+    uint64_t inode;
+    mode_t mode; /* kind and permissions: S_ISREG(mode), S_ISDIR(mode) */
+};
+
 struct eddy_sys {
     /* Nanoseconds of a clock (clock_gettime(2)). */
     int64_t (*clock_now)(const struct eddy_sys *sys, clockid_t clock);
@@ -108,6 +117,18 @@ struct eddy_sys {
     int (*fsync)(const struct eddy_sys *sys, int fd);
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
     int (*unlink)(const struct eddy_sys *sys, const char *path);
+    int (*mkdir)(const struct eddy_sys *sys, const char *path, mode_t mode);
+    int (*rmdir)(const struct eddy_sys *sys, const char *path);
+    ssize_t (*pread)(const struct eddy_sys *sys, int fd, void *buffer, size_t size, int64_t offset);
+    ssize_t (*pwrite)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
+                      int64_t offset);
+    int (*ftruncate)(const struct eddy_sys *sys, int fd, int64_t size);
+    int (*fdatasync)(const struct eddy_sys *sys, int fd);
+    /* Relative to `fd`, which may be AT_FDCWD; flags as in the man page. */
+    int (*fstatat)(const struct eddy_sys *sys, int fd, const char *path,
+                   struct eddy_file_info *info, int flags);
+    /* getdents64(2): fills the buffer with records of names; 0: there are no more. */
+    ssize_t (*getdents)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
 
     /* NULL, as in the default table: the module that needs them calls libc itself, so that no
      * program is linked with threads or the resolver because of this table. */

@@ -11,7 +11,7 @@
  * Calls that glibc has only lately are made by number (syscall(2)); where the kernel has not got them,
  * -ENOSYS says so and the caller knows another way.
  */
-#include "eddy/sys.h"
+#include "base/sys_files.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -492,6 +492,14 @@ const struct eddy_sys *eddy_sys_default(void)
         .fsync = sys_fsync,
         .rename = sys_rename,
         .unlink = sys_unlink,
+        .mkdir = eddy_sys_mkdir,
+        .rmdir = eddy_sys_rmdir,
+        .pread = eddy_sys_pread,
+        .pwrite = eddy_sys_pwrite,
+        .ftruncate = eddy_sys_ftruncate,
+        .fdatasync = eddy_sys_fdatasync,
+        .fstatat = eddy_sys_fstatat,
+        .getdents = eddy_sys_getdents,
     };
 
     return &table;

@@ -44,6 +44,7 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
         .reads = counts->reads,
         .writes = counts->writes,
         .accepts = counts->accepts,
+        .file_jobs = counts->file_jobs,
         .deadlines = counts->deadlines,
         .spawned = loop->tasks != NULL ? loop->tasks->spawned : 0,
         .idle = counts->idle,

@@ -108,6 +108,7 @@ struct eddy_counts {
     uint64_t reads;
     uint64_t writes;
     uint64_t accepts;
+    uint64_t file_jobs;
     int64_t made_at;
     int64_t idle;
     int64_t longest_step;

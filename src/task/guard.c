@@ -58,8 +58,8 @@ static void check_guards(eddy_coro *co, const struct eddy_link *guards)
          link = link->next) {
         if (lies_in(co, link)) {
             eddy_frame_misuse(
-                co, "the coroutine ends although a stream, writer, server, queue or group in its "
-                    "frame is still open: close it in eddy_finally");
+                co, "the coroutine ends although a stream, writer, server, file, queue or group in "
+                    "its frame is still open: close it in eddy_finally");
         }
     }
 }

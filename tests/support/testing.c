@@ -154,6 +154,17 @@ WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
 WRAP(int, unlink, (, const char *path), , path)
+WRAP(int, mkdir, (, const char *path, mode_t mode), , path, mode)
+WRAP(int, rmdir, (, const char *path), , path)
+WRAP(ssize_t, pread, (, int fd, void *buffer, size_t size, int64_t offset), , fd, buffer, size,
+     offset)
+WRAP(ssize_t, pwrite, (, int fd, const void *buffer, size_t size, int64_t offset), , fd, buffer,
+     size, offset)
+WRAP(int, ftruncate, (, int fd, int64_t size), , fd, size)
+WRAP(int, fdatasync, (, int fd), , fd)
+WRAP(int, fstatat, (, int fd, const char *path, struct eddy_file_info *info, int flags), , fd, path,
+     info, flags)
+WRAP(ssize_t, getdents, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 
 /* The default table leaves these to the modules that need them. */
 static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
@@ -317,6 +328,14 @@ static void init_sys(struct testing_sys *sys)
         .fsync = fsync_,
         .rename = rename_,
         .unlink = unlink_,
+        .mkdir = mkdir_,
+        .rmdir = rmdir_,
+        .pread = pread_,
+        .pwrite = pwrite_,
+        .ftruncate = ftruncate_,
+        .fdatasync = fdatasync_,
+        .fstatat = fstatat_,
+        .getdents = getdents_,
         .thread_create = thread_create_,
         .getaddrinfo = getaddrinfo_,
         .freeaddrinfo = freeaddrinfo_,

@@ -2,6 +2,7 @@
 #ifndef EDDY_H
 #define EDDY_H
 
+#include "eddy/activation.h"
 #include "eddy/address.h"
 #include "eddy/buffer.h"
 #include "eddy/callback.h"
@@ -18,8 +19,10 @@
 #include "eddy/lock.h"
 #include "eddy/look.h"
 #include "eddy/loop.h"
+#include "eddy/memory.h"
 #include "eddy/offload.h"
 #include "eddy/path.h"
+#include "eddy/process.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"

@@ -2,6 +2,9 @@
 #ifndef EDDY_ADDRESS_H
 #define EDDY_ADDRESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include <sys/socket.h>
 
 #include "eddy/coro.h"
@@ -35,6 +38,26 @@ EDDY_API int eddy_address_unix(struct eddy_address *address, const char *path);
 
 /* The port; -EINVAL if it is an address without one. */
 EDDY_API int eddy_address_port(const struct eddy_address *address);
+
+/* Room for the text of any address. */
+enum { EDDY_ADDRESS_TEXT = 128 };
+
+/* Writes an address for people, as far as there is room: "127.0.0.1:80", "[::1]:80",
+ * "[fe80::1%eth0]:80", "unix:/run/socket", "unix:@name"; of a Unix-domain socket without a name "unix".
+ * What a peer has put into a path is made printable. True; false: it is of no such family, and nothing
+ * is written. */
+EDDY_API bool eddy_address_format(const struct eddy_address *address, char *text, size_t size);
+
+/* An option for setsockopt(2) that is an int, which most are; or `size` bytes of data, if there are
+ * any. Of an array each is set in its turn, but for those of the level IPPROTO_IP on sockets that are
+ * not of IPv4, and IPPROTO_IPV6 likewise: so both may stand in it. */
+struct eddy_socket_option {
+    int level;
+    int name;
+    int value;
+    const void *data; /* NULL: it is `value` */
+    socklen_t size;
+};
 
 /* ---- names of hosts */
 

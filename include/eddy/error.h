@@ -20,8 +20,8 @@ extern "C" {
 
 /* An error and where it began. */
 struct eddy_error_info {
-    int64_t code;         /* < 0; or 0: there is none */
-    const char *text;     /* that of eddy_fail, or eddy_strerror's; never NULL */
+    int64_t code;     /* < 0; or 0: there is none */
+    const char *text; /* that of eddy_fail or of the operation, or eddy_strerror's; never NULL */
     const char *function; /* the coroutine that raised it, or the first that saw it */
     const char *file;
     int line;
@@ -30,7 +30,7 @@ struct eddy_error_info {
 
 /*
  * eddy_fail(co, code, "text", ...): ends the coroutine with an error, as eddy_return(code) does,
- * and notes a text with it, formatted as by printf(3) and cut off after 127 bytes. `code` is
+ * and notes a text with it, formatted as by printf(3) and cut off after 511 bytes. `code` is
  * negative: a negated errno, or EDDY_ERROR_USER and below; else it aborts. The text is a string
  * literal. It goes with the error through calls, joins, gathers and groups, whatever else fails in
  * the cleanups on its way, and into the error hook's report. Without memory for the text its format

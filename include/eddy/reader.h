@@ -16,7 +16,19 @@
  *     }
  *
  * The caller owns the struct and the buffer, which lie in a frame or where they stay as long; the
- * stream is not the reader's, and may be written meanwhile. A reader allocates nothing. What is
+ * stream is not the reader's, and may be written meanwhile. Such a reader allocates nothing.
+ *
+ * A buffer that is a field holds its memory while the client is silent. A reader that is *opened* instead has
+ * one of the loop's, only while there is something in it, and as large as its lines need:
+ *
+ *     eddy_with_reader(&self->in, self->stream, 65536) {
+ *         for (;;) {
+ *             eddy_await(self->length, eddy_read_line(co, &self->in, 65536));
+ *             ...
+ *         }
+ *     }
+ *
+ * It is the same in all else, but that each operation may be -ENOMEM, and then has taken nothing. What is
  * buffered is given at once, without a system call, also after the stream was closed. When the
  * stream has been opened anew, the next operation begins with what that brings: what is buffered of
  * the old connection is dropped, and to want it is to read it before.
@@ -48,7 +60,8 @@ typedef struct eddy_reader {
     /* Private. */
     eddy_stream *stream;
     char *buffer;
-    size_t size;
+    size_t size;  /* of the buffer, as it is now; 0: there is none */
+    size_t limit; /* of the buffer, as large as it may get */
     size_t begin; /* the unread bytes are buffer[begin] to buffer[end - 1] */
     size_t end;
     char *data;            /* where the bytes are to go; NULL: they stay in the buffer */
@@ -56,19 +69,48 @@ typedef struct eddy_reader {
     size_t delivered;      /* how many of them are in `data` */
     const char *delimiter; /* what ends a line */
     size_t delimiter_size;
-    size_t searched;   /* so many unread bytes are known to begin no delimiter */
-    uintptr_t opening; /* the stream's, of which the unread bytes are; 0: it was not open yet */
+    size_t searched;     /* so many unread bytes are known to begin no delimiter */
+    uintptr_t opening;   /* the stream's, of which the unread bytes are; 0: it was not open yet */
+    eddy_loop *loop;     /* whose memory the buffer is; NULL: the caller's */
+    unsigned pool_class; /* of that buffer */
+    struct eddy_link guard;           /* in the list of the task that has opened it */
+    struct eddy_loop_end end_of_loop; /* followed while it is open */
 } eddy_reader;
 
 /* Sets up a reader of a stream, which may be opened later, over a buffer of `size` bytes. */
 EDDY_API void eddy_reader_init(eddy_reader *reader, eddy_stream *stream, void *buffer, size_t size);
+
+/* Opens a reader (zeroed, or closed) of an open stream, with a buffer of the loop's memory of at most `limit`
+ * bytes: a KiB at first, doubled when a line or record needs more, and given back when it is empty
+ * and an operation waits, or has failed. From here to eddy_reader_close neither the reader nor the stream may
+ * move; a coroutine must not end with an open reader in its frame. 0; -EINVAL: it is open, or the limit is 0;
+ * -EBADF, -ETIMEDOUT: the stream is not open; -ENOMEM. */
+EDDY_API int eddy_reader_open(eddy_reader *reader, eddy_stream *stream, size_t limit);
+
+/* Gives the buffer back, and drops what is in it; a task that waits in an operation gets -EBADF. Nothing
+ * if it is not open. The loop's end does it too. */
+EDDY_API void eddy_reader_close(eddy_reader *reader);
+
+/* eddy_with_reader(&reader, &stream, limit) { ... }: opens the reader, runs the block, and closes it however
+ * the block is left. */
+#define eddy_with_reader(reader, stream, limit)                        \
+    EDDY_WITH_OBJECT_(eddy_reader_object_(reader), eddy_reader_leave_, \
+                      eddy_reader_enter_(co, stream, limit))
+
+/* Private. */
+EDDY_API EDDY_MUST_USE int64_t eddy_reader_enter_(eddy_coro *co, eddy_stream *stream, size_t limit);
+EDDY_API int64_t eddy_reader_leave_(eddy_coro *co, struct eddy_scope *scope);
+static inline void *eddy_reader_object_(eddy_reader *reader) /* checks the type */
+{
+    return reader;
+}
 
 /* Reads a line, up to and with its '\n'. Returns its length, and reader->line is the line: not
  * copied, not terminated; eddy_line_strip takes the '\n' or "\r\n" off. The last line of a file
  * may lack its '\n'. 0: the end of the file.
  *
  * -EMSGSIZE: the line, with its '\n', has more than `limit` bytes (or than the buffer holds, if
- * that is less), however they arrive. It is left unread, for eddy_reader_read or eddy_reader_skip.
+ * that is less), however they arrive. It is left unread, for eddy_reader_skip_line or eddy_reader_read.
  * -EINVAL: the limit is 0. Else as eddy_read. */
 EDDY_API EDDY_MUST_USE int64_t eddy_read_line(eddy_coro *co, eddy_reader *reader, size_t limit);
 
@@ -97,6 +139,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_reader_read(eddy_coro *co, eddy_reader *read
  * -EMSGSIZE: `size` is more than the buffer holds. Else as eddy_read. */
 EDDY_API EDDY_MUST_USE int64_t eddy_reader_peek(eddy_coro *co, eddy_reader *reader, size_t size);
 
+/* Reads and drops a line up to and with its '\n', however long it is, in no more than the buffer: what is to
+ * be done with one that was -EMSGSIZE, if the next one is wanted. How many bytes were dropped; 0: the end of
+ * the file. Else as eddy_read. A cancel drops nothing more: eddy_reader_delivered tells how many bytes
+ * are gone, and another skip goes on with the line. */
+EDDY_API EDDY_MUST_USE int64_t eddy_reader_skip_line(eddy_coro *co, eddy_reader *reader);
+
 /* Reads and drops `size` bytes of the buffered ones, or all, if they are fewer; how many. Never
  * waits. */
 EDDY_API size_t eddy_reader_skip(eddy_reader *reader, size_t size);
@@ -112,7 +160,8 @@ static inline char *eddy_reader_unread(const eddy_reader *reader)
     return reader->buffer + reader->begin;
 }
 
-/* After an eddy_read_exactly that failed, but not with -EBUSY: how many bytes are in its `data`. */
+/* After an eddy_read_exactly that failed, but not with -EBUSY: how many bytes are in its `data`; after an
+ * eddy_reader_skip_line how many are dropped. */
 static inline size_t eddy_reader_delivered(const eddy_reader *reader)
 {
     return reader->delivered;

@@ -14,6 +14,7 @@
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <sys/uio.h>
@@ -87,6 +88,12 @@ EDDY_API EDDY_MUST_USE int64_t eddy_writev(eddy_coro *co, eddy_stream *stream,
  * one waits. */
 EDDY_API EDDY_MUST_USE int64_t eddy_readable(eddy_coro *co, eddy_stream *stream);
 
+/* Likewise waits until a write would not block (1), be it for room, or for an error. Right after the
+ * opening it says so in vain: then eddy_try_write gives -EAGAIN, or takes less than it was given, and the
+ * next one waits. With eddy_try_write a program makes what it sends when the peer takes it, and not
+ * before. The kernel tells of room when a part of its buffer is free, not at once. */
+EDDY_API EDDY_MUST_USE int64_t eddy_writable(eddy_coro *co, eddy_stream *stream);
+
 /* As eddy_read and eddy_write, but never wait: -EAGAIN if nothing can be done at once.
  * eddy_try_write returns how many bytes the kernel took. -EBUSY while a task waits to do the
  * same. */
@@ -156,18 +163,25 @@ EDDY_API int eddy_stream_open_(eddy_loop *loop, eddy_stream *stream, int fd, con
 /* Connecting to a server. A program that connects by address alone (eddy_connect_to) is linked
  * neither with threads nor with the resolver. */
 
-/* Connects the stream (zeroed, or closed) to a TCP server. `host` is a numeric address,
- * "127.0.0.1" or "::1", or a name, which is copied; port 1..65535. The addresses of a name (see
- * eddy_resolve; 16 at most) are tried in turn, until one answers or the deadline of an
- * eddy_wait_for around it is over. Returns 0, and the stream is open; or an error, and it is not:
- * -EINVAL (neither an address nor a name, no such port, or the stream is open); that of
- * eddy_resolve (-ENOENT: no such host); of a name that of its first address: -ECONNREFUSED and
- * the like of connect(2), -EMFILE and the like of socket(2); -ENOMEM; -ECANCELED; -EBADF: the
- * stream was closed meanwhile. TCP_NODELAY is set. A port of this host on which nobody listens is
- * -ECONNREFUSED also when the system picks that very port for the new socket. */
+/*
+ * Connects the stream (zeroed, or closed) to a TCP server. `host` is a numeric address, "127.0.0.1" or
+ * "::1", or a name, which is copied; port 1..65535. A name's addresses (see eddy_resolve; 16 at most) are
+ * tried as eddy_connect_any does, so that one that is silent holds nobody up.
+ *
+ * Returns 0, and the stream is open; or an error, and it is not: -EINVAL (neither an address nor a
+ * name, no such port, or the stream is open); that of eddy_resolve (-ENOENT: no such host);
+ * -ECONNREFUSED and the like of connect(2), -EMFILE and the like of socket(2); -ENOMEM; -ECANCELED;
+ * -EBADF: the stream was closed meanwhile. What eddy_error says of one of connect(2) or socket(2) names
+ * the address. There is no limit but the kernel's, of minutes: an eddy_wait_for around it, or a block,
+ * is over the name and all its addresses.
+ *
+ * TCP_NODELAY is set. A port of this host on which nobody listens is -ECONNREFUSED also when the system
+ * picks that very port for the new socket. While it connects, the stream is open, but another task that
+ * reads or writes it has -EBUSY.
+ */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, const char *host,
                                             int port);
-#define eddy_connect(...) eddy_connect_(__VA_ARGS__, EDDY_PLACE_)
+#define eddy_connect(...) eddy_connect_(__VA_ARGS__, NULL, EDDY_PLACE_)
 
 /*
  * As eddy_connect, to an address of eddy_address_parse, eddy_resolve or eddy_address_unix, which is
@@ -183,14 +197,61 @@ EDDY_API EDDY_MUST_USE int64_t eddy_connect(eddy_coro *co, eddy_stream *stream, 
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect_to(eddy_coro *co, eddy_stream *stream,
                                                const struct eddy_address *address);
-#define eddy_connect_to(...) eddy_connect_to_(__VA_ARGS__, EDDY_PLACE_)
+#define eddy_connect_to(...) eddy_connect_to_(__VA_ARGS__, NULL, EDDY_PLACE_)
+
+/* What is done to a socket before it connects, and when the next address has its turn. Zeroed it is as
+ * without it. It must stay until the connect returns, and what it points to: not on the C stack. */
+struct eddy_connect_options {
+    /* bind(2): where the connection is to come from. Port 0: the system picks one. Addresses of another
+     * family are not tried (-EAFNOSUPPORT). NULL: the system's choice. */
+    const struct eddy_address *local;
+    /* Set in their order before the bind. One that fails is the error of the address it was for. */
+    const struct eddy_socket_option *socket_options;
+    int option_count;
+    int64_t next_after; /* nanoseconds; <= 0: EDDY_CONNECT_NEXT_AFTER */
+};
+
+/* The delay after which RFC 8305 (section 5) has the next address tried beside the one before. */
+#define EDDY_CONNECT_NEXT_AFTER (250 * EDDY_MILLISECOND)
+
+/* As eddy_connect, with options; NULL: none. */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_with(eddy_coro *co, eddy_stream *stream,
+                                                 const char *host, int port,
+                                                 const struct eddy_connect_options *options);
+#define eddy_connect_with(...) eddy_connect_(__VA_ARGS__, EDDY_PLACE_)
+
+/*
+ * Connects to the first of 1 to 16 addresses that answers ("happy eyeballs", RFC 8305): the first is
+ * tried; the next as soon as one has failed, or beside those that are still under way when
+ * EDDY_CONNECT_NEXT_AFTER has passed. The families take turns, beginning with that of the first address;
+ * within a family the order is the caller's. The addresses are copied. The losers are closed before it
+ * returns. Several must all be TCP's: another one's error is -EAFNOSUPPORT; one alone is as
+ * eddy_connect_to has it.
+ *
+ * If all fail, the result is the most telling error: want of fds or memory, for then an address may
+ * never have been asked; an answer (-ECONNREFUSED); silence and what forbids it; that there is no way
+ * there (-EHOSTUNREACH, then -ENETUNREACH and the like). Of equals it is that of the address that was
+ * tried first. eddy_error has a text that names each with its error. -EINVAL: the count, a port that is
+ * 0, or the stream is open. Errors otherwise, and closing the stream meanwhile, as eddy_connect. The fd
+ * (eddy_stream_fd) may be another's until it returns.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_any(eddy_coro *co, eddy_stream *stream,
+                                                const struct eddy_address *addresses, int count,
+                                                const struct eddy_connect_options *options);
+#define eddy_connect_any(...) eddy_connect_any_(__VA_ARGS__, EDDY_PLACE_)
 
 /* Private. */
 EDDY_API EDDY_MUST_USE int64_t eddy_connect_(eddy_coro *co, eddy_stream *stream, const char *host,
-                                             int port, const char *place);
+                                             int port, const struct eddy_connect_options *options,
+                                             const char *place);
 EDDY_API EDDY_MUST_USE int64_t eddy_connect_to_(eddy_coro *co, eddy_stream *stream,
                                                 const struct eddy_address *address,
+                                                const struct eddy_connect_options *options,
                                                 const char *place);
+EDDY_API EDDY_MUST_USE int64_t eddy_connect_any_(eddy_coro *co, eddy_stream *stream,
+                                                 const struct eddy_address *addresses, int count,
+                                                 const struct eddy_connect_options *options,
+                                                 const char *place);
 
 /* ---- copying */
 
@@ -218,6 +279,57 @@ EDDY_API EDDY_MUST_USE int64_t eddy_connect_to_(eddy_coro *co, eddy_stream *stre
  * one. A cancel takes effect at once. */
 EDDY_API EDDY_MUST_USE int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to,
                                          uint64_t *count);
+
+/* Likewise at most `limit` (>= 0) bytes, such as the body of a message whose length is known: not a byte more is
+ * taken from `from`. Returns how many were copied: fewer than the limit, if the file ends before. Costs a
+ * turn of the task for what eddy_copy moves at once. -EINVAL: limit < 0. */
+EDDY_API EDDY_MUST_USE int64_t eddy_copy_at_most(eddy_coro *co, eddy_stream *from, eddy_stream *to,
+                                                 int64_t limit, uint64_t *count);
+
+/* ---- files */
+
+#define EDDY_TO_THE_END INT64_MAX
+
+/*
+ * Sends `count` bytes of a file, from `offset` on, by sendfile(2): they do not pass through the program, and
+ * whatever the size, it takes no memory. EDDY_TO_THE_END: to the end of the file, wherever that is. `fd` is a
+ * file that can be sought; its own place does not count and stays. It stays the caller's, and must stay open.
+ *
+ *     eddy_await(eddy_send_file(co, self->stream, self->fd, 0, EDDY_TO_THE_END));
+ *
+ * Returns how many bytes are with the kernel: `count`. -ENODATA: the file ends before that, for it has shrunk
+ * since its size was looked at: what was promised to the peer cannot be kept. Else as eddy_write (-EPIPE: no
+ * signal is raised), and -EINVAL: offset or count < 0; -ESPIPE, -EISDIR, -EBADF: it is no such file;
+ * -ENOMEM. After an error eddy_stream_written tells how much the kernel has (SIZE_MAX at most). A cancel ends
+ * it at once.
+ *
+ * A step sends a mebibyte at most, as all writes do; an idle time-out sees each byte. The file is read in
+ * the loop's thread: bytes that are in no cache keep the loop waiting for the disk, a step's share at a
+ * time. Where the kernel has no sendfile for it (a transport, a file of an odd kind) the bytes are read into a
+ * buffer that the loop has for copies.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_send_file(eddy_coro *co, eddy_stream *stream, int fd,
+                                              int64_t offset, int64_t count);
+
+/* ---- packets */
+
+/* Lets the kernel send full packets only (TCP_CORK), or no longer: so a header that is written, and a file that
+ * is sent behind it, share packets although TCP_NODELAY is set. Taking the cork out sends what is left;
+ * forgotten, it delays that by 200 ms each time. Of a stream over another it is that one's; where there are no
+ * packets it does nothing. 0; -EBADF, -ETIMEDOUT: it is not open. What an eddy_writer puts together needs
+ * none. */
+EDDY_API int eddy_stream_cork(eddy_stream *stream, bool corked);
+
+/* eddy_with_cork(stream) { ... }: corks the stream, runs the block, and takes the cork out however it is
+ * left. */
+#define eddy_with_cork(stream)                                       \
+    EDDY_WITH_OBJECT_(eddy_stream_object_(stream), eddy_cork_leave_, \
+                      eddy_stream_cork((eddy_stream *)co->scope->object, true))
+EDDY_API int64_t eddy_cork_leave_(eddy_coro *co, struct eddy_scope *scope);
+static inline void *eddy_stream_object_(eddy_stream *stream) /* checks the type */
+{
+    return stream;
+}
 
 #ifdef __cplusplus
 }

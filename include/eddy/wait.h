@@ -185,6 +185,19 @@ EDDY_API size_t eddy_waiters_ahead(const struct eddy_waiters *line,
  * gone as soon as the coroutine has returned to the loop. */
 EDDY_API void eddy_check_pointer(eddy_coro *co, const void *pointer);
 
+/* The task that runs the coroutine: what eddy_wake is to be called with, for an operation that stands in
+ * no line and notes who waits. It is the same until the operation has its result. */
+static inline struct eddy_task_record *eddy_waiter(const eddy_coro *co)
+{
+    return co->task;
+}
+
+/* In an `abort`, a `describe` and the like: what the task was parked on. */
+static inline void *eddy_wait_object(const struct eddy_task_record *task)
+{
+    return task->in.object;
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,13 +31,6 @@ int eddy_sys_rmdir(const struct eddy_sys *sys, const char *path)
     return checked(rmdir(path));
 }
 
-ssize_t eddy_sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
-                       int64_t offset)
-{
-    (void)sys;
-    return checked_size(pread(fd, buffer, size, offset));
-}
-
 ssize_t eddy_sys_pwrite(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
                         int64_t offset)
 {

@@ -6,8 +6,6 @@
 
 int eddy_sys_mkdir(const struct eddy_sys *sys, const char *path, mode_t mode);
 int eddy_sys_rmdir(const struct eddy_sys *sys, const char *path);
-ssize_t eddy_sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
-                       int64_t offset);
 ssize_t eddy_sys_pwrite(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
                         int64_t offset);
 int eddy_sys_ftruncate(const struct eddy_sys *sys, int fd, int64_t size);

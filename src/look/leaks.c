@@ -79,10 +79,15 @@ static bool renew(eddy_loop *loop)
 {
     struct eddy_places old = loop->places;
     struct eddy_places fresh = {.size = FIRST_PLACES};
+    const struct eddy_link *ends = &loop->ends;
     size_t active = loop->heap.count;
 
     for (int fd = 0; fd < loop->slot_count; fd++) {
         active += loop->slots[fd].io != NULL;
+    }
+    for (const struct eddy_link *link = eddy_list_first(ends); link != NULL && link != ends;
+         link = link->next) {
+        active++;
     }
     while (fresh.size / 4 < active && fresh.size < UINT32_C(1) << 31) {
         fresh.size *= 2;
@@ -97,6 +102,10 @@ static bool renew(eddy_loop *loop)
     }
     for (uint32_t i = 0; i < loop->heap.count; i++) {
         carry(&old, &fresh, eddy_timed_of(loop->heap.entries[i].alarm));
+    }
+    for (const struct eddy_link *link = eddy_list_first(ends); link != NULL && link != ends;
+         link = link->next) {
+        carry(&old, &fresh, link);
     }
     eddy_places_fini(loop);
     loop->places = fresh;
@@ -171,8 +180,21 @@ static void report_timer(eddy_loop *loop, const eddy_timer *timer)
     }
 }
 
+/* What follows the loop's end and has no fd by which it is found. */
+static void report_end(eddy_loop *loop, const struct eddy_loop_end *end)
+{
+    char text[2 * EDDY_FD_TEXT];
+
+    if (end->describe != NULL) {
+        end->describe(end, text, sizeof text);
+        report(loop, end, "a stream is still open on", text, "opened");
+    }
+}
+
 void eddy_tell_leaks(eddy_loop *loop)
 {
+    const struct eddy_link *ends = &loop->ends;
+
     for (int fd = 0; fd < loop->slot_count; fd++) {
         if (loop->slots[fd].io != NULL) {
             report_io(loop, loop->slots[fd].io);
@@ -183,5 +205,9 @@ void eddy_tell_leaks(eddy_loop *loop)
         if (timed->ready.kind == EDDY_READY_TIMER) {
             report_timer(loop, (eddy_timer *)timed);
         }
+    }
+    for (const struct eddy_link *link = eddy_list_first(ends); link != NULL && link != ends;
+         link = link->next) {
+        report_end(loop, (const struct eddy_loop_end *)(const void *)link);
     }
 }

@@ -287,6 +287,9 @@ void eddy_io_lose_closed(eddy_loop *loop);
  * closed it, and the number is not the owner's any more. */
 bool eddy_io_release(eddy_io *io);
 
+/* Two edge-triggered watchers exchange their fds, of which the kernel hears nothing. */
+void eddy_io_exchange(eddy_io *one, eddy_io *other);
+
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback);
 /* Tells the watchers of the first `count` events that were fetched. */

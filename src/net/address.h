@@ -5,9 +5,6 @@
 #include "eddy/address.h"
 #include "eddy/loop.h"
 
-/* "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "unix:/run/socket"; false if it is of no such family. */
-bool eddy_address_format(const struct eddy_address *address, char *text, size_t size);
-
 /* The path of a Unix-domain address, an end of the string behind it; NULL if it has none. */
 const char *eddy_address_path(const struct eddy_address *address);
 

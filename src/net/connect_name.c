@@ -1,5 +1,6 @@
-/* Connecting to a name. Apart from connect.c, so that who connects by address alone is linked
- * neither with the resolver nor with threads. */
+/* Connecting to a name. Apart from the rest, so that who connects by address alone is linked neither
+ * with the resolver nor with threads. The frame holds the addresses until they are tried, and no
+ * longer than that: those that race have copies. */
 #include "eddy/stream.h"
 #include "net/resolve_internal.h"
 #include "task/task_internal.h"
@@ -7,12 +8,11 @@
 eddy_frame(connect_to_name) {
     eddy_coro co;
     eddy_stream *stream;
+    const struct eddy_connect_options *options;
     const char *place;
     int port;
     struct eddy_name name;
-    int i, count;
-    int64_t rc;
-    int64_t first_error;
+    int count;
     struct eddy_address addresses[MOST_ADDRESSES];
 };
 
@@ -21,27 +21,20 @@ static void connect_to_name(eddy_coro *co)
     eddy_begin(connect_to_name);
     eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
                                          self->addresses, MOST_ADDRESSES));
-    for (self->i = 0; self->i < self->count; self->i++) {
-        eddy_catch(self->rc,
-                   eddy_connect_to_(co, self->stream, &self->addresses[self->i], self->place));
-        if (self->rc == 0 || self->rc == -ECANCELED || self->rc == -EBADF) {
-            eddy_return(self->rc); /* -EBADF: another has closed the stream meanwhile */
-        }
-        self->first_error = self->first_error < 0 ? self->first_error : self->rc;
-    }
-    eddy_return(self->first_error);
+    eddy_await(eddy_connect_any_(co, self->stream, self->addresses, self->count, self->options,
+                                 self->place));
     eddy_end;
 }
 
 int64_t eddy_connect_(eddy_coro *co, eddy_stream *stream, const char *host, int port,
-                      const char *place)
+                      const struct eddy_connect_options *options, const char *place)
 {
     struct eddy_address address;
     struct eddy_name name;
     int64_t result;
 
     if (eddy_address_parse(&address, host, port) == 0) {
-        return eddy_connect_to_(co, stream, &address, place);
+        return eddy_connect_to_(co, stream, &address, options, place);
     }
     result = eddy_check(co);
     if (result < 0) {
@@ -51,12 +44,21 @@ int64_t eddy_connect_(eddy_coro *co, eddy_stream *stream, const char *host, int 
         return -EINVAL;
     }
     result = eddy_name_copy(&name, host);
-    return result < 0 ? result
-                      : eddy_call(co, connect_to_name, .stream = stream, .place = place,
-                                  .port = port, .name = name);
+    if (result < 0) {
+        return result;
+    }
+    eddy_check_pointer(co, options);
+    return eddy_call(co, connect_to_name, .stream = stream, .options = options, .place = place,
+                     .port = port, .name = name);
 }
 
 int64_t(eddy_connect)(eddy_coro *co, eddy_stream *stream, const char *host, int port)
 {
-    return eddy_connect_(co, stream, host, port, NULL);
+    return eddy_connect_(co, stream, host, port, NULL, NULL);
+}
+
+int64_t(eddy_connect_with)(eddy_coro *co, eddy_stream *stream, const char *host, int port,
+                           const struct eddy_connect_options *options)
+{
+    return eddy_connect_(co, stream, host, port, options, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * Readers: lines, records and exact numbers of bytes, out of a buffer of the caller's.
+ * Readers: lines, records and exact numbers of bytes, out of a buffer (reader_buffer.c).
  *
  *     buffer   ... taken | begin: unread, of it `searched` in vain | end: free ... size
  *
@@ -11,11 +11,9 @@
  * delimiter is never looked for twice in the same bytes, so that a line that comes byte by byte costs no
  * more than its length.
  */
-#include "eddy/reader.h"
-
 #include <string.h>
 
-#include "net/stream_internal.h"
+#include "net/reader_buffer.h"
 
 enum { READS_A_STEP = 16 /* before others get their turn */ };
 
@@ -31,30 +29,20 @@ struct operation {
 
 /* ---- filling the buffer */
 
-/* A byte that is waited for finds room. Bytes are moved only if at least as many were read since,
- * or what is wanted would not fit where it begins: then it is moved once, and not again. */
-static void make_room(eddy_reader *reader)
-{
-    size_t unread = eddy_reader_buffered(reader);
-
-    if (unread <= reader->begin || reader->wanted > reader->size - reader->begin) {
-        memmove(reader->buffer, eddy_reader_unread(reader), unread);
-        reader->begin = 0;
-        reader->end = unread;
-    }
-}
-
 /* One read: straight to the caller if that takes more than the buffer holds. */
 static int64_t fill(eddy_reader *reader)
 {
     int64_t count;
 
-    if (reader->data != NULL && reader->wanted > reader->size) {
+    if (reader->data != NULL && reader->wanted > reader->limit) {
         count = eddy_stream_read_some(reader->stream, reader->data + reader->delivered,
                                       reader->wanted - reader->delivered);
         reader->delivered += count > 0 ? (size_t)count : 0;
     } else {
-        make_room(reader);
+        count = eddy_reader_make_room(reader);
+        if (count < 0) {
+            return count;
+        }
         count = eddy_stream_read_some(reader->stream, reader->buffer + reader->end,
                                       reader->size - reader->end);
         reader->end += count > 0 ? (size_t)count : 0;
@@ -64,7 +52,7 @@ static int64_t fill(eddy_reader *reader)
 
 /* The operation's result; EDDY_PENDING if the kernel has no more for now, or others are to have
  * their turn: then the stream is still readable. */
-static int64_t advance(eddy_reader *reader, const struct operation *operation)
+static int64_t try_all(eddy_reader *reader, const struct operation *operation)
 {
     for (int reads = 0;; reads++) {
         int64_t result = operation->complete(reader);
@@ -82,6 +70,17 @@ static int64_t advance(eddy_reader *reader, const struct operation *operation)
             return result == 0 ? operation->at_end(reader) : result;
         }
     }
+}
+
+/* Likewise; what was read stays where it is only for who has a result. */
+static int64_t advance(eddy_reader *reader, const struct operation *operation)
+{
+    int64_t result = try_all(reader, operation);
+
+    if (result <= 0) { /* EDDY_PENDING among them */
+        eddy_reader_rest(reader);
+    }
+    return result;
 }
 
 /* ---- waiting */
@@ -224,8 +223,8 @@ static const struct operation line_operation = {WAIT("read_line"), complete_line
 static int64_t begin_line(eddy_coro *co, eddy_reader *reader, const struct operation *operation,
                           const char *delimiter, size_t length, size_t limit)
 {
-    if (limit > reader->size) {
-        limit = reader->size;
+    if (limit > reader->limit) {
+        limit = reader->limit;
     }
     if (length == 0 || limit < length) {
         return refuse(co, -EINVAL);
@@ -267,7 +266,7 @@ static void deliver(eddy_reader *reader)
 
 static int64_t complete_exactly(eddy_reader *reader)
 {
-    if (reader->wanted > reader->size || reader->wanted <= eddy_reader_buffered(reader)) {
+    if (reader->wanted > reader->limit || reader->wanted <= eddy_reader_buffered(reader)) {
         deliver(reader);
     }
     return reader->delivered == reader->wanted ? (int64_t)reader->wanted : EDDY_PENDING;
@@ -313,19 +312,41 @@ int64_t eddy_reader_read(eddy_coro *co, eddy_reader *reader, void *data, size_t 
 
 int64_t eddy_reader_peek(eddy_coro *co, eddy_reader *reader, size_t size)
 {
-    return size > reader->size ? refuse(co, -EMSGSIZE)
-                               : begin(co, reader, &peek_operation, NULL, size);
+    return size > reader->limit ? refuse(co, -EMSGSIZE)
+                                : begin(co, reader, &peek_operation, NULL, size);
+}
+
+/* ---- dropping a line */
+
+/* Counts what it drops in `delivered`. */
+static int64_t complete_skip(eddy_reader *reader)
+{
+    const char *unread = eddy_reader_unread(reader);
+    size_t count = eddy_reader_buffered(reader);
+    const char *found = memchr(unread, '\n', count);
+
+    if (found != NULL) {
+        count = (size_t)(found - unread) + 1;
+    }
+    reader->begin += count;
+    reader->delivered +=
+        count < SIZE_MAX - reader->delivered ? count : SIZE_MAX - reader->delivered;
+    return found != NULL ? (int64_t)reader->delivered : EDDY_PENDING;
+}
+
+static int64_t what_was_dropped(eddy_reader *reader)
+{
+    return (int64_t)reader->delivered;
+}
+
+static const struct operation skip_operation = {WAIT("skip_line"), complete_skip, what_was_dropped};
+
+int64_t eddy_reader_skip_line(eddy_coro *co, eddy_reader *reader)
+{
+    return reader->limit == 0 ? refuse(co, -EBADF) : begin(co, reader, &skip_operation, NULL, 1);
 }
 
 /* ---- what never waits */
-
-void eddy_reader_init(eddy_reader *reader, eddy_stream *stream, void *buffer, size_t size)
-{
-    memset(reader, 0, sizeof *reader);
-    reader->stream = stream;
-    reader->buffer = buffer;
-    reader->size = size;
-}
 
 size_t eddy_reader_skip(eddy_reader *reader, size_t size)
 {
@@ -337,4 +358,12 @@ size_t eddy_reader_skip(eddy_reader *reader, size_t size)
     reader->begin += count;
     reader->searched = 0;
     return count;
+}
+
+bool eddy_reader_has_some(const struct eddy_task_record *task)
+{
+    const eddy_reader *reader = task->in.object;
+
+    return task->wait->resume == resume &&
+           (eddy_reader_buffered(reader) > 0 || reader->delivered > 0);
 }

@@ -172,6 +172,12 @@ static const struct eddy_wait_kind readable_kind = {
     .describe = eddy_stream_describe,
 };
 
+static const struct eddy_wait_kind writable_kind = {
+    .name = "writable",
+    .abort = eddy_stream_abort_write,
+    .describe = eddy_stream_describe,
+};
+
 static const struct eddy_wait_kind write_kind = {
     .name = "write",
     .abort = eddy_stream_abort_write,
@@ -187,6 +193,16 @@ static void tell_reader(eddy_stream *stream)
         eddy_wake(stream->reader, 1);
     } else {
         eddy_wake_to_try(stream->reader);
+    }
+}
+
+static void tell_writer(eddy_stream *stream)
+{
+    if ((stream->state & EDDY_STREAM_ASKED_ROOM) != 0) {
+        eddy_stream_write_over(stream);
+        eddy_wake(stream->writer, 1);
+    } else {
+        eddy_wake_to_try(stream->writer);
     }
 }
 
@@ -227,7 +243,7 @@ void eddy_stream_tell(eddy_stream *stream, unsigned events)
     if ((events & (EDDY_WRITE | EDDY_HANGUP | EDDY_ERROR)) != 0) {
         stream->state |= EDDY_WRITE;
         if ((stream->state & EDDY_STREAM_WRITING) != 0) {
-            eddy_wake_to_try(stream->writer);
+            tell_writer(stream);
         } else if ((stream->state & EDDY_STREAM_BUFFERED) != 0) {
             eddy_writer_at_event(stream);
         }
@@ -352,6 +368,21 @@ int64_t eddy_readable(eddy_coro *co, eddy_stream *stream)
     return eddy_park(co, &readable_kind, stream, NULL);
 }
 
+int64_t eddy_writable(eddy_coro *co, eddy_stream *stream)
+{
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
+
+    if (result < 0) {
+        return result;
+    }
+    if ((stream->state & EDDY_WRITE) != 0) {
+        return eddy_complete(co, 1);
+    }
+    eddy_stream_write_begins(stream, co->task);
+    stream->state |= EDDY_STREAM_ASKED_ROOM;
+    return eddy_park(co, &writable_kind, stream, NULL);
+}
+
 /* Goes on with what is left after one call. */
 static int64_t __attribute__((noinline))
 write_on(eddy_coro *co, eddy_stream *stream, const void *data, size_t size, int64_t count)
@@ -461,8 +492,16 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     if (result == 0) {
         stream->io.user = (void *)++loop->openings;
         /* the registration tells at once if it is readable */
-        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
+        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | EDDY_STREAM_ANSWERED |
+                        (tcp ? EDDY_STREAM_DRAINS : 0u) |
                         (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
     }
     return result;
+}
+
+void eddy_stream_take(eddy_stream *stream, eddy_io *io, bool tcp)
+{
+    eddy_io_exchange(&stream->io, io);
+    stream->state =
+        (stream->state & EDDY_STREAM_DIRECT) | EDDY_STREAM_OPEN | (tcp ? EDDY_STREAM_DRAINS : 0u);
 }

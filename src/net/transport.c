@@ -255,6 +255,11 @@ eddy_stream *eddy_transport_stream_of_end(const struct eddy_loop_end *end)
     return end->told == told_of_end ? transport->stream : NULL;
 }
 
+static void describe_end(const struct eddy_loop_end *end, char *text, size_t size)
+{
+    eddy_stream_name(eddy_transport_stream_of_end(end), text, size);
+}
+
 /* ---- opening */
 
 static int check(const eddy_stream *stream, const eddy_transport *transport)
@@ -270,7 +275,7 @@ static uint32_t first_state(const eddy_transport *transport, bool has_fd)
     bool inside = transport->below != NULL ? (transport->below->state & EDDY_STREAM_INSIDE) != 0
                                            : transport->kind->inside;
 
-    return EDDY_STREAM_OPEN | EDDY_STREAM_TRANSPORT | EDDY_WRITE |
+    return EDDY_STREAM_OPEN | EDDY_STREAM_TRANSPORT | EDDY_WRITE | EDDY_STREAM_ANSWERED |
            (has_fd ? 0u : (unsigned)EDDY_READ) | (inside ? (uint32_t)EDDY_STREAM_INSIDE : 0u);
 }
 
@@ -298,7 +303,8 @@ static int open_on(eddy_loop *loop, eddy_stream *stream, eddy_transport *transpo
     stream->io.user = transport;
     stream->state = first_state(transport, fd >= 0);
     eddy_loop_end_follow(loop, &transport->end, told_of_end);
-    eddy_look_note_place(loop, &stream->io, place);
+    transport->end.describe = fd < 0 ? describe_end : NULL;
+    eddy_look_note_place(loop, fd < 0 ? (const void *)&transport->end : &stream->io, place);
     return 0;
 }
 

@@ -2,8 +2,10 @@
  * Where an error began. A result is a number, and so it stays on the hot path; the place and the text
  * are kept beside, in the rare record of the task that the error goes through.
  *
- *     rare->error     the last error that was raised in the task, or handed to it
+ *     rare->error      the last error that was raised in the task, or handed to it
  *     CASCADED         that one is what comes up right now: who raises it on does not note it anew
+ *                      (of an operation that says more than a number it has a text before a place: that
+ *                      is where it is awaited)
  *     rare->caught     a copy, of what eddy_catch caught; or the operation's own, if nobody raised it
  *     rare->cleanup    a cleanup runs because of rare->error: if another is noted, that is put aside
  *     rare->kept       what was put aside, innermost cleanup first; it is back when that has ended
@@ -24,7 +26,25 @@
 
 #include "task/task_internal.h"
 
-enum { TEXT_SIZE = 128 };
+enum { LONGEST_TEXT = 511 };
+
+/* A text is as long as its block was asked for, so that it need not know its class. */
+static char *take_text(struct eddy_task_record *task, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    unsigned pool_class;
+    char *memory = eddy_pool_take(&eddy_task_loop(task)->pool, size, &pool_class);
+
+    if (memory != NULL) {
+        memcpy(memory, text, size);
+    }
+    return memory;
+}
+
+static void give_text(struct eddy_task_record *task, char *memory)
+{
+    eddy_pool_give(&eddy_task_loop(task)->pool, memory, eddy_pool_class_of(strlen(memory) + 1));
+}
 
 /* The text may be gone: what was caught must not point at it any longer. */
 static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *info)
@@ -37,7 +57,7 @@ static void free_text_of(struct eddy_task_record *task, struct eddy_error_info *
     if (rare != NULL && rare->caught.text == info->memory) {
         rare->caught.text = NULL;
     }
-    eddy_pool_give(&eddy_task_loop(task)->pool, info->memory, EDDY_POOL_CLASS(TEXT_SIZE));
+    give_text(task, info->memory);
     info->memory = NULL;
 }
 
@@ -163,7 +183,7 @@ void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *give
         rare->error = *given;
         eddy_set(task, EDDY_TASK_CASCADED_);
     } else if (given->memory != NULL) {
-        eddy_pool_give(&eddy_task_loop(task)->pool, given->memory, EDDY_POOL_CLASS(TEXT_SIZE));
+        give_text(task, given->memory);
     }
     memset(given, 0, sizeof *given);
 }
@@ -192,12 +212,30 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 
 /* ---- what users see */
 
+/* Notes an error with a text. A format without anything to fill in is the text. */
+static void __attribute__((format(printf, 2, 0)))
+note_text(struct eddy_task_record *task, const char *format, va_list arguments)
+{
+    struct eddy_task_rare *rare = eddy_rare(task);
+    char text[LONGEST_TEXT + 1];
+
+    if (rare == NULL) {
+        return;
+    }
+    rare->error.text = format;
+    if (strchr(format, '%') != NULL) {
+        vsnprintf(text, sizeof text, format, arguments);
+        rare->error.memory = take_text(task, text);
+    }
+    if (rare->error.memory != NULL) {
+        rare->error.text = rare->error.memory;
+    }
+}
+
 void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *file, int line,
                 const char *format, ...)
 {
     struct eddy_task_record *task = co->task;
-    struct eddy_task_rare *rare;
-    unsigned pool_class;
     va_list arguments;
 
     if (code >= 0 || code == EDDY_PENDING) {
@@ -205,20 +243,36 @@ void eddy_fail_(eddy_coro *co, int64_t code, const char *function, const char *f
     }
     eddy_error_note(task, code, function, file, line);
     eddy_clear(task, EDDY_TASK_CASCADED_);
-    rare = eddy_rare(task);
-    if (rare != NULL) {
-        rare->error.text = format;
-    }
-    if (rare != NULL && strchr(format, '%') != NULL) {
-        rare->error.memory = eddy_pool_take(&eddy_task_loop(task)->pool, TEXT_SIZE, &pool_class);
-    }
-    if (rare != NULL && rare->error.memory != NULL) {
-        va_start(arguments, format);
-        vsnprintf(rare->error.memory, TEXT_SIZE, format, arguments);
-        va_end(arguments);
-        rare->error.text = rare->error.memory;
-    }
+    va_start(arguments, format);
+    note_text(task, format, arguments);
+    va_end(arguments);
     eddy_unwind_(co, code);
+}
+
+void eddy_error_say(struct eddy_task_record *task, int64_t error, const char *format, ...)
+{
+    va_list arguments;
+
+    eddy_error_note(task, error, "", "", 0);
+    eddy_set(task, EDDY_TASK_CASCADED_);
+    va_start(arguments, format);
+    note_text(task, format, arguments);
+    va_end(arguments);
+    if (eddy_rare(task) != NULL && eddy_rare(task)->error.memory == NULL) {
+        eddy_rare(task)->error.text = NULL; /* the format is of no use to anybody */
+    }
+}
+
+void eddy_error_place(struct eddy_task_record *task, const char *function, const char *file,
+                      int line)
+{
+    struct eddy_error_info *info = &eddy_rare(task)->error;
+
+    if (info->file[0] == '\0') {
+        info->function = function;
+        info->file = file;
+        info->line = line;
+    }
 }
 
 /* The error has come here from where it was noted, or it is the operation's own. */
@@ -230,6 +284,9 @@ int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char 
 
     if (rare != NULL) {
         bool known = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
+        if (known) {
+            eddy_error_place(task, function, file, line);
+        }
         rare->caught = known ? eddy_rare(task)->error : own;
     }
     return 1;

@@ -3,6 +3,9 @@
  * each asks that what the task waits for, or else its next await, ends with -ECANCELED, once. Who asks
  * only decides what becomes of that on its way up.
  *
+ * A task is asked when somebody calls eddy_cancel_record (that is traced), reached when spread.c comes to it, told when
+ * its wait's `abort` is called, and the interrupt is delivered when an await or the first step has ended with it.
+ *
  *     state        bits of the task            when
  *     none         none of these
  *     pending      CANCEL, PASSED, UNTIMED     the task runs, has a result that came before, or is in a
@@ -23,10 +26,12 @@
  *     begins
  *     a cleanup begins     none            pending: it is held back          -
  *     a cleanup ends       none (5)        pending         -                 -
+ *     the first step       none            the task ends with -ECANCELED, and has never run
  *     the task ends        -               forgotten       -                 -
  *
  *     (1) if it waits, and no cleanup holds it back: `come` if the wait ends with it, `under way` if it
- *         goes on. Otherwise pending; so it is if the wait has led to a result while it was told.
+ *         goes on. Otherwise pending; so it is if the wait has led to a result while it was told. A
+ *         deadline that a cleanup holds back is pending when that ends (5).
  *     (2) What was not delivered is not told apart: it is one with the first. One that is held back in
  *         a wait stays so.
  *     (3) Passed on once more only if it is the second from outside, for the first may have been
@@ -53,7 +58,7 @@
  *                 -> SET         ignored: it is pending, and will strike again
  *     SET (passed), UNDER_WAY, STRUCK
  *                 -> SPENT       a cancel from outside is delivered
- *     STRUCK      -> SPENT       another deadline is delivered: its own was swallowed
+ *     STRUCK      -> SPENT       one further out is delivered: its own was swallowed
  *
  * How an interrupt goes from a task to those that it waits for is in spread.c, what deadlines a task
  * has in deadline.c.
@@ -102,8 +107,8 @@ static struct eddy_deadline *under_way(const struct eddy_task_record *task)
     return each;
 }
 
-/* Those of the same cleanup that were delivered before have been swallowed: while an -ECANCELED is on its
- * way up, only its cleanups run, which have another mask. */
+/* Those further in that were delivered before have been swallowed, and its -ECANCELED passes them. Those
+ * further out may still get theirs, from who has kept it. */
 static void deliver_deadline(struct eddy_task_record *task)
 {
     struct eddy_deadline *delivered = under_way(task);
@@ -111,9 +116,9 @@ static void deliver_deadline(struct eddy_task_record *task)
     if (delivered == NULL) {
         return;
     }
-    for (struct eddy_deadline *each = eddy_deadline_innermost(task); each != NULL;
+    for (struct eddy_deadline *each = eddy_deadline_innermost(task); each != delivered;
          each = each->below) {
-        if (each->stage == EDDY_DEADLINE_STRUCK && each->mask == delivered->mask) {
+        if (each->stage == EDDY_DEADLINE_STRUCK) {
             each->stage = EDDY_DEADLINE_SPENT;
         }
     }

@@ -73,7 +73,9 @@ void eddy_raise_(eddy_coro *co, int64_t error, const char *function, const char 
     bool noted = eddy_has(task, EDDY_TASK_CASCADED_) && eddy_error_known(task, error);
 
     eddy_clear(task, EDDY_TASK_CASCADED_);
-    if (error != -ECANCELED && !noted) { /* else it is only passing through */
+    if (noted) { /* it is only passing through */
+        eddy_error_place(task, function, file, line);
+    } else if (error != -ECANCELED) {
         eddy_error_note(task, error, function, file, line);
     }
     eddy_unwind_(co, error);

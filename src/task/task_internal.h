@@ -63,7 +63,8 @@ static inline eddy_task eddy_handle(struct eddy_task_record *task)
 #define EDDY_PROBE(name, task) ((void)(task))
 #endif
 
-/* `kind` is a constant. */
+/* The one place for what happens to tasks: it is counted, probed and traced here. (Steps: see step.c.) `kind`
+ * is a constant. */
 static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
                                enum eddy_trace_kind kind)
 {
@@ -161,6 +162,14 @@ void eddy_task_forget_links(struct eddy_task_record *task);
 void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
                      const char *file, int line);
 void eddy_error_forget(struct eddy_task_record *task);
+
+/* An operation of the task is about to return the error: its text, formatted as that of eddy_fail. */
+void eddy_error_say(struct eddy_task_record *task, int64_t error, const char *format, ...)
+    __attribute__((cold, format(printf, 3, 4)));
+
+/* The error on its way up has come from an operation to the await that began it. */
+void eddy_error_place(struct eddy_task_record *task, const char *function, const char *file,
+                      int line);
 
 /* Whether it is known where the error began. */
 bool eddy_error_known(const struct eddy_task_record *task, int64_t error);

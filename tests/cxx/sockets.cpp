@@ -25,6 +25,7 @@ eddy_frame(talk) {
     eddy_server by_number, by_address;
     struct eddy_address address;
     eddy_stream stream;
+    eddy_reader in;
     int64_t count;
     char buffer[16];
 };
@@ -39,7 +40,9 @@ static void talk(eddy_coro *co)
         eddy_serve_at(co, &self->by_address, &self->address, greet, .text = "fives", .length = 5));
     eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1",
                                                  eddy_server_port(&self->by_number))) {
-        eddy_await(self->count, eddy_read(co, &self->stream, self->buffer, sizeof self->buffer));
+        eddy_with_reader(&self->in, &self->stream, 100) {
+            eddy_await(self->count, eddy_read_line(co, &self->in, 100));
+        }
         std::printf("%d ", static_cast<int>(self->count));
     }
     eddy_with_stream(&self->stream, eddy_connect_to(co, &self->stream, &self->by_address.address)) {

@@ -266,17 +266,17 @@ test(buffers_on_the_stack_abort)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        reader_case(a_cancel_loses_nothing_wherever_it_comes),
-        reader_case(a_time_out_loses_nothing_wherever_it_comes),
-        reader_case(a_cancel_that_comes_with_the_bytes_leaves_them_unread),
-        reader_case(a_large_record_that_timed_out_can_be_gone_on_with),
-        reader_case(an_operation_that_never_began_has_delivered_nothing),
-        reader_case(closing_wakes_who_reads_and_leaves_the_buffered_to_be_read),
-        reader_case(an_idle_time_out_is_etimedout),
-        reader_case(an_error_of_the_read_leaves_what_came_before),
-        reader_case(an_interrupted_read_is_made_again),
-        reader_case(a_second_reader_is_refused_and_does_the_first_no_harm),
-        reader_case(the_stream_cannot_be_read_while_a_reader_waits),
+        reader_cases(a_cancel_loses_nothing_wherever_it_comes),
+        reader_cases(a_time_out_loses_nothing_wherever_it_comes),
+        reader_cases(a_cancel_that_comes_with_the_bytes_leaves_them_unread),
+        reader_cases(a_large_record_that_timed_out_can_be_gone_on_with),
+        reader_cases(an_operation_that_never_began_has_delivered_nothing),
+        reader_cases(closing_wakes_who_reads_and_leaves_the_buffered_to_be_read),
+        reader_cases(an_idle_time_out_is_etimedout),
+        reader_cases(an_error_of_the_read_leaves_what_came_before),
+        reader_cases(an_interrupted_read_is_made_again),
+        reader_cases(a_second_reader_is_refused_and_does_the_first_no_harm),
+        reader_cases(the_stream_cannot_be_read_while_a_reader_waits),
         reader_case(buffers_on_the_stack_abort),
     };
 

@@ -280,9 +280,9 @@ test(lines_that_are_all_buffered_leave_others_their_turn)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        reader_case(random_operations_agree_with_a_model),
-        reader_case(a_read_that_never_has_to_wait_leaves_others_their_turn),
-        reader_case(a_read_that_leaves_others_their_turn_can_be_cancelled),
+        reader_cases(random_operations_agree_with_a_model),
+        reader_cases(a_read_that_never_has_to_wait_leaves_others_their_turn),
+        reader_cases(a_read_that_leaves_others_their_turn_can_be_cancelled),
         reader_case(lines_that_are_all_buffered_leave_others_their_turn),
     };
 

@@ -392,8 +392,9 @@ static void leave_a_writer(void *unused)
 
 test(an_open_writer_in_a_frame_that_ends_aborts)
 {
-    testing_expect_abort(leave_a_writer, NULL,
-                         "leaves_a_writer: the coroutine ends although a stream, writer, server");
+    testing_expect_abort(
+        leave_a_writer, NULL,
+        "leaves_a_writer: the coroutine ends although a stream, reader, writer, server");
 }
 
 test(the_loops_end_writes_what_the_kernel_takes_and_tells_of_the_rest)

@@ -20,6 +20,7 @@ static eddy_reader reader;
 static char buffer[ROOM];
 static char record[64]; /* what eddy_read_exactly and eddy_reader_read fill */
 static int peer;
+static bool by_loop; /* the buffer is of the loop's memory */
 
 static inline void open_stream(void)
 {
@@ -28,12 +29,20 @@ static inline void open_stream(void)
     testing_socketpair(fds);
     memset(&stream, 0, sizeof stream);
     assert_int_equal(eddy_stream_open(testing.loop, &stream, fds[0]), 0);
-    eddy_reader_init(&reader, &stream, buffer, sizeof buffer);
+    if (by_loop) {
+        memset(&reader, 0, sizeof reader);
+        assert_int_equal(eddy_reader_open(&reader, &stream, sizeof buffer), 0);
+    } else {
+        eddy_reader_init(&reader, &stream, buffer, sizeof buffer);
+    }
     peer = fds[1];
 }
 
 static inline void close_stream(void)
 {
+    if (by_loop) {
+        eddy_reader_close(&reader);
+    }
     eddy_stream_close(&stream);
     close(peer);
 }
@@ -46,13 +55,27 @@ static inline int setup(void **state)
     return result;
 }
 
+static inline int setup_opened(void **state)
+{
+    by_loop = true;
+    return setup(state);
+}
+
 static inline int teardown(void **state)
 {
     close_stream();
+    by_loop = false;
     return testing_teardown(state);
 }
 
 #define reader_case(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Likewise, and again with a reader that is opened. */
+#define reader_cases(name)                                   \
+    reader_case(name),                                       \
+    {                                                        \
+#name "__opened", name, setup_opened, teardown, NULL \
+    }
 
 /* ---- one operation, as a value */
 

@@ -341,8 +341,7 @@ static void writes_pieces(eddy_coro *co)
 {
     eddy_begin(writes_pieces);
     eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
-    eddy_with_file(&pieces, path, O_RDWR, 0)
-    {
+    eddy_with_file(&pieces, path, O_RDWR, 0) {
         eddy_await(self->size, eddy_file_write_at(co, &pieces, new_text, sizeof new_text - 1, 0));
         written = 1;
         eddy_await(eddy_file_truncate(co, &pieces, self->size));
@@ -361,8 +360,7 @@ static void lists_names(eddy_coro *co)
 {
     eddy_begin(lists_names);
     eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
-    eddy_with_dir(&names, directory)
-    {
+    eddy_with_dir(&names, directory) {
         eddy_await(self->more, eddy_dir_next(co, &names));
         scenario_assert(self->more == 1 && strcmp(names.entry.name, "file") == 0);
         eddy_await(self->more, eddy_dir_next(co, &names));

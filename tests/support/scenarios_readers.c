@@ -178,6 +178,56 @@ static void check_reader(void)
     check_ends();
 }
 
+/* ---- the same with a buffer of the loop's; and lines that are dropped */
+
+static void open_by_loop(void)
+{
+    open_ends();
+    memset(&reader, 0, sizeof reader);
+    if (eddy_reader_open(&reader, &ends[1], sizeof reader_buffer) < 0) { /* there was no memory */
+        eddy_reader_init(&reader, &ends[1], reader_buffer, sizeof reader_buffer);
+    }
+}
+
+static void check_by_loop(void)
+{
+    receive(eddy_reader_unread(&reader), eddy_reader_buffered(&reader));
+    eddy_reader_close(&reader);
+    check_ends();
+}
+
+static size_t dropped;
+
+static void open_to_drop(void)
+{
+    open_by_loop();
+    dropped = 0;
+}
+
+eddy_frame_of(drops_lines, int id, int64_t count);
+
+/* However often it is cancelled, each byte counts once. */
+static void drops_lines(eddy_coro *co)
+{
+    eddy_begin(drops_lines);
+    do {
+        eddy_catch(self->count, eddy_reader_skip_line(co, &reader));
+        dropped += eddy_reader_delivered(&reader);
+        if (self->count < 0) {
+            eddy_return(self->count);
+        }
+        scenario_assert(self->count <= RECORD);
+    } while (self->count > 0);
+    eddy_end;
+}
+scenario_role(drops_lines);
+
+static void check_dropped(void)
+{
+    received += dropped;
+    check_by_loop();
+}
+
 /* ---- blocks with streams: two clients, whom one serves one after the other */
 
 static int listener, port;
@@ -277,6 +327,11 @@ scenario_role(asks);
 const struct scenario reader_scenarios[] = {
     {"pieces", open_ends, {play_writes_pieces, play_awaits_readable}, check_ends},
     {"reader", open_reader, {play_writes_bits, play_reads_all}, check_reader},
+    {"reader of the loop's memory",
+     open_by_loop,
+     {play_writes_bits, play_reads_all},
+     check_by_loop},
+    {"dropped lines", open_to_drop, {play_writes_bits, play_drops_lines}, check_dropped},
     {"blocks with streams", open_listener, {play_serves_two, play_asks, play_asks}, close_listener},
     {NULL, NULL, {NULL}, NULL},
 };

@@ -5,6 +5,7 @@
 #include "support/tasks.h"
 
 #include <eddy.h>
+#include <eddy/check_transport.h>
 
 enum { SHARE = 128, ROUNDS = 8, MOST_TEXT = 65536 };
 
@@ -16,7 +17,9 @@ static eddy_event event;
 static eddy_future future;
 static eddy_group group;
 static eddy_lock lock;
-static eddy_queue queue; /* shut down */
+static const struct eddy_process_options none; /* no command */
+static eddy_process process;                   /* not open */
+static eddy_queue queue;                       /* shut down */
 static eddy_reader reader;
 static eddy_semaphore semaphore;
 static eddy_server server;
@@ -25,6 +28,7 @@ static eddy_stream other;
 static eddy_writer writer; /* likewise */
 static eddy_task gone;
 static struct eddy_address address;
+static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
@@ -56,6 +60,17 @@ static int64_t no_work(eddy_job *job, void *argument)
     return 0;
 }
 
+static int opens_no_pair(eddy_loop *loop, eddy_stream *one, eddy_stream *two, void *user)
+{
+    (void)loop;
+    (void)one;
+    (void)two;
+    (void)user;
+    return -EIO;
+}
+
+static const struct eddy_transport_pair no_pair = {.name = "none", .open = opens_no_pair};
+
 /* An operation of a user's, without eddy_complete. */
 EDDY_MUST_USE static int64_t plain(eddy_coro *co)
 {
@@ -71,56 +86,68 @@ struct operation {
 };
 
 /* OPERATION(name, result, the operation) */
-#define OPERATIONS                                                                             \
-    OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))            \
-    OPERATION(eddy_call, 0, eddy_call(co, returns))                                            \
-    OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                           \
-    OPERATION(eddy_cond_wait, -EINVAL, eddy_cond_wait(co, &cond))                              \
-    OPERATION(eddy_cond_wait_for, -EINVAL, eddy_cond_wait_for(co, &cond, never, NULL))         \
-    OPERATION(eddy_connect, -EINVAL, eddy_connect(co, &stream, "127.1", 1))                    \
-    OPERATION(eddy_connect_to, -ENOENT, eddy_connect_to(co, &stream, &address))                \
-    OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                         \
-    OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                 \
-    OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                          \
-    OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                      \
-    OPERATION(eddy_file_read_into, -EAGAIN, eddy_file_read_into(co, "x", buffer, 1))           \
-    OPERATION(eddy_file_write, -EINVAL, eddy_file_write(co, "x", buffer, 1, ~0u))              \
-    OPERATION(eddy_future_wait, 5, eddy_future_wait(co, &future))                              \
-    OPERATION(eddy_gather, 0, eddy_gather(co, NULL, 0))                                        \
-    OPERATION(eddy_gather_all, 0, eddy_gather_all(co, NULL, 0, NULL))                          \
-    OPERATION(eddy_group_next, -EINVAL, eddy_group_next(co, &group, &value))                   \
-    OPERATION(eddy_group_wait, 0, eddy_group_wait(co, &group))                                 \
-    OPERATION(eddy_join, -ESRCH, eddy_join(co, gone))                                          \
-    OPERATION(eddy_lock_acquire, -EDEADLK, eddy_lock_acquire(co, &lock))                       \
-    OPERATION(eddy_offload, -EAGAIN, eddy_offload(co, no_work, NULL))                          \
-    OPERATION(eddy_offload_watched, -EAGAIN, eddy_offload_watched(co, no_work, NULL, NULL))    \
-    OPERATION(eddy_pause, 0, eddy_pause(co))                                                   \
-    OPERATION(eddy_queue_get, -ESHUTDOWN, eddy_queue_get(co, &queue, &item))                   \
-    OPERATION(eddy_queue_join, 0, eddy_queue_join(co, &queue))                                 \
-    OPERATION(eddy_queue_put, -ESHUTDOWN, eddy_queue_put(co, &queue, &item))                   \
-    OPERATION(eddy_read, -EBADF, eddy_read(co, &stream, buffer, 1))                            \
-    OPERATION(eddy_read_exactly, -EBADF, eddy_read_exactly(co, &reader, buffer, 1))            \
-    OPERATION(eddy_read_line, -EINVAL, eddy_read_line(co, &reader, 0))                         \
-    OPERATION(eddy_read_until, -EBADF, eddy_read_until(co, &reader, "x", 1, 9))                \
-    OPERATION(eddy_readable, -EBADF, eddy_readable(co, &stream))                               \
-    OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                  \
-    OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                   \
-    OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))     \
-    OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))               \
-    OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                \
-    OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))            \
-    OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                \
-    OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                      \
-    OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                              \
-    OPERATION(eddy_sleep, 0, eddy_sleep(co, 0))                                                \
-    OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                 \
-    OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future))) \
-    OPERATION(eddy_write, -EBADF, eddy_write(co, &stream, buffer, 1))                          \
-    OPERATION(eddy_writer_close, 0, eddy_writer_close(co, &writer))                            \
-    OPERATION(eddy_writer_drain, -EBADF, eddy_writer_drain(co, &writer))                       \
-    OPERATION(eddy_writer_flush, -EBADF, eddy_writer_flush(co, &writer))                       \
-    OPERATION(eddy_writer_write, -EBADF, eddy_writer_write(co, &writer, buffer, 1))            \
-    OPERATION(eddy_writev, -EBADF, eddy_writev(co, &stream, NULL, 0))                          \
+#define OPERATIONS                                                                                \
+    OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))               \
+    OPERATION(eddy_call, 0, eddy_call(co, returns))                                               \
+    OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                              \
+    OPERATION(eddy_check_transport, -EIO, eddy_check_transport(co, &no_pair))                     \
+    OPERATION(eddy_cond_wait, -EINVAL, eddy_cond_wait(co, &cond))                                 \
+    OPERATION(eddy_cond_wait_for, -EINVAL, eddy_cond_wait_for(co, &cond, never, NULL))            \
+    OPERATION(eddy_connect, -EINVAL, eddy_connect(co, &stream, "127.1", 1))                       \
+    OPERATION(eddy_connect_any, -EAFNOSUPPORT, eddy_connect_any(co, &stream, unix_ones, 2, NULL)) \
+    OPERATION(eddy_connect_to, -ENOENT, eddy_connect_to(co, &stream, &address))                   \
+    OPERATION(eddy_connect_with, -EINVAL, eddy_connect_with(co, &stream, "127.1", 1, NULL))       \
+    OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                            \
+    OPERATION(eddy_copy_at_most, -EBADF, eddy_copy_at_most(co, &stream, &other, 1, NULL))         \
+    OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
+    OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
+    OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \
+    OPERATION(eddy_file_read_into, -EAGAIN, eddy_file_read_into(co, "x", buffer, 1))              \
+    OPERATION(eddy_file_write, -EINVAL, eddy_file_write(co, "x", buffer, 1, ~0u))                 \
+    OPERATION(eddy_future_wait, 5, eddy_future_wait(co, &future))                                 \
+    OPERATION(eddy_gather, 0, eddy_gather(co, NULL, 0))                                           \
+    OPERATION(eddy_gather_all, 0, eddy_gather_all(co, NULL, 0, NULL))                             \
+    OPERATION(eddy_group_next, -EINVAL, eddy_group_next(co, &group, &value))                      \
+    OPERATION(eddy_group_wait, 0, eddy_group_wait(co, &group))                                    \
+    OPERATION(eddy_join, -ESRCH, eddy_join(co, gone))                                             \
+    OPERATION(eddy_lock_acquire, -EDEADLK, eddy_lock_acquire(co, &lock))                          \
+    OPERATION(eddy_offload, -EAGAIN, eddy_offload(co, no_work, NULL))                             \
+    OPERATION(eddy_offload_watched, -EAGAIN, eddy_offload_watched(co, no_work, NULL, NULL))       \
+    OPERATION(eddy_pause, 0, eddy_pause(co))                                                      \
+    OPERATION(eddy_process_run, -EINVAL, eddy_process_run(co, &none, NULL, 0, NULL, NULL))        \
+    OPERATION(eddy_process_spawn, -EINVAL, eddy_process_spawn(co, &process, &none))               \
+    OPERATION(eddy_process_stop, -EBADF, eddy_process_stop(co, &process, 0))                      \
+    OPERATION(eddy_process_wait, -EBADF, eddy_process_wait(co, &process))                         \
+    OPERATION(eddy_queue_get, -ESHUTDOWN, eddy_queue_get(co, &queue, &item))                      \
+    OPERATION(eddy_queue_join, 0, eddy_queue_join(co, &queue))                                    \
+    OPERATION(eddy_queue_put, -ESHUTDOWN, eddy_queue_put(co, &queue, &item))                      \
+    OPERATION(eddy_read, -EBADF, eddy_read(co, &stream, buffer, 1))                               \
+    OPERATION(eddy_read_exactly, -EBADF, eddy_read_exactly(co, &reader, buffer, 1))               \
+    OPERATION(eddy_read_line, -EINVAL, eddy_read_line(co, &reader, 0))                            \
+    OPERATION(eddy_read_until, -EBADF, eddy_read_until(co, &reader, "x", 1, 9))                   \
+    OPERATION(eddy_readable, -EBADF, eddy_readable(co, &stream))                                  \
+    OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                     \
+    OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                      \
+    OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))                  \
+    OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
+    OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
+    OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
+    OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
+    OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \
+    OPERATION(eddy_server_drain, 0, eddy_server_drain(co, &server, 0))                            \
+    OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                   \
+    OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                         \
+    OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                                 \
+    OPERATION(eddy_sleep, 0, eddy_sleep(co, 0))                                                   \
+    OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                    \
+    OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future)))    \
+    OPERATION(eddy_writable, -EBADF, eddy_writable(co, &stream))                                  \
+    OPERATION(eddy_write, -EBADF, eddy_write(co, &stream, buffer, 1))                             \
+    OPERATION(eddy_writer_close, 0, eddy_writer_close(co, &writer))                               \
+    OPERATION(eddy_writer_drain, -EBADF, eddy_writer_drain(co, &writer))                          \
+    OPERATION(eddy_writer_flush, -EBADF, eddy_writer_flush(co, &writer))                          \
+    OPERATION(eddy_writer_write, -EBADF, eddy_writer_write(co, &writer, buffer, 1))               \
+    OPERATION(eddy_writev, -EBADF, eddy_writev(co, &stream, NULL, 0))                             \
     OPERATION(plain, 7, plain(co))
 
 #define OPERATION(name, expected, operation)   \
@@ -151,6 +178,7 @@ static void set_up(void)
     eddy_reader_init(&reader, &stream, buffer, sizeof buffer);
     eddy_semaphore_init(&semaphore, UINT32_MAX);
     assert_int_equal(eddy_address_unix(&address, "/no/such/directory/socket"), 0);
+    unix_ones[0] = unix_ones[1] = address;
     testing_fail_from(thread_create, 1, -EAGAIN);
 }
 
@@ -305,7 +333,7 @@ static void look_for_operations(const char *text)
         text = name + length;
         if (strncmp(text, "(eddy_coro *co", strlen("(eddy_coro *co")) == 0 &&
             name[length - 1] != '_' && !is_known(name, length)) {
-            fail_msg("%.*s is in no test of this file", (int)length, name);
+            fail_msg("%.*s is in no test of this file: OPERATIONS is the table", (int)length, name);
         }
     }
 }

@@ -188,7 +188,7 @@ eddy_frame(fails_at_length) {
 static void fails_at_length(eddy_coro *co)
 {
     eddy_begin(fails_at_length);
-    eddy_fail(co, -EIO, "%0200d", 1);
+    eddy_fail(co, -EIO, "%0600d", 1);
     eddy_end;
 }
 
@@ -208,7 +208,7 @@ static void catches_length(eddy_coro *co)
 
 test(a_long_text_is_cut_off)
 {
-    assert_int_equal(run(catches_length), 127);
+    assert_int_equal(run(catches_length), 511);
 }
 
 /* ---- memory */

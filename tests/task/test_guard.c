@@ -235,7 +235,8 @@ static void leave_clients(void *unused)
 }
 
 static const char *const STILL_OPEN =
-    "although a stream, writer, server, file, queue or group in its frame is still open: "
+    "although a stream, reader, writer, server, file, process, queue "
+    "or group in its frame is still open: "
     "close it in eddy_finally";
 
 static void assert_aborts(void (*function)(void *argument), const char *coroutine)

@@ -164,6 +164,34 @@ test(the_outer_deadline_is_not_lost_in_the_exit_through_which_the_inner_goes)
     testing_assert_log("inner=ETIMEDOUT@2");
 }
 
+/* ---- one that is kept */
+
+eddy_frame(keeps) {
+    eddy_coro co;
+    int64_t rc;
+    int64_t within;
+};
+
+/* Its cancel goes on when what is still to be done has had its own second. */
+static void keeps(eddy_coro *co)
+{
+    eddy_begin(keeps);
+    eddy_with_timeout(EDDY_SECOND) {
+        eddy_catch(self->rc, eddy_event_wait(co, &never));
+        eddy_catch(self->within, eddy_wait_for(co, EDDY_SECOND, eddy_event_wait(co, &never)));
+        log_end("within", self->within);
+        eddy_return(self->rc);
+    }
+    eddy_end;
+}
+
+test(a_cancel_that_is_kept_while_one_further_in_strikes_is_still_the_outer_deadlines)
+{
+    init_events();
+    assert_int_equal(run(keeps), -ETIMEDOUT);
+    testing_assert_log("within=ETIMEDOUT@2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +200,8 @@ int main(void)
         testing_case(a_wait_that_is_interrupted_while_it_tries_in_vain_is_over),
         testing_case(
             a_cancel_behind_a_deadline_is_one_with_it_for_the_child_and_a_second_cancel_is_one_more),
+        testing_case(
+            a_cancel_that_is_kept_while_one_further_in_strikes_is_still_the_outer_deadlines),
         testing_case(the_outer_deadline_is_not_lost_in_the_exit_through_which_the_inner_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

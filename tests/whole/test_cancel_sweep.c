@@ -64,6 +64,11 @@ test(nothing_of_readers_and_blocks_with_streams_is_lost)
     sweep_all(reader_scenarios);
 }
 
+test(nothing_of_connects_and_messages_is_lost)
+{
+    sweep_all(socket_scenarios);
+}
+
 test(nothing_that_is_put_into_writers_is_lost)
 {
     sweep_all(writer_scenarios);
@@ -102,6 +107,7 @@ test(whatever_is_cancelled_at_random_nothing_is_lost)
         disturb_at_random(compose_scenarios, seed);
         disturb_at_random(stream_scenarios, seed);
         disturb_at_random(reader_scenarios, seed);
+        disturb_at_random(socket_scenarios, seed);
         disturb_at_random(writer_scenarios, seed);
         if (seed % 4 == 0) { /* threads take their time */
             disturb_at_random(beside_scenarios, seed);
@@ -117,6 +123,7 @@ int main(void)
         testing_case(nothing_of_the_outside_world_is_lost),
         testing_case(nothing_of_blocks_and_groups_is_lost),
         testing_case(nothing_of_readers_and_blocks_with_streams_is_lost),
+        testing_case(nothing_of_connects_and_messages_is_lost),
         testing_case(nothing_that_is_put_into_writers_is_lost),
         testing_case(nothing_beside_the_loop_is_lost),
         testing_case(whatever_is_cancelled_at_random_nothing_is_lost),

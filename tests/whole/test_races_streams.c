@@ -1,6 +1,7 @@
 /* What waits for the outside world: a wait has its result when the task's turn comes and it has
  * read, so until then a time-out or cancel takes it, and the bytes stay where they are (rules 4, 16
  * and 17). */
+#include "support/hosts.h"
 #include "support/races.h"
 
 #include <sys/socket.h>
@@ -190,6 +191,46 @@ static const struct race_table line_races = {
 test(a_line)
 {
     run_race_table(&line_races);
+}
+
+/* ---- a line that is dropped, of which the half has come and is gone */
+
+static int64_t wait_skip(eddy_coro *co)
+{
+    return eddy_reader_skip_line(co, &reader);
+}
+
+static void log_skip(void)
+{
+    testing_log("%zu gone %zu left", eddy_reader_delivered(&reader), unread());
+}
+
+static const struct race_table skip_races = {
+    .operation = "skip",
+    .set_up = open_reader,
+    .wait = wait_skip,
+    .wake = send_rest,
+    .close = close_stream,
+    .log_left = log_skip,
+    .tear_down = close_both,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 gone 2 left", "ECANCELED; 0 gone 2 left"},
+    .cells =
+        {
+            [WAKE] = {"ok; 5 gone 0 left", "ETIMEDOUT; 2 gone 3 left", "ECANCELED; 2 gone 3 left",
+                      "EBADF; 2 gone 0 left"},
+            [TIME_OUT] = {"ETIMEDOUT; 2 gone 3 left", ONE_DEADLINE, "ECANCELED; 2 gone 0 left",
+                          "ETIMEDOUT; 2 gone 0 left"},
+            [CANCEL] = {"ECANCELED; 2 gone 3 left", "ECANCELED; 2 gone 0 left",
+                        "ECANCELED; 2 gone 0 left", "ECANCELED; 2 gone 0 left"},
+            [CLOSE] = {"EBADF; 2 gone 0 left", "EBADF; 2 gone 0 left",
+                       "EBADF, then ECANCELED; 2 gone 0 left", "EBADF; 2 gone 0 left"},
+        },
+};
+
+test(a_line_that_is_dropped)
+{
+    run_race_table(&skip_races);
 }
 
 /* ---- a record that is longer than the buffer, of which the half has come */
@@ -447,6 +488,7 @@ test(an_fd)
 
 /* ---- connect: one whose end the loop has yet to hear of */
 
+static struct eddy_sys real_calls; /* of the kit, under those of hosts */
 static int listener;
 static int port;
 
@@ -514,12 +556,72 @@ test(a_connect)
     run_race_table(&connect_races);
 }
 
+/* ---- connect to any of several: two are silent, and the second answers with the wake */
+
+static void open_hosts(eddy_coro *co)
+{
+    (void)co;
+    memset(&stream, 0, sizeof stream);
+    real_calls = testing.sys.table;
+    hosts_install();
+    hosts[1].says = -EPERM;
+}
+
+static int64_t wait_any(eddy_coro *co)
+{
+    const struct eddy_address to[] = {host_address(0), host_address(1), host_address(5)};
+
+    return eddy_connect_any(co, &stream, to, 3, NULL);
+}
+
+static void first_host_answers(eddy_coro *co)
+{
+    (void)co;
+    host_answers(0, 0);
+}
+
+static void close_hosts(void)
+{
+    eddy_stream_close(&stream);
+    hosts_close();
+    testing.sys.table = real_calls;
+}
+
+static const struct race_table any_races = {
+    .operation = "connect_any",
+    .set_up = open_hosts,
+    .wait = wait_any,
+    .wake = first_host_answers,
+    .close = close_stream,
+    .log_left = log_connect,
+    .tear_down = close_hosts,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; not open", "ECANCELED; not open"},
+    .cells =
+        {
+            [WAKE] = {"ok; open", "ETIMEDOUT; not open", "ECANCELED; not open", "EBADF; not open"},
+            [TIME_OUT] = {"ETIMEDOUT; not open", ONE_DEADLINE, "ECANCELED; not open",
+                          "ETIMEDOUT; not open"},
+            [CANCEL] = {"ECANCELED; not open", "ECANCELED; not open", "ECANCELED; not open",
+                        "ECANCELED; not open"},
+            [CLOSE] = {"EBADF; not open", "EBADF; not open", "EBADF, then ECANCELED; not open",
+                       "EBADF; not open"},
+        },
+};
+
+test(a_connect_to_any)
+{
+    run_race_table(&any_races);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        testing_case(a_read),   testing_case(becoming_readable), testing_case(a_line),
-        testing_case(a_record), testing_case(a_write),           testing_case(a_copy),
-        testing_case(an_fd),    testing_case(a_connect),
+        testing_case(a_read),    testing_case(becoming_readable),
+        testing_case(a_line),    testing_case(a_line_that_is_dropped),
+        testing_case(a_record),  testing_case(a_write),
+        testing_case(a_copy),    testing_case(an_fd),
+        testing_case(a_connect), testing_case(a_connect_to_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,7 @@ eddy_frame_of(lists, const char *path, unsigned most, int64_t more);
 static void lists(eddy_coro *co)
 {
     eddy_begin(lists);
-    eddy_with_dir(&dir, self->path)
-    {
+    eddy_with_dir(&dir, self->path) {
         for (;;) {
             eddy_await(self->more, eddy_dir_next(co, &dir));
             if (self->more == 0 || found == self->most) {

@@ -532,8 +532,7 @@ eddy_frame_of(keeps_block, eddy_file file, int64_t result, char byte);
 static void keeps_block(eddy_coro *co)
 {
     eddy_begin(keeps_block);
-    eddy_with_file(&self->file, path, O_RDWR | O_CREAT, 0600)
-    {
+    eddy_with_file(&self->file, path, O_RDWR | O_CREAT, 0600) {
         eddy_await(eddy_file_write_at(co, &self->file, "x", 1, 0));
         eddy_await(eddy_file_read_at(co, &self->file, &self->byte, 1, 0));
         eddy_await(give(co, self->result));
@@ -615,10 +614,8 @@ static char piece[MEGABYTE];
 static void copies(eddy_coro *co)
 {
     eddy_begin(copies);
-    eddy_with_file(&self->from, path, O_RDONLY, 0)
-    {
-        eddy_with_file(&self->into, self->to, O_WRONLY | O_CREAT | O_TRUNC, 0600)
-        {
+    eddy_with_file(&self->from, path, O_RDONLY, 0) {
+        eddy_with_file(&self->into, self->to, O_WRONLY | O_CREAT | O_TRUNC, 0600) {
             do {
                 eddy_await(self->count,
                            eddy_file_read_at(co, &self->from, piece, sizeof piece, self->at));

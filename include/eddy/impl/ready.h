@@ -62,6 +62,8 @@ struct eddy_timed {
 struct eddy_loop_end {
     struct eddy_link link; /* in the loop's list; not used: it has nothing of a loop's */
     void (*told)(struct eddy_loop_end *end, eddy_loop *loop);
+    /* On what it is left open, such as "memory", if nothing else tells of that. Or NULL. */
+    void (*describe)(const struct eddy_loop_end *end, char *text, size_t size);
 };
 
 /* Who owns tasks and is told of their end, which consumes them. */

@@ -15,7 +15,7 @@ static eddy_barrier barrier;
 static eddy_cond cond; /* has no lock */
 static eddy_dir dir;   /* not open, like the file */
 static eddy_event event;
-static eddy_file file;
+static eddy_file a_file;
 static eddy_future future;
 static eddy_group group;
 static eddy_lock lock;
@@ -107,17 +107,17 @@ struct operation {
     OPERATION(eddy_dir_open, -EAGAIN, eddy_dir_open(co, &dir, "x"))                               \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
-    OPERATION(eddy_file_close, 0, eddy_file_close(co, &file))                                     \
-    OPERATION(eddy_file_get_info, -EBADF, eddy_file_get_info(co, &file, &info))                   \
-    OPERATION(eddy_file_open, -EAGAIN, eddy_file_open(co, &file, "x", 0, 0))                      \
+    OPERATION(eddy_file_close, 0, eddy_file_close(co, &a_file))                                   \
+    OPERATION(eddy_file_get_info, -EBADF, eddy_file_get_info(co, &a_file, &info))                 \
+    OPERATION(eddy_file_open, -EAGAIN, eddy_file_open(co, &a_file, "x", 0, 0))                    \
     OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \
-    OPERATION(eddy_file_read_at, -EBADF, eddy_file_read_at(co, &file, buffer, 1, 0))              \
+    OPERATION(eddy_file_read_at, -EBADF, eddy_file_read_at(co, &a_file, buffer, 1, 0))            \
     OPERATION(eddy_file_read_into, -EAGAIN, eddy_file_read_into(co, "x", buffer, 1))              \
-    OPERATION(eddy_file_sync, -EBADF, eddy_file_sync(co, &file))                                  \
-    OPERATION(eddy_file_sync_data, -EBADF, eddy_file_sync_data(co, &file))                        \
-    OPERATION(eddy_file_truncate, -EBADF, eddy_file_truncate(co, &file, 0))                       \
+    OPERATION(eddy_file_sync, -EBADF, eddy_file_sync(co, &a_file))                                \
+    OPERATION(eddy_file_sync_data, -EBADF, eddy_file_sync_data(co, &a_file))                      \
+    OPERATION(eddy_file_truncate, -EBADF, eddy_file_truncate(co, &a_file, 0))                     \
     OPERATION(eddy_file_write, -EINVAL, eddy_file_write(co, "x", buffer, 1, ~0u))                 \
-    OPERATION(eddy_file_write_at, -EBADF, eddy_file_write_at(co, &file, buffer, 1, 0))            \
+    OPERATION(eddy_file_write_at, -EBADF, eddy_file_write_at(co, &a_file, buffer, 1, 0))          \
     OPERATION(eddy_future_wait, 5, eddy_future_wait(co, &future))                                 \
     OPERATION(eddy_gather, 0, eddy_gather(co, NULL, 0))                                           \
     OPERATION(eddy_gather_all, 0, eddy_gather_all(co, NULL, 0, NULL))                             \

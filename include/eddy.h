@@ -19,6 +19,7 @@
 #include "eddy/lock.h"
 #include "eddy/look.h"
 #include "eddy/loop.h"
+#include "eddy/main.h"
 #include "eddy/memory.h"
 #include "eddy/offload.h"
 #include "eddy/path.h"

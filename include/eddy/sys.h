@@ -107,6 +107,8 @@ struct eddy_sys {
     int (*timerfd_settime)(const struct eddy_sys *sys, int fd, int64_t deadline);
     int (*signalfd)(const struct eddy_sys *sys, int fd, const sigset_t *set);
     int (*signal_mask)(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old);
+    /* sigaction(2): 1 if the signal is ignored (SIG_IGN), else 0. */
+    int (*signal_ignored)(const struct eddy_sys *sys, int number);
 
     int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);

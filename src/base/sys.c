@@ -167,6 +167,15 @@ static int sys_signal_mask(const struct eddy_sys *sys, int how, const sigset_t *
     return checked(sigprocmask(how, set, old)); /* the calling thread's: no more is asked of libc */
 }
 
+static int sys_signal_ignored(const struct eddy_sys *sys, int number)
+{
+    struct sigaction action;
+    int result = checked(sigaction(number, NULL, &action));
+
+    (void)sys;
+    return result < 0 ? result : action.sa_handler == SIG_IGN;
+}
+
 static int sys_socket(const struct eddy_sys *sys, int domain, int type, int protocol)
 {
     (void)sys;
@@ -494,6 +503,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .timerfd_settime = sys_timerfd_settime,
         .signalfd = sys_signalfd,
         .signal_mask = sys_signal_mask,
+        .signal_ignored = sys_signal_ignored,
         .socket = sys_socket,
         .bind = sys_bind,
         .listen = sys_listen,

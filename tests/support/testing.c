@@ -120,6 +120,7 @@ WRAP(int, timerfd_create, (, clockid_t clock), , clock)
 WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
 WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
+WRAP(int, signal_ignored, (, int number), , number)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
 WRAP(int, accept4, (, int fd, struct sockaddr *address, socklen_t *size, int flags), , fd, address,
@@ -304,6 +305,7 @@ static void init_sys(struct testing_sys *sys)
         .timerfd_settime = timerfd_settime_,
         .signalfd = signalfd_,
         .signal_mask = signal_mask_,
+        .signal_ignored = signal_ignored_,
         .socket = socket_,
         .bind = bind_,
         .listen = listen_,

@@ -318,13 +318,6 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
 #endif
 }
 
-static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
-                         int64_t offset)
-{
-    (void)sys;
-    return checked_size(pread(fd, buffer, size, (off_t)offset));
-}
-
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
 {
     int result = checked(ioctl(fd, TIOCOUTQ, bytes));
@@ -388,63 +381,6 @@ static int sys_close(const struct eddy_sys *sys, int fd)
 {
     (void)sys;
     return checked(close(fd));
-}
-
-static int sys_open(const struct eddy_sys *sys, const char *path, int flags, mode_t mode)
-{
-    (void)sys;
-    return checked(open(path, flags, mode));
-}
-
-static int sys_fstat(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode)
-{
-    struct stat status;
-    int result = checked(fstat(fd, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *size = status.st_size;
-        *mode = status.st_mode;
-    }
-    return result;
-}
-
-static int sys_lstat(const struct eddy_sys *sys, const char *path, uint64_t *device,
-                     uint64_t *inode)
-{
-    struct stat status;
-    int result = checked(lstat(path, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *device = status.st_dev;
-        *inode = status.st_ino;
-    }
-    return result;
-}
-
-static int sys_fchmod(const struct eddy_sys *sys, int fd, mode_t mode)
-{
-    (void)sys;
-    return checked(fchmod(fd, mode));
-}
-
-static int sys_fsync(const struct eddy_sys *sys, int fd)
-{
-    (void)sys;
-    return checked(fsync(fd));
-}
-
-static int sys_rename(const struct eddy_sys *sys, const char *from, const char *to)
-{
-    (void)sys;
-    return checked(rename(from, to));
-}
-
-static int sys_unlink(const struct eddy_sys *sys, const char *path)
-{
-    (void)sys;
-    return checked(unlink(path));
 }
 
 static int sys_pipe(const struct eddy_sys *sys, int ends[2])
@@ -521,7 +457,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .writev_nosignal = sys_writev_nosignal,
         .writev_masked = eddy_sys_writev_masked,
         .sendfile = eddy_sys_sendfile,
-        .pread = sys_pread,
+        .pread = eddy_sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
         .unsent = sys_unsent,
@@ -532,13 +468,13 @@ const struct eddy_sys *eddy_sys_default(void)
         .madvise_wipe_on_fork = sys_madvise_wipe_on_fork,
         .dup3 = sys_dup3,
         .close = sys_close,
-        .open = sys_open,
-        .fstat = sys_fstat,
-        .lstat = sys_lstat,
-        .fchmod = sys_fchmod,
-        .fsync = sys_fsync,
-        .rename = sys_rename,
-        .unlink = sys_unlink,
+        .open = eddy_sys_open,
+        .fstat = eddy_sys_fstat,
+        .lstat = eddy_sys_lstat,
+        .fchmod = eddy_sys_fchmod,
+        .fsync = eddy_sys_fsync,
+        .rename = eddy_sys_rename,
+        .unlink = eddy_sys_unlink,
         .mkdir = eddy_sys_mkdir,
         .rmdir = eddy_sys_rmdir,
         .pwrite = eddy_sys_pwrite,

@@ -50,7 +50,7 @@ static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result,
     int error;
 
     if (eddy_spawn_failed(handle)) {
-        *result = -(int64_t)handle.generation; /* the spawn had failed */
+        *result = eddy_unstarted_take(handle);
         return 0;
     }
     error = eddy_task_claimable(NULL, task);
@@ -105,7 +105,7 @@ int64_t eddy_run_by(const struct eddy_runner *runner, const struct eddy_loop_opt
     }
     task = eddy_spawn_(loop, named_place, frame, size);
     if (eddy_spawn_failed(task)) {
-        eddy_error_report_spawn(loop, named_place, -(int64_t)task.generation, "");
+        eddy_error_report_spawn(loop, named_place, eddy_unstarted_error(task), "");
     }
     run_error = begin(runner, loop, task);
     if (run_error == 0) {

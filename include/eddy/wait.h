@@ -35,7 +35,8 @@
 extern "C" {
 #endif
 
-typedef void eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
+/* Returns whether it wants to hear of more. */
+typedef int eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
 
 /* A kind of wait: static and constant, one an operation. */
 struct eddy_wait_kind {
@@ -57,9 +58,8 @@ struct eddy_wait_kind {
      * returns its result, or EDDY_PENDING to go on waiting. Else NULL. */
     int64_t (*resume)(struct eddy_task_record *task);
 
-    /* Of waits for tasks: the child has ended; its record is released afterwards. Else NULL. */
-    void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child,
-                       int64_t result);
+    /* Private, of waits for tasks: one that `owner` has taken over has ended. Else NULL. */
+    void (*child_done)(eddy_owner *owner, struct eddy_task_record *child, int64_t result);
 
     /* For people: writes what just this task waits for, such as "3 of 3 items, to put", at most
      * `size` bytes with the end of the string; must change nothing. NULL: the name says it all. */
@@ -69,8 +69,8 @@ struct eddy_wait_kind {
      * there is none, or more than one. Circles of such tasks are found by it. Or NULL. */
     struct eddy_task_record *(*blocker)(const struct eddy_task_record *task);
 
-    /* Of waits for the end of several tasks, all of them: tells each that has not ended to `found`.
-     * Who else waits so for one of them waits for all of them. Circles are found by it where
+    /* Of waits for the end of several tasks, all of them: tells each that has not ended to `found`,
+     * until that returns 0. Who else waits so for one of them waits for all of them. Circles are found by it where
      * `blocker` says NULL. Or NULL. */
     void (*blockers)(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context);
 
@@ -135,7 +135,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait_k
  *     if (all has ended) {
  *         return eddy_own_complete(co, result);     // 3. what is pending comes at the next await
  *     }
- *     co->task->with.value = ...;                   // 4. all that `abort` and `child_done` need
+ *     co->task->with.value = ...;                   // 4. all that `abort` needs
  *     return eddy_own_park(co, &kind, object, NULL);
  */
 

@@ -2,9 +2,9 @@
  * Tasks: their records beyond the first, their names, and their end. What a record is in each of its states
  * is said in step.c, where it lies in task_table.c.
  *
- * A task that ends tells it to one: its owner (EDDY_TASK_OWNED_), else the task that joins it, else, if it
- * is detached, the error hook. So its result is taken once, and with it the record is free. Who takes
- * nothing is told beside that (done_callback.c).
+ * A task that ends tells it to one: its owner, which is the task that joins it, a group or a client of a
+ * server; or else, if it is detached, the error hook. So its result is taken once, and with it the record is
+ * free. Who takes nothing is told beside that (done_callback.c).
  */
 #include "eddy/task.h"
 
@@ -17,7 +17,7 @@
 
 struct eddy_task_record *eddy_task_find(eddy_task handle)
 {
-    struct eddy_task_record *task = handle.record;
+    struct eddy_task_record *task = eddy_record_of(handle);
 
     if (task != NULL) {
         eddy_loop_here(eddy_task_loop(task), "an operation on a task");
@@ -66,7 +66,7 @@ struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task)
     return extra->rare;
 }
 
-void eddy_owner_set(struct eddy_task_record *task, void *owner)
+void eddy_owner_set(struct eddy_task_record *task, eddy_owner *owner)
 {
     if (eddy_has(task, EDDY_TASK_EXTRA_)) {
         eddy_extra(task)->owner = owner;
@@ -174,8 +174,7 @@ static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task
 
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 {
-    struct eddy_task_record *joiner = eddy_owner_of(task);
-    struct eddy_owner *owner = eddy_owner_of(task);
+    eddy_owner *owner = eddy_owner_of(task);
 
     if (eddy_heap_has(&task->timed.alarm)) {
         eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
@@ -192,10 +191,8 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
         eddy_task_loop(task)->awaited_ended = true;
         eddy_task_loop(task)->turn_seen = true;
     }
-    if (eddy_has(task, EDDY_TASK_OWNED_)) {
-        owner->child_done(owner, task, result);
-    } else if (joiner != NULL) {
-        joiner->wait->child_done(joiner, task, result);
+    if (owner != NULL) {
+        (*owner)->child_done(owner, task, result);
     } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {
         if (result < 0 && result != -ECANCELED) {
             eddy_error_report(task, result, "was detached");
@@ -224,9 +221,10 @@ int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_t
 int eddy_detach(eddy_task handle)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
-    int result = eddy_task_claimable(NULL, task);
+    int result =
+        eddy_spawn_failed(handle) ? eddy_unstarted_detach(handle) : eddy_task_claimable(NULL, task);
 
-    if (result < 0) {
+    if (result < 0 || task == NULL) {
         return result;
     }
     eddy_set(task, EDDY_TASK_DETACHED_);
@@ -253,8 +251,7 @@ int64_t eddy_task_result(eddy_task handle)
     const struct eddy_task_record *task = eddy_task_find(handle);
 
     if (task == NULL) {
-        return handle.record == NULL && handle.generation != 0 ? -(int64_t)handle.generation
-                                                               : -ESRCH;
+        return eddy_spawn_failed(handle) ? eddy_unstarted_take(handle) : -ESRCH;
     }
     return task->timed.ready.state == EDDY_TASK_DONE_ ? task->in.result : -EAGAIN;
 }

@@ -2,6 +2,7 @@
 #ifndef EDDY_H
 #define EDDY_H
 
+#include "eddy/activation.h"
 #include "eddy/address.h"
 #include "eddy/buffer.h"
 #include "eddy/callback.h"
@@ -20,6 +21,7 @@
 #include "eddy/loop.h"
 #include "eddy/memory.h"
 #include "eddy/offload.h"
+#include "eddy/process.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"

@@ -23,7 +23,19 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/spawn.h"
+#include "base/sys_sigpipe.h"
+
+/* libc's headers may be older than the kernel; the same on all machines. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
@@ -174,10 +186,11 @@ static int sys_listen(const struct eddy_sys *sys, int fd, int backlog)
     return checked(listen(fd, backlog));
 }
 
-static int sys_accept4(const struct eddy_sys *sys, int fd, int flags)
+static int sys_accept4(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *size, int flags)
 {
     (void)sys;
-    return checked(accept4(fd, NULL, NULL, flags));
+    return checked(accept4(fd, address, size, flags));
 }
 
 static int sys_connect(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
@@ -268,33 +281,6 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 #endif
 }
 
-/* The signal is the thread's own, so it is pending here when the write has returned, unless one was
- * already: that is somebody else's. */
-static ssize_t sys_writev_masked(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
-                                 int count)
-{
-    const struct timespec at_once = {0, 0};
-    sigset_t pipe;
-    sigset_t old;
-    sigset_t pending;
-    ssize_t result;
-
-    (void)sys;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    if (sigprocmask(SIG_BLOCK, &pipe, &old) < 0) {
-        return -errno;
-    }
-    result = checked_size(writev(fd, pieces, count));
-    if (result == -EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) {}
-    }
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    return result;
-}
-
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
     unsigned number;
@@ -321,6 +307,13 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
     (void)other;
     return -ENOSYS;
 #endif
+}
+
+static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
+                         int64_t offset)
+{
+    (void)sys;
+    return checked_size(pread(fd, buffer, size, (off_t)offset));
 }
 
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
@@ -445,6 +438,48 @@ static int sys_unlink(const struct eddy_sys *sys, const char *path)
     return checked(unlink(path));
 }
 
+static int sys_pipe(const struct eddy_sys *sys, int ends[2])
+{
+    (void)sys;
+    return checked(pipe2(ends, O_CLOEXEC));
+}
+
+static int sys_waitid(const struct eddy_sys *sys, int kind, int id, int options,
+                      struct eddy_waited *waited)
+{
+    siginfo_t info;
+    int result;
+
+    (void)sys;
+    info.si_pid = 0;
+    result = checked(waitid((idtype_t)kind, (id_t)id, &info, options));
+    if (result == 0) {
+        waited->pid = info.si_pid;
+        waited->code = info.si_pid != 0 ? info.si_code : 0;
+        waited->status = info.si_pid != 0 ? info.si_status : 0;
+    }
+    return result;
+}
+
+/* By number: glibc has these two only since 2.36. */
+static int sys_pidfd_open(const struct eddy_sys *sys, pid_t pid)
+{
+    (void)sys;
+    return checked((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int sys_pidfd_send_signal(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags)
+{
+    (void)sys;
+    return checked((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags));
+}
+
+static int sys_kill(const struct eddy_sys *sys, pid_t pid, int signal)
+{
+    (void)sys;
+    return checked(kill(pid, signal));
+}
+
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -474,7 +509,9 @@ const struct eddy_sys *eddy_sys_default(void)
         .send = sys_send,
         .sendv = sys_sendv,
         .writev_nosignal = sys_writev_nosignal,
-        .writev_masked = sys_writev_masked,
+        .writev_masked = eddy_sys_writev_masked,
+        .sendfile = eddy_sys_sendfile,
+        .pread = sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
         .unsent = sys_unsent,
@@ -492,6 +529,12 @@ const struct eddy_sys *eddy_sys_default(void)
         .fsync = sys_fsync,
         .rename = sys_rename,
         .unlink = sys_unlink,
+        .pipe = sys_pipe,
+        .spawn = eddy_sys_spawn,
+        .waitid = sys_waitid,
+        .pidfd_open = sys_pidfd_open,
+        .pidfd_send_signal = sys_pidfd_send_signal,
+        .kill = sys_kill,
     };
 
     return &table;

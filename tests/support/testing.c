@@ -122,7 +122,8 @@ WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
-WRAP(int, accept4, (, int fd, int flags), , fd, flags)
+WRAP(int, accept4, (, int fd, struct sockaddr *address, socklen_t *size, int flags), , fd, address,
+     size, flags)
 WRAP(int, connect, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, shutdown, (, int fd, int how), , fd, how)
 WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size), , fd, level,
@@ -137,6 +138,9 @@ WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, s
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
      count)
+WRAP(ssize_t, sendfile, (, int to, int from, int64_t offset, size_t size), , to, from, offset, size)
+WRAP(ssize_t, pread, (, int fd, void *buffer, size_t size, int64_t offset), , fd, buffer, size,
+     offset)
 WRAP(ssize_t, writev_masked, (, int fd, const struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, terminal, (, int fd), , fd)
 WRAP(int, kcmp_file, (, int fd, int other), , fd, other)
@@ -154,6 +158,13 @@ WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
 WRAP(int, unlink, (, const char *path), , path)
+WRAP(int, pipe, (, int ends[2]), , ends)
+WRAP(int, spawn, (, struct eddy_sys_spawn *spawn), , spawn)
+WRAP(int, waitid, (, int kind, int id, int options, struct eddy_waited *waited), , kind, id,
+     options, waited)
+WRAP(int, pidfd_open, (, pid_t pid), , pid)
+WRAP(int, pidfd_send_signal, (, int pidfd, int signal, unsigned flags), , pidfd, signal, flags)
+WRAP(int, kill, (, pid_t pid, int signal), , pid, signal)
 
 /* The default table leaves these to the modules that need them. */
 static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
@@ -298,6 +309,8 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
+        .sendfile = sendfile_,
+        .pread = pread_,
         .writev_nosignal = writev_nosignal_,
         .writev_masked = writev_masked_,
         .terminal = terminal_,
@@ -317,6 +330,12 @@ static void init_sys(struct testing_sys *sys)
         .fsync = fsync_,
         .rename = rename_,
         .unlink = unlink_,
+        .pipe = pipe_,
+        .spawn = spawn_,
+        .waitid = waitid_,
+        .pidfd_open = pidfd_open_,
+        .pidfd_send_signal = pidfd_send_signal_,
+        .kill = kill_,
         .thread_create = thread_create_,
         .getaddrinfo = getaddrinfo_,
         .freeaddrinfo = freeaddrinfo_,

@@ -17,7 +17,9 @@ static eddy_event event;
 static eddy_future future;
 static eddy_group group;
 static eddy_lock lock;
-static eddy_queue queue; /* shut down */
+static const struct eddy_process_options none; /* no command */
+static eddy_process process;                   /* not open */
+static eddy_queue queue;                       /* shut down */
 static eddy_reader reader;
 static eddy_semaphore semaphore;
 static eddy_server server;
@@ -96,6 +98,7 @@ struct operation {
     OPERATION(eddy_connect_to, -ENOENT, eddy_connect_to(co, &stream, &address))                   \
     OPERATION(eddy_connect_with, -EINVAL, eddy_connect_with(co, &stream, "127.1", 1, NULL))       \
     OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                            \
+    OPERATION(eddy_copy_at_most, -EBADF, eddy_copy_at_most(co, &stream, &other, 1, NULL))         \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
     OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \
@@ -111,6 +114,10 @@ struct operation {
     OPERATION(eddy_offload, -EAGAIN, eddy_offload(co, no_work, NULL))                             \
     OPERATION(eddy_offload_watched, -EAGAIN, eddy_offload_watched(co, no_work, NULL, NULL))       \
     OPERATION(eddy_pause, 0, eddy_pause(co))                                                      \
+    OPERATION(eddy_process_run, -EINVAL, eddy_process_run(co, &none, NULL, 0, NULL, NULL))        \
+    OPERATION(eddy_process_spawn, -EINVAL, eddy_process_spawn(co, &process, &none))               \
+    OPERATION(eddy_process_stop, -EBADF, eddy_process_stop(co, &process, 0))                      \
+    OPERATION(eddy_process_wait, -EBADF, eddy_process_wait(co, &process))                         \
     OPERATION(eddy_queue_get, -ESHUTDOWN, eddy_queue_get(co, &queue, &item))                      \
     OPERATION(eddy_queue_join, 0, eddy_queue_join(co, &queue))                                    \
     OPERATION(eddy_queue_put, -ESHUTDOWN, eddy_queue_put(co, &queue, &item))                      \
@@ -124,8 +131,10 @@ struct operation {
     OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))                  \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
+    OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \
+    OPERATION(eddy_server_drain, 0, eddy_server_drain(co, &server, 0))                            \
     OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                   \
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                         \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                                 \
@@ -324,7 +333,7 @@ static void look_for_operations(const char *text)
         text = name + length;
         if (strncmp(text, "(eddy_coro *co", strlen("(eddy_coro *co")) == 0 &&
             name[length - 1] != '_' && !is_known(name, length)) {
-            fail_msg("%.*s is in no test of this file", (int)length, name);
+            fail_msg("%.*s is in no test of this file: OPERATIONS is the table", (int)length, name);
         }
     }
 }

@@ -30,6 +30,7 @@
 #include "eddy/task.h"
 #include "eddy/timer.h"
 #include "eddy/transport.h"
+#include "eddy/unix.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
 #include "eddy/writer.h"

@@ -25,6 +25,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#define FLAGS_OF_MMSG int
+#else
+#define FLAGS_OF_MMSG unsigned /* of musl */
+#endif
+
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
 {
@@ -323,6 +329,33 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
 #endif
 }
 
+static ssize_t sys_sendmsg(const struct eddy_sys *sys, int fd, const struct msghdr *message,
+                           int flags)
+{
+    (void)sys;
+    return checked_size(sendmsg(fd, message, flags | MSG_NOSIGNAL));
+}
+
+static ssize_t sys_recvmsg(const struct eddy_sys *sys, int fd, struct msghdr *message, int flags)
+{
+    (void)sys;
+    return checked_size(recvmsg(fd, message, flags));
+}
+
+static int sys_sendmmsg(const struct eddy_sys *sys, int fd, struct mmsghdr *messages,
+                        unsigned count, int flags)
+{
+    (void)sys;
+    return checked(sendmmsg(fd, messages, count, (FLAGS_OF_MMSG)(flags | MSG_NOSIGNAL)));
+}
+
+static int sys_recvmmsg(const struct eddy_sys *sys, int fd, struct mmsghdr *messages,
+                        unsigned count, int flags)
+{
+    (void)sys;
+    return checked(recvmmsg(fd, messages, count, (FLAGS_OF_MMSG)flags, NULL));
+}
+
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
 {
     int result = checked(ioctl(fd, TIOCOUTQ, bytes));
@@ -477,6 +510,10 @@ const struct eddy_sys *eddy_sys_default(void)
         .writev_masked = sys_writev_masked,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
+        .sendmsg = sys_sendmsg,
+        .recvmsg = sys_recvmsg,
+        .sendmmsg = sys_sendmmsg,
+        .recvmmsg = sys_recvmmsg,
         .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,

@@ -28,6 +28,7 @@ static eddy_task gone;
 static struct eddy_address address;
 static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
+static struct eddy_fds no_fds;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
 static int item;
@@ -122,8 +123,10 @@ struct operation {
     OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                     \
     OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                      \
     OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))                  \
+    OPERATION(eddy_receive_fds, -EBADF, eddy_receive_fds(co, &stream, buffer, 1, &no_fds))        \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
+    OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \
     OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                   \

@@ -17,6 +17,7 @@
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
+#include "eddy/unix.h"
 
 static eddy_stream stream; /* has a byte to be read */
 static eddy_stream closed;
@@ -36,6 +37,7 @@ static eddy_queue queue;
 static eddy_reader reader;
 static eddy_reader of_closed;
 static const struct eddy_address nowhere;
+static struct eddy_fds no_fds;
 static char line[16];
 
 static int setup(void **state)
@@ -182,6 +184,9 @@ POINT(reading_exactly_what_is_closed, -EBADF, eddy_read_exactly(co, &of_closed, 
 POINT(reading_by_a_reader_what_is_closed, -EBADF, eddy_reader_read(co, &of_closed, buffer, 1))
 POINT(connecting_what_is_open, -EINVAL, eddy_connect(co, &stream, "127.0.0.1", 1))
 POINT(connecting_to_nowhere, -EAFNOSUPPORT, eddy_connect_to(co, &closed, &nowhere))
+POINT(connecting_to_none, -EINVAL, eddy_connect_any(co, &closed, &nowhere, 0, NULL))
+POINT(sending_fds_on_what_is_closed, -EBADF, eddy_send_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_fds_on_what_is_closed, -EBADF, eddy_receive_fds(co, &closed, buffer, 1, &no_fds))
 POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serves_client))
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
@@ -276,6 +281,9 @@ int main(void)
         point_case(reading_by_a_reader_what_is_closed_is_a_cancel_point),
         point_case(connecting_what_is_open_is_a_cancel_point),
         point_case(connecting_to_nowhere_is_a_cancel_point),
+        point_case(connecting_to_none_is_a_cancel_point),
+        point_case(sending_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_fds_on_what_is_closed_is_a_cancel_point),
         point_case(serving_at_no_port_is_a_cancel_point),
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),

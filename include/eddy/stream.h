@@ -14,6 +14,7 @@
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <sys/uio.h>
@@ -278,6 +279,57 @@ EDDY_API EDDY_MUST_USE int64_t eddy_connect_any_(eddy_coro *co, eddy_stream *str
  * one. A cancel takes effect at once. */
 EDDY_API EDDY_MUST_USE int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to,
                                          uint64_t *count);
+
+/* Likewise at most `limit` (>= 0) bytes, such as the body of a message whose length is known: not a byte more is
+ * taken from `from`. Returns how many were copied: fewer than the limit, if the file ends before. Costs a
+ * turn of the task for what eddy_copy moves at once. -EINVAL: limit < 0. */
+EDDY_API EDDY_MUST_USE int64_t eddy_copy_at_most(eddy_coro *co, eddy_stream *from, eddy_stream *to,
+                                                 int64_t limit, uint64_t *count);
+
+/* ---- files */
+
+#define EDDY_TO_THE_END INT64_MAX
+
+/*
+ * Sends `count` bytes of a file, from `offset` on, by sendfile(2): they do not pass through the program, and
+ * whatever the size, it takes no memory. EDDY_TO_THE_END: to the end of the file, wherever that is. `fd` is a
+ * file that can be sought; its own place does not count and stays. It stays the caller's, and must stay open.
+ *
+ *     eddy_await(eddy_send_file(co, self->stream, self->fd, 0, EDDY_TO_THE_END));
+ *
+ * Returns how many bytes are with the kernel: `count`. -ENODATA: the file ends before that, for it has shrunk
+ * since its size was looked at: what was promised to the peer cannot be kept. Else as eddy_write (-EPIPE: no
+ * signal is raised), and -EINVAL: offset or count < 0; -ESPIPE, -EISDIR, -EBADF: it is no such file;
+ * -ENOMEM. After an error eddy_stream_written tells how much the kernel has (SIZE_MAX at most). A cancel ends
+ * it at once.
+ *
+ * A step sends a mebibyte at most, as all writes do; an idle time-out sees each byte. The file is read in
+ * the loop's thread: bytes that are in no cache keep the loop waiting for the disk, a step's share at a
+ * time. Where the kernel has no sendfile for it (a transport, a file of an odd kind) the bytes are read into a
+ * buffer that the loop has for copies.
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_send_file(eddy_coro *co, eddy_stream *stream, int fd,
+                                              int64_t offset, int64_t count);
+
+/* ---- packets */
+
+/* Lets the kernel send full packets only (TCP_CORK), or no longer: so a header that is written, and a file that
+ * is sent behind it, share packets although TCP_NODELAY is set. Taking the cork out sends what is left;
+ * forgotten, it delays that by 200 ms each time. Of a stream over another it is that one's; where there are no
+ * packets it does nothing. 0; -EBADF, -ETIMEDOUT: it is not open. What an eddy_writer puts together needs
+ * none. */
+EDDY_API int eddy_stream_cork(eddy_stream *stream, bool corked);
+
+/* eddy_with_cork(stream) { ... }: corks the stream, runs the block, and takes the cork out however it is
+ * left. */
+#define eddy_with_cork(stream)                                       \
+    EDDY_WITH_OBJECT_(eddy_stream_object_(stream), eddy_cork_leave_, \
+                      eddy_stream_cork((eddy_stream *)co->scope->object, true))
+EDDY_API int64_t eddy_cork_leave_(eddy_coro *co, struct eddy_scope *scope);
+static inline void *eddy_stream_object_(eddy_stream *stream) /* checks the type */
+{
+    return stream;
+}
 
 #ifdef __cplusplus
 }

@@ -57,7 +57,9 @@ struct eddy_sys {
     int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
     int (*listen)(const struct eddy_sys *sys, int fd, int backlog);
-    int (*accept4)(const struct eddy_sys *sys, int fd, int flags);
+    /* With the peer's address, also of one that has reset the connection by now. */
+    int (*accept4)(const struct eddy_sys *sys, int fd, struct sockaddr *address, socklen_t *size,
+                   int flags);
     int (*connect)(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
                    socklen_t size);
     int (*shutdown)(const struct eddy_sys *sys, int fd, int how);
@@ -83,6 +85,9 @@ struct eddy_sys {
                                int count);
     ssize_t (*writev_masked)(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
                              int count);
+    /* From a file at that offset to a socket: sendfile(2), and raises no SIGPIPE. 0: the file ends there. */
+    ssize_t (*sendfile)(const struct eddy_sys *sys, int to, int from, int64_t offset, size_t size);
+    ssize_t (*pread)(const struct eddy_sys *sys, int fd, void *buffer, size_t size, int64_t offset);
     /* 0: a terminal, but not the master's end of one; -ENOTTY. */
     int (*terminal)(const struct eddy_sys *sys, int fd);
     /* kcmp(2) of this process with KCMP_FILE: 0 if both are the same open file description. */

@@ -25,11 +25,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#define FLAGS_OF_MMSG int
-#else
-#define FLAGS_OF_MMSG unsigned /* of musl */
-#endif
+#include "base/sys_messages.h"
+#include "base/sys_sigpipe.h"
 
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
@@ -180,10 +177,11 @@ static int sys_listen(const struct eddy_sys *sys, int fd, int backlog)
     return checked(listen(fd, backlog));
 }
 
-static int sys_accept4(const struct eddy_sys *sys, int fd, int flags)
+static int sys_accept4(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                       socklen_t *size, int flags)
 {
     (void)sys;
-    return checked(accept4(fd, NULL, NULL, flags));
+    return checked(accept4(fd, address, size, flags));
 }
 
 static int sys_connect(const struct eddy_sys *sys, int fd, const struct sockaddr *address,
@@ -274,33 +272,6 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 #endif
 }
 
-/* The signal is the thread's own, so it is pending here when the write has returned, unless one was
- * already: that is somebody else's. */
-static ssize_t sys_writev_masked(const struct eddy_sys *sys, int fd, const struct iovec *pieces,
-                                 int count)
-{
-    const struct timespec at_once = {0, 0};
-    sigset_t pipe;
-    sigset_t old;
-    sigset_t pending;
-    ssize_t result;
-
-    (void)sys;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    if (sigprocmask(SIG_BLOCK, &pipe, &old) < 0) {
-        return -errno;
-    }
-    result = checked_size(writev(fd, pieces, count));
-    if (result == -EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) {}
-    }
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    return result;
-}
-
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
     unsigned number;
@@ -329,31 +300,11 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
 #endif
 }
 
-static ssize_t sys_sendmsg(const struct eddy_sys *sys, int fd, const struct msghdr *message,
-                           int flags)
+static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
+                         int64_t offset)
 {
     (void)sys;
-    return checked_size(sendmsg(fd, message, flags | MSG_NOSIGNAL));
-}
-
-static ssize_t sys_recvmsg(const struct eddy_sys *sys, int fd, struct msghdr *message, int flags)
-{
-    (void)sys;
-    return checked_size(recvmsg(fd, message, flags));
-}
-
-static int sys_sendmmsg(const struct eddy_sys *sys, int fd, struct mmsghdr *messages,
-                        unsigned count, int flags)
-{
-    (void)sys;
-    return checked(sendmmsg(fd, messages, count, (FLAGS_OF_MMSG)(flags | MSG_NOSIGNAL)));
-}
-
-static int sys_recvmmsg(const struct eddy_sys *sys, int fd, struct mmsghdr *messages,
-                        unsigned count, int flags)
-{
-    (void)sys;
-    return checked(recvmmsg(fd, messages, count, (FLAGS_OF_MMSG)flags, NULL));
+    return checked_size(pread(fd, buffer, size, (off_t)offset));
 }
 
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
@@ -507,13 +458,15 @@ const struct eddy_sys *eddy_sys_default(void)
         .send = sys_send,
         .sendv = sys_sendv,
         .writev_nosignal = sys_writev_nosignal,
-        .writev_masked = sys_writev_masked,
+        .writev_masked = eddy_sys_writev_masked,
+        .sendfile = eddy_sys_sendfile,
+        .pread = sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
-        .sendmsg = sys_sendmsg,
-        .recvmsg = sys_recvmsg,
-        .sendmmsg = sys_sendmmsg,
-        .recvmmsg = sys_recvmmsg,
+        .sendmsg = eddy_sys_sendmsg,
+        .recvmsg = eddy_sys_recvmsg,
+        .sendmmsg = eddy_sys_sendmmsg,
+        .recvmmsg = eddy_sys_recvmmsg,
         .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,

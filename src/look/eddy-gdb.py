@@ -243,7 +243,7 @@ def of_server(task):
 
 def waits_for_more(task):
     """Than the tasks of whom it is known: a server that listens has to be closed, too."""
-    return kind_of(task) == "server" and int(object_of(task, "eddy_server")["io"]["loop"]) != 0
+    return kind_of(task) in ("server", "drain") and int(object_of(task, "eddy_server")["listening"]) != 0
 
 
 ALL_OF = {
@@ -252,6 +252,7 @@ ALL_OF = {
     "wait for all": of_array,
     "group": of_group,
     "server": of_server,
+    "drain": of_server,
 }
 ANY_OF = {
     "wait for the first": of_array,
@@ -504,11 +505,32 @@ def address_text(address):
     return "unix:" + "".join(printable)
 
 
+def listener_text(listener):
+    """Where it listens, as the one of several: with its host."""
+    storage = listener["address"]["storage"]
+    raw = bytes(gdb.selected_inferior().read_memory(int(storage.address), 128))
+    family = int(storage["ss_family"])
+    if family == socket.AF_UNIX:
+        return address_text(listener["address"])
+    if family == socket.AF_INET6:
+        host = "[%s]" % socket.inet_ntop(family, raw[8:24])
+    else:
+        host = socket.inet_ntop(socket.AF_INET, raw[4:8])
+    return "%s:%d" % (host, int.from_bytes(raw[2:4], "big"))
+
+
 def server_text(task):
     server = object_of(task, "eddy_server")
-    closed = " is closed" if int(server["io"]["loop"]) == 0 else ""
+    closed = " is closed" if int(server["listening"]) == 0 else ""
     clients = count(int(server["active"]), "client")
-    return "%s%s, %s" % (address_text(server["address"]), closed, clients)
+    if int(server["first"]["next"]) == 0:
+        return "%s%s, %s" % (address_text(server["address"]), closed, clients)
+    names = [listener_text(server["first"])]
+    listener = server["first"]["next"]
+    while int(listener) != 0:
+        names.append(listener_text(listener.dereference()))
+        listener = listener["next"]
+    return "%s%s, %s" % (", ".join(names), closed, clients)
 
 
 # What the library's describe functions say, as far as it can be seen from outside.
@@ -530,6 +552,7 @@ DETAILS = {
     "read": lambda task: fd_text(object_of(task, "eddy_stream")),
     "readable": lambda task: fd_text(object_of(task, "eddy_stream")),
     "semaphore": lambda task: ahead_text(task, "eddy_semaphore"),
+    "drain": server_text,
     "server": server_text,
     "shielded join": join_text,
     "signal": signal_text,

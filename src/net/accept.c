@@ -1,13 +1,18 @@
 /*
  * Accepting the clients of a server, and when it does not.
  *
- *     the listener is     because                               until
+ *     its listeners are   because                               until
  *     watched             clients may come                      it is closed
  *     unwatched, full     max_clients are there                 one of them has gone
  *     unwatched, paused   there was no fd or memory for one     the retry timer; or a client has gone
  *
- * A client that cannot be taken stays in the kernel's backlog, and so the listener stays readable: to go on
- * watching it would spin. Errors of accept(2) that are about a connection that is gone already are passed
+ * They are so all together: room, fds and memory are the server's. A client that cannot be taken stays in the
+ * kernel's backlog, and so its listener stays readable: to go on watching it would spin. When there is room
+ * again, the listener behind the one that took the last client comes first, or the clients of the others would
+ * wait for ever at a server that is always full.
+ *
+ * Who may come in is asked by the filter, with the address that accept(2) gives, before anything else is
+ * done for him. Errors of accept(2) that are about a connection that is gone already are passed
  * over, but no more than MOST_ACCEPTS of them in a turn, for a system may refuse everything.
  *
  * Always: while the server listens the retry timer is started (see set_retry), and its deadline is
@@ -22,6 +27,38 @@ enum { MOST_ACCEPTS = 64 }; /* in one turn: the clients that are there get their
 
 static const int64_t FIRST_RETRY = 10 * EDDY_MILLISECOND;
 static const int64_t LAST_RETRY = EDDY_SECOND;
+
+/* ---- watching the listeners, all together */
+
+static struct eddy_listener *next_of(struct eddy_listener *listener)
+{
+    return listener->next != NULL ? listener->next : &listener->server->first;
+}
+
+static void watch_none(eddy_server *server)
+{
+    for (struct eddy_listener *listener = &server->first; listener != NULL;
+         listener = listener->next) {
+        if (eddy_io_started(&listener->io)) {
+            (void)eddy_io_change(&listener->io, 0); /* cannot fail: it only takes out */
+        }
+    }
+}
+
+/* In the order in which they may take a client. 0, or the error for one. */
+static int watch_all(eddy_server *server)
+{
+    struct eddy_listener *listener = server->turn;
+    int result = 0;
+
+    do {
+        if (eddy_io_started(&listener->io) && listener->io.interest == 0) {
+            result = eddy_io_change(&listener->io, EDDY_READ);
+        }
+        listener = next_of(listener);
+    } while (result == 0 && listener != server->turn);
+    return result;
+}
 
 static bool is_full(const eddy_server *server)
 {
@@ -60,7 +97,7 @@ static void tell_pause(eddy_server *server, int error)
 static void pause_accepting(eddy_server *server, int error)
 {
     set_retry(server, server->retry_delay);
-    (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
+    watch_none(server);
     server->retry_delay =
         server->retry_delay * 2 < LAST_RETRY ? server->retry_delay * 2 : LAST_RETRY;
     tell_pause(server, error); /* last: the hook may close it */
@@ -69,9 +106,8 @@ static void pause_accepting(eddy_server *server, int error)
 /* A full server listens again when a client has gone, unless it pauses for another reason. */
 static void accept_if_room(eddy_server *server)
 {
-    if (eddy_io_started(&server->io) && server->io.interest == 0 && !is_full(server) &&
-        server->retry.deadline == EDDY_FOREVER) {
-        int result = eddy_io_change(&server->io, EDDY_READ);
+    if (server->listening > 0 && !is_full(server) && server->retry.deadline == EDDY_FOREVER) {
+        int result = watch_all(server);
         if (result < 0) {
             pause_accepting(server, result);
         }
@@ -88,7 +124,7 @@ static void on_retry(eddy_timer *timer)
 
 void eddy_accept_one_less(eddy_server *server)
 {
-    if (eddy_io_started(&server->io) && server->retry.deadline != EDDY_FOREVER) {
+    if (server->listening > 0 && server->retry.deadline != EDDY_FOREVER) {
         set_retry(server, 0); /* its fd or memory may be what is missing */
     } else {
         accept_if_room(server);
@@ -119,78 +155,118 @@ static bool is_about_one_connection(int error)
     }
 }
 
-/* Accepts one client: 0, or the error. */
-static int accept_one(eddy_server *server)
+/* A client whom the filter does not want is closed, and was none. */
+static int take_in(struct eddy_listener *listener, int fd, const struct eddy_address *peer)
 {
-    eddy_loop *loop = server->loop;
-    int fd = eddy_above_stdio(
-        loop, loop->sys->accept4(loop->sys, server->io.fd, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    eddy_server *server = listener->server;
+
+    if (server->filter != NULL && !server->filter(server, fd, peer)) {
+        server->refused++;
+        return -ECONNABORTED;
+    }
+    if (server->listening == 0) { /* the filter has closed it */
+        return -ECONNABORTED;
+    }
+    if (listener->tcp) {
+        eddy_socket_no_delay(server->loop, fd);
+    }
+    return eddy_client_start(listener, fd, peer);
+}
+
+/* Accepts one client: 0, or the error; -ECONNABORTED also if it was sent away. */
+static int accept_one(struct eddy_listener *listener)
+{
+    eddy_loop *loop = listener->server->loop;
+    const struct eddy_sys *sys = loop->sys;
+    struct eddy_address peer = {.size = sizeof peer.storage};
+    int fd =
+        eddy_above_stdio(loop, sys->accept4(sys, listener->io.fd, (struct sockaddr *)&peer.storage,
+                                            &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     int result;
 
     loop->counts.accepts++;
     if (fd < 0) {
         return fd;
     }
-    if (eddy_address_is_tcp(&server->address)) {
-        eddy_socket_no_delay(loop, fd);
-    }
-    result = eddy_client_start(server, fd);
+    result = take_in(listener, fd, &peer);
     if (result < 0) {
-        (void)loop->sys->close(loop->sys, fd);
+        (void)sys->close(sys, fd);
     }
     return result;
 }
 
-static void on_listener(eddy_io *io, unsigned events)
+static void accept_some(struct eddy_listener *listener)
 {
-    eddy_server *server = io->user;
+    eddy_server *server = listener->server;
     int failed = 0; /* a system that refuses one after the other might do so for ever */
 
-    if (io->loop->closing || events == EDDY_IO_GONE) {
-        eddy_server_close(server);
-        return;
-    }
-    for (int i = 0; i < MOST_ACCEPTS; i++) {
+    for (int i = 0; i < MOST_ACCEPTS && server->listening > 0; i++) {
+        uint64_t refused = server->refused;
         int result;
         if (is_full(server)) {
-            (void)eddy_io_change(&server->io, 0); /* cannot fail: it only takes out */
+            watch_none(server);
             return;
         }
-        result = accept_one(server);
+        result = accept_one(listener);
         if (result == -EAGAIN) {
             server->pause_told = false;
             return;
         }
         if (result == 0) {
             server->retry_delay = FIRST_RETRY;
-        } else if (!is_about_one_connection(result) || ++failed == MOST_ACCEPTS) {
+            server->turn = next_of(listener);
+        } else if (refused == server->refused &&
+                   (!is_about_one_connection(result) || ++failed == MOST_ACCEPTS)) {
             pause_accepting(server, result);
             return;
         }
     }
 }
 
-int eddy_accept_start(eddy_server *server, int fd)
+/* One that was told of in the same batch as another, which has found that there is no room, waits as all do. */
+static void on_listener(eddy_io *io, unsigned events)
 {
-    eddy_loop *loop = server->loop;
-    int result;
+    struct eddy_listener *listener = io->user;
 
-    server->retry_delay = FIRST_RETRY;
-    server->retry.user = server;
-    server->io.user = server;
-    server->pause_told = false;
-    result = eddy_timer_start_own(loop, &server->retry, EDDY_FOREVER, on_retry);
-    if (result == 0) {
-        result = eddy_io_watch(loop, &server->io, fd, EDDY_READ, EDDY_IO_LISTENER, on_listener);
+    if (io->loop->closing) {
+        eddy_server_close(listener->server);
+    } else if (events == EDDY_IO_GONE) {
+        eddy_server_lose(listener);
+    } else if (io->interest != 0) {
+        accept_some(listener);
     }
-    if (result < 0) {
-        eddy_timer_stop(&server->retry);
+}
+
+static int start_listener(struct eddy_listener *listener)
+{
+    eddy_server *server = listener->server;
+    int result = eddy_io_watch(server->loop, &listener->io, listener->io.fd, EDDY_READ,
+                               EDDY_IO_LISTENER, on_listener);
+
+    if (result == 0) {
+        eddy_look_note_place(server->loop, &listener->io, eddy_place_in(server->named_place));
+        server->listening++;
     }
     return result;
 }
 
-bool eddy_accept_stop(eddy_server *server)
+int eddy_accept_start(eddy_server *server)
 {
-    eddy_timer_stop(&server->retry);
-    return eddy_io_release(&server->io);
+    int result;
+
+    server->retry_delay = FIRST_RETRY;
+    server->retry.user = server;
+    server->turn = &server->first;
+    server->pause_told = false;
+    result = eddy_timer_start_own(server->loop, &server->retry, EDDY_FOREVER, on_retry);
+    for (struct eddy_listener *listener = &server->first; result == 0 && listener != NULL;
+         listener = listener->next) {
+        result = start_listener(listener);
+    }
+    return result;
+}
+
+void eddy_accept_stop(eddy_server *server)
+{
+    set_retry(server, EDDY_FOREVER);
 }

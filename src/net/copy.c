@@ -11,7 +11,8 @@
  * target slows the source down, and a copy that waits for bytes has no memory but its record.
  *
  * A message that is read and written by one call each is moved at its event, without the task and the
- * ready list: eddy_copy_at_event. Everything else is the task's, in its turn, at most so many pieces.
+ * ready list: eddy_copy_at_event. Everything else is the task's, in its turn, at most so many pieces; and all
+ * of a copy that has a limit, so that the others need not look for one.
  */
 #include "eddy/stream.h"
 
@@ -22,6 +23,8 @@
 #include "net/stream_internal.h"
 
 enum { PIECES_A_TURN = 16 }; /* of a buffer's size, before others get their turn */
+
+#define NO_LIMIT INT64_MAX
 
 /* Through which the bytes of all copies of a loop go: between a read and the write of the same
  * bytes nobody else runs. */
@@ -39,6 +42,9 @@ struct copy {
     eddy_stream *from;
     eddy_stream *to;
     uint64_t *count; /* the caller's, or NULL */
+    int64_t limit;   /* how much is to be copied; NO_LIMIT: all */
+    int64_t left;    /* of that, what was not read yet */
+    bool waits;      /* for bytes, and has a limit: events only wake its task */
     char *buffer;    /* the loop's */
     char *rest;      /* what `to` would not take at once, or NULL */
     size_t rest_size;
@@ -74,6 +80,12 @@ static char *buffer_of(eddy_loop *loop)
     buffer->pool_class = pool_class;
     eddy_list_append(&loop->attachments, &buffer->attachment.link);
     return buffer->bytes;
+}
+
+char *eddy_copy_buffer(eddy_loop *loop, size_t *size)
+{
+    *size = BUFFER_SIZE;
+    return buffer_of(loop);
 }
 
 /* ---- moving bytes */
@@ -157,8 +169,13 @@ static int64_t copy_piece(struct copy *copy, struct eddy_task_record *task)
     int64_t count = -EAGAIN;
     int64_t done = -EAGAIN;
 
+    if (copy->left == 0) {
+        return 0;
+    }
     if ((copy->from->state & EDDY_READ) != 0) {
-        count = eddy_stream_read_some(copy->from, copy->buffer, BUFFER_SIZE);
+        count = eddy_stream_read_some(copy->from, copy->buffer,
+                                      copy->left < BUFFER_SIZE ? (size_t)copy->left : BUFFER_SIZE);
+        copy->left -= count > 0 ? count : 0;
     }
     if (count > 0 && (copy->to->state & EDDY_WRITE) != 0) {
         done = eddy_stream_write_some(copy->to, copy->buffer, (size_t)count);
@@ -202,37 +219,49 @@ static int64_t target_state(const struct copy *copy)
 
 /* ---- waiting */
 
-/* Lets go of the streams. */
-static void finish(struct copy *copy)
+/* Lets go of the streams; the result of the operation. */
+static int64_t finish(struct copy *copy, int64_t result)
 {
     eddy_loop *loop = copy->from->io.loop;
+    int64_t copied = copy->limit - copy->left;
 
+    if (result == 0 && copy->limit != NO_LIMIT) {
+        result = copied;
+    }
     drop_rest(copy);
     eddy_stream_read_over(copy->from);
     copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
     copy->to->state &= ~(uint32_t)EDDY_STREAM_COPIED_TO;
     eddy_pool_give(&loop->pool, copy, copy->pool_class);
+    return result;
 }
 
 static int abort_copy(struct eddy_task_record *task)
 {
-    finish(task->in.object);
+    (void)finish(task->in.object, -ECANCELED);
     return 1;
 }
 
 /* From here on an event may move them, unless older ones are to be written before. */
 static void wait_for_bytes(struct copy *copy)
 {
-    if (copy->rest == NULL) {
+    if (copy->rest != NULL) {
+        return;
+    }
+    if (copy->limit == NO_LIMIT) {
         copy->from->state |= EDDY_STREAM_TO_COPY;
+    } else {
+        copy->waits = true;
     }
 }
 
 static int64_t resume_copy(struct eddy_task_record *task)
 {
     struct copy *copy = task->in.object;
-    int64_t result = copy_pieces(copy, task, PIECES_A_TURN);
+    int64_t result;
 
+    copy->waits = false;
+    result = copy_pieces(copy, task, PIECES_A_TURN);
     if (result == EDDY_PENDING) {
         result = target_state(copy);
     }
@@ -241,10 +270,9 @@ static int64_t resume_copy(struct eddy_task_record *task)
     }
     if (result == EDDY_PENDING) {
         wait_for_bytes(copy);
-    } else {
-        finish(copy);
+        return result;
     }
-    return result;
+    return finish(copy, result);
 }
 
 /* "fd 7 (127.0.0.1:80) to fd 8 (127.0.0.1:81)", or "to itself". */
@@ -279,8 +307,7 @@ static void __attribute__((noinline)) at_event_odd(struct copy *copy, int64_t co
         return;
     }
     if (result != 1) {
-        finish(copy);
-        eddy_wake(task, result);
+        eddy_wake(task, finish(copy, result));
         return;
     }
     copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
@@ -318,9 +345,10 @@ void eddy_copy_at_event(eddy_stream *from)
 
 void eddy_copy_target_gone(eddy_stream *to)
 {
-    const struct copy *copy = to->writer->in.object;
+    struct copy *copy = to->writer->in.object;
 
-    if (copy->from != to && (copy->from->state & EDDY_STREAM_TO_COPY) != 0) {
+    if (copy->from != to && (copy->waits || (copy->from->state & EDDY_STREAM_TO_COPY) != 0)) {
+        copy->waits = false;
         copy->from->state &= ~(uint32_t)EDDY_STREAM_TO_COPY;
         eddy_wake_to_try(to->writer);
     }
@@ -349,7 +377,8 @@ static struct copy *copy_new(eddy_loop *loop, eddy_stream *from, eddy_stream *to
     return copy;
 }
 
-int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *count)
+static int64_t begin(eddy_coro *co, eddy_stream *from, eddy_stream *to, int64_t limit,
+                     uint64_t *count)
 {
     int64_t result = eddy_stream_may_begin(co, from, EDDY_STREAM_BUSY_READING);
     struct copy *copy;
@@ -368,6 +397,8 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
     if (copy == NULL) {
         return eddy_complete(co, -ENOMEM);
     }
+    copy->limit = limit;
+    copy->left = limit;
     eddy_stream_read_begins(from, co->task);
     to->writer = co->task;
     to->state |= EDDY_STREAM_COPIED_TO;
@@ -376,8 +407,7 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
         result = target_state(copy);
     }
     if (result != 1 && result != EDDY_PENDING) {
-        finish(copy);
-        return eddy_complete(co, result);
+        return eddy_complete(co, finish(copy, result));
     }
     parked = eddy_park(co, &copy_kind, copy, NULL);
     if (result == 1) {
@@ -386,4 +416,21 @@ int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *c
         wait_for_bytes(copy);
     }
     return parked;
+}
+
+int64_t eddy_copy(eddy_coro *co, eddy_stream *from, eddy_stream *to, uint64_t *count)
+{
+    return begin(co, from, to, NO_LIMIT, count);
+}
+
+int64_t eddy_copy_at_most(eddy_coro *co, eddy_stream *from, eddy_stream *to, int64_t limit,
+                          uint64_t *count)
+{
+    int64_t result;
+
+    if (limit < 0) {
+        result = eddy_check(co);
+        return result < 0 ? result : eddy_complete(co, -EINVAL);
+    }
+    return begin(co, from, to, limit < NO_LIMIT ? limit : NO_LIMIT - 1, count);
 }

@@ -81,7 +81,7 @@ static void close_with_loop(eddy_loop *loop, struct eddy_attachment *attachment)
 
 static bool is_closed(const eddy_server *server)
 {
-    return !eddy_io_started(&server->io);
+    return server->listening == 0;
 }
 
 static int set_timer(struct lingerer *linger)

@@ -359,3 +359,11 @@ size_t eddy_reader_skip(eddy_reader *reader, size_t size)
     reader->searched = 0;
     return count;
 }
+
+bool eddy_reader_has_some(const struct eddy_task_record *task)
+{
+    const eddy_reader *reader = task->in.object;
+
+    return task->wait->resume == resume &&
+           (eddy_reader_buffered(reader) > 0 || reader->delivered > 0);
+}

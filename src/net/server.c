@@ -1,19 +1,20 @@
 /*
  * Servers: opening, closing, and when one has ended.
  *
- *     state        io started   handler kept   linked: guard, end
- *     never open   no           no             no
- *     beginning    no           yes            end
- *     listening    yes          yes            both
- *     closed       no           yes            both      handlers run, or clients linger
- *     ended        no           no             no        who waits for that is woken; it may be opened anew
+ *     state        listening   handler kept   linked: guard, end
+ *     never open   0           no             no
+ *     beginning    0           yes            end
+ *     listening    > 0         yes            both
+ *     closed       0           yes            both      handlers run, or clients linger
+ *     ended        0           no             no        who waits for that is woken; it may be opened anew
  *
  * So a server has ended when it does not listen, has no handlers and nobody lingers; whatever takes one of
  * these away looks whether it was the last (wake_if_finished). Each client's task is made of a copy of the
  * handler's frame with its arguments, which is kept until then.
  *
- * Accepting is in accept.c, the clients in client.c, those that linger in linger.c, waiting for the end in
- * server_wait.c. By name serves server_name.c, apart, so that who serves by address alone is linked
+ * Its sockets are in listen.c, given ones in listen_fds.c, accepting in accept.c, the clients in client.c,
+ * those that linger in linger.c, sending them away in drain.c, waiting for the end in server_wait.c. By name
+ * serves server_name.c, apart, so that who serves by address alone is linked
  * neither with threads nor with the resolver.
  */
 #include "net/server_internal.h"
@@ -21,17 +22,13 @@
 #include <string.h>
 
 #include "loop/look.h"
-#include "net/address.h"
 #include "net/linger.h"
-#include "net/socket_path.h"
 
 static const int64_t LINGER_TIME = 30 * EDDY_SECOND;
 
 static void wake_if_finished(eddy_server *server)
 {
-    struct eddy_task_record *task;
-
-    if (server->active > 0 || server->lingering > 0 || eddy_io_started(&server->io)) {
+    if (server->active > 0 || server->lingering > 0 || server->listening > 0) {
         return;
     }
     if (server->handler != NULL) {
@@ -42,9 +39,10 @@ static void wake_if_finished(eddy_server *server)
         eddy_list_remove(&server->guard);
     }
     eddy_loop_end_leave(&server->end);
-    while ((task = eddy_waiters_first(&server->waiting)) != NULL) {
-        eddy_wake(task, eddy_has(task, EDDY_TASK_UNDER_WAY_) ? -ECANCELED : 0);
-    }
+    eddy_timer_stop(&server->retry);
+    eddy_drain_over(server);
+    eddy_listeners_free(server);
+    eddy_server_wake(server);
 }
 
 void eddy_server_one_less(eddy_server *server)
@@ -55,79 +53,23 @@ void eddy_server_one_less(eddy_server *server)
 
 /* ---- opening */
 
-static int set_options(const eddy_server *server, int fd)
+/* Both timers are started from here on, for ever as yet: what sets them later cannot fail for want of
+ * memory, since their entries in the heap are there. */
+int eddy_server_open(eddy_coro *co, eddy_server *server)
 {
-    const struct eddy_sys *sys = server->loop->sys;
-    const int on = 1;
-    int result;
-
-    if (!eddy_address_is_tcp(&server->address)) {
-        return server->reuse_port ? -EINVAL : 0;
-    }
-    result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (result == 0 && server->reuse_port) {
-        result = sys->setsockopt(sys, fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
-    return result;
-}
-
-static int bind_and_listen(eddy_server *server, int fd)
-{
-    const struct eddy_sys *sys = server->loop->sys;
-    struct sockaddr *raw = (struct sockaddr *)&server->address.storage;
-    int result = set_options(server, fd);
+    int result = eddy_accept_start(server);
 
     if (result == 0) {
-        result = sys->bind(sys, fd, raw, server->address.size);
-    }
-    if (result == 0) {
-        result = eddy_socket_path_keep(server->loop, &server->address, &server->path);
-    }
-    if (result == 0) {
-        result = sys->listen(sys, fd, server->backlog > 0 ? server->backlog : SOMAXCONN);
-    }
-    if (result == 0) { /* the port may be the system's choice */
-        server->address.size = sizeof server->address.storage;
-        result = sys->getsockname(sys, fd, raw, &server->address.size);
-    }
-    return result;
-}
-
-static void remove_path(eddy_server *server)
-{
-    eddy_socket_path_remove(server->path);
-    server->path = NULL;
-}
-
-int eddy_server_listen(eddy_coro *co, eddy_server *server, const struct eddy_address *address)
-{
-    eddy_loop *loop = server->loop;
-    int fd = eddy_socket_new(loop, address);
-    int result;
-
-    if (fd < 0) {
-        return fd;
-    }
-    server->address = *address;
-    server->path = NULL;
-    result = bind_and_listen(server, fd);
-    if (result == 0) {
-        result = eddy_accept_start(server, fd);
+        result = eddy_drain_start_timer(server);
     }
     if (result == 0) {
         result = eddy_guard_add(co->task, &server->guard);
-        if (result < 0) {
-            (void)eddy_accept_stop(server);
-        }
     }
-    if (result < 0) {
-        remove_path(server);
-        (void)loop->sys->close(loop->sys, fd);
-        return result;
+    if (result == 0) {
+        server->address = server->first.address;
+        server->loop->references++; /* a client may come */
     }
-    eddy_look_note_place(loop, &server->io, eddy_place_in(server->named_place));
-    loop->references++; /* a client may come */
-    return 0;
+    return result;
 }
 
 /* The loop ends with a server that was left open, or whose handlers were cut off. */
@@ -138,7 +80,10 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
     (void)loop;
     eddy_linger_cut(server);
     eddy_clients_cut(server);
-    server->path = NULL; /* it was removed with the attachments of the loop */
+    for (struct eddy_listener *listener = &server->first; listener != NULL;
+         listener = listener->next) {
+        listener->path = NULL; /* it was removed with the attachments of the loop */
+    }
     eddy_server_close(server);
     wake_if_finished(server); /* also if it was closed before */
 }
@@ -157,8 +102,7 @@ static int keep_handler(eddy_server *server, const void *handler, size_t size)
 int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_place,
                       const void *handler, size_t handler_size, size_t stream_offset)
 {
-    if (eddy_io_started(&server->io) || server->active > 0 || server->lingering > 0 ||
-        server->handler != NULL) {
+    if (server->handler != NULL) { /* until all has ended */
         return -EINVAL;
     }
     server->loop = eddy_task_loop(co->task);
@@ -184,20 +128,51 @@ void eddy_server_forget(eddy_server *server)
     server->loop = NULL;
 }
 
-int64_t eddy_serve_at_(eddy_coro *co, eddy_server *server, const struct eddy_address *address,
-                       const char *named_place, const void *handler, size_t handler_size,
-                       size_t stream_offset)
+int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
+                          int count, enum eddy_listen_rule rule, const char *named_place,
+                          const void *handler, size_t handler_size, size_t stream_offset)
 {
     int64_t result = eddy_check(co);
 
+    if (result == 0) {
+        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
+                                               stream_offset)
+                           : -EINVAL;
+    }
     if (result < 0) {
         return result;
     }
-    result = eddy_server_begin(co, server, named_place, handler, handler_size, stream_offset);
+    result = eddy_server_listen(co, server, addresses, count, rule);
+    if (result < 0) {
+        eddy_server_forget(server);
+        return result;
+    }
+    return eddy_complete(co, 0);
+}
+
+int64_t eddy_serve_all_(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
+                        int count, const char *named_place, const void *handler,
+                        size_t handler_size, size_t stream_offset)
+{
+    return eddy_server_serve(co, server, addresses, count, EDDY_LISTEN_ALL, named_place, handler,
+                             handler_size, stream_offset);
+}
+
+int64_t eddy_serve_fds_(eddy_coro *co, eddy_server *server, const int *fds, int count,
+                        const char *named_place, const void *handler, size_t handler_size,
+                        size_t stream_offset)
+{
+    int64_t result = eddy_check(co);
+
+    if (result == 0) {
+        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
+                                               stream_offset)
+                           : -EINVAL;
+    }
     if (result < 0) {
         return result;
     }
-    result = eddy_server_listen(co, server, address);
+    result = eddy_server_listen_fds(co, server, fds, count);
     if (result < 0) {
         eddy_server_forget(server);
         return result;
@@ -212,23 +187,34 @@ int eddy_server_port(const eddy_server *server)
 
 /* ---- closing */
 
-void eddy_server_close(eddy_server *server)
+/* Its last listener is closed. */
+static void stopped(eddy_server *server)
 {
-    const struct eddy_sys *sys;
-    int fd = server->io.fd;
-    bool open;
-
-    if (!eddy_io_started(&server->io)) {
-        return;
-    }
-    eddy_loop_here(server->loop, __func__);
-    sys = server->loop->sys;
-    open = eddy_accept_stop(server);
-    remove_path(server);
-    if (open) {
-        (void)sys->close(sys, fd);
-    }
+    eddy_accept_stop(server);
     server->loop->references--;
     eddy_linger_hurry(server);
     wake_if_finished(server);
+}
+
+void eddy_server_close(eddy_server *server)
+{
+    if (server->listening == 0) {
+        return;
+    }
+    eddy_loop_here(server->loop, __func__);
+    for (struct eddy_listener *listener = &server->first; listener != NULL;
+         listener = listener->next) {
+        eddy_listener_close(listener);
+    }
+    stopped(server);
+}
+
+void eddy_server_lose(struct eddy_listener *listener)
+{
+    eddy_server *server = listener->server;
+
+    eddy_listener_close(listener);
+    if (server->listening == 0) {
+        stopped(server);
+    }
 }

@@ -1,5 +1,7 @@
 /* Serving on a name. Apart from server.c, so that who serves by address alone is linked neither
  * with the resolver nor with threads. */
+#include <string.h>
+
 #include "net/resolve_internal.h"
 #include "net/server_internal.h"
 #include "task/task_internal.h"
@@ -9,8 +11,7 @@ eddy_frame(serve_name) {
     eddy_server *server;
     int port;
     struct eddy_name name;
-    int i, count;
-    int64_t rc;
+    int count;
     struct eddy_address addresses[MOST_ADDRESSES];
 };
 
@@ -19,31 +20,43 @@ static void serve_name(eddy_coro *co)
     eddy_begin(serve_name);
     eddy_await(self->count, eddy_resolve(co, self->name.text, self->port, AF_UNSPEC,
                                          self->addresses, MOST_ADDRESSES));
-    self->rc = eddy_server_listen(co, self->server, &self->addresses[0]);
-    for (self->i = 1; self->rc < 0 && self->i < self->count; self->i++) {
-        if (eddy_server_listen(co, self->server, &self->addresses[self->i]) == 0) {
-            self->rc = 0;
-        }
-    }
-    eddy_return(self->rc); /* an error is that of the first address */
+    eddy_return(
+        eddy_server_listen(co, self->server, self->addresses, self->count, EDDY_LISTEN_SOME));
 eddy_finally:
-    if (!eddy_io_started(&self->server->io)) {
+    if (self->server->listening == 0) {
         eddy_server_forget(self->server);
     }
     eddy_end;
+}
+
+/* Both families have a socket of their own, or, with dual_stack, IPv6's is for both. */
+static int any_addresses(const eddy_server *server, int port, struct eddy_address addresses[2])
+{
+    int count = 0;
+
+    if (!server->dual_stack) {
+        count += eddy_address_parse(&addresses[count], "0.0.0.0", port) == 0;
+    }
+    count += eddy_address_parse(&addresses[count], "::", port) == 0;
+    return count; /* 0: there is no such port */
 }
 
 int64_t eddy_serve_(eddy_coro *co, eddy_server *server, const char *host, int port,
                     const char *named_place, const void *handler, size_t handler_size,
                     size_t stream_offset)
 {
-    struct eddy_address address;
+    struct eddy_address addresses[2];
     struct eddy_name name;
     int64_t result;
 
-    if (eddy_address_parse(&address, host, port) == 0) {
-        return eddy_serve_at_(co, server, &address, named_place, handler, handler_size,
-                              stream_offset);
+    if (strcmp(host, "*") == 0) {
+        return eddy_server_serve(co, server, addresses, any_addresses(server, port, addresses),
+                                 EDDY_LISTEN_ANY, named_place, handler, handler_size,
+                                 stream_offset);
+    }
+    if (eddy_address_parse(&addresses[0], host, port) == 0) {
+        return eddy_serve_all_(co, server, addresses, 1, named_place, handler, handler_size,
+                               stream_offset);
     }
     result = eddy_check(co);
     if (result < 0) {

@@ -116,3 +116,11 @@ void eddy_socket_path_remove(struct eddy_socket_path *path)
         path_close(path->loop, &path->attachment);
     }
 }
+
+void eddy_socket_path_leave(struct eddy_socket_path *path)
+{
+    if (path != NULL) {
+        eddy_list_remove(&path->attachment.link);
+        eddy_pool_give(&path->loop->pool, path, path->pool_class);
+    }
+}

@@ -19,4 +19,7 @@ int eddy_socket_path_keep(eddy_loop *loop, const struct eddy_address *address,
  * nothing. */
 void eddy_socket_path_remove(struct eddy_socket_path *path);
 
+/* It is somebody else's to remove from now on. NULL: nothing. */
+void eddy_socket_path_leave(struct eddy_socket_path *path);
+
 #endif

@@ -492,7 +492,8 @@ int eddy_stream_adopt(eddy_loop *loop, eddy_stream *stream, int fd, bool tcp)
     if (result == 0) {
         stream->io.user = (void *)++loop->openings;
         /* the registration tells at once if it is readable */
-        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | (tcp ? EDDY_STREAM_DRAINS : 0u) |
+        stream->state = EDDY_STREAM_OPEN | EDDY_WRITE | EDDY_STREAM_ANSWERED |
+                        (tcp ? EDDY_STREAM_DRAINS : 0u) |
                         (loop->sys == eddy_sys_default() ? EDDY_STREAM_DIRECT : 0u);
     }
     return result;

@@ -50,6 +50,7 @@ int64_t eddy_stream_has_read(eddy_stream *stream, size_t size, int64_t count)
         stream->state &= ~(uint32_t)EDDY_READ;
     }
     if (count > 0) {
+        stream->state &= ~(uint32_t)EDDY_STREAM_ANSWERED;
         eddy_stream_moved(stream);
     } else if (count != -EAGAIN && size > 0) {
         stream->state |= EDDY_STREAM_ENDED;
@@ -82,6 +83,7 @@ int64_t eddy_stream_has_written(eddy_stream *stream, int64_t count)
     if (count == -EAGAIN) {
         eddy_stream_is_full(stream);
     } else if (count > 0) {
+        stream->state |= EDDY_STREAM_ANSWERED;
         eddy_stream_moved(stream);
     }
     eddy_stream_count(stream, count);
@@ -117,6 +119,14 @@ int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int 
     }
     return settled(stream,
                    eddy_stream_has_written(stream, eddy_transport_writev(stream, pieces, count)));
+}
+
+int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, size_t size)
+{
+    const struct eddy_sys *sys = stream->io.loop->sys;
+
+    stream->io.loop->counts.writes++;
+    return wrote(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
 }
 
 int eddy_stream_unsent(eddy_stream *stream)

@@ -41,6 +41,7 @@
  *     TRANSPORT  opening on a transport                  never
  *     INSIDE     likewise                                never
  *     UNDER      a stream that is opened over it         the end of either
+ *     ANSWERED   opening; bytes that are written         bytes that are read
  *
  * ASKED and TO_COPY come only with READING; of UNDER, WRITING, COPIED_TO and BUFFERED only one comes at a
  * time, and UNDER never with READING.
@@ -63,6 +64,7 @@ enum {
     EDDY_STREAM_UNDER = 0x80000,       /* `reader` is the transport of the stream above it */
     EDDY_STREAM_INSIDE = 0x100000,     /* only the loop's own tasks end its waits */
     EDDY_STREAM_ASKED_ROOM = 0x400000, /* `writer` waits to hear that there is room */
+    EDDY_STREAM_ANSWERED = 0x800000,   /* nothing was read since something was written */
     EDDY_STREAM_BUSY_READING = EDDY_STREAM_READING | EDDY_STREAM_UNDER,
     EDDY_STREAM_BUFFERED = 0x200000, /* `writer` is an eddy_writer that has bytes for it */
     EDDY_STREAM_BUSY_WRITING =
@@ -204,6 +206,9 @@ int64_t eddy_stream_write_by_table(eddy_stream *stream, const void *data, size_t
 /* One writev(2), or what its transport does for it; keeps track of whether it may take more. */
 int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int count);
 
+/* sendfile(2), of a stream without transport; likewise. */
+int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, size_t size);
+
 /* How many bytes that were written the peer has not taken. */
 int eddy_stream_unsent(eddy_stream *stream);
 
@@ -230,9 +235,9 @@ static inline int64_t eddy_stream_read_some(eddy_stream *stream, void *buffer, s
     count = read(stream->io.fd, buffer, size);
     if ((size_t)count - 1 < size - 1) { /* 0 < count < size */
         /* What comes from now on is a new edge, if this read has emptied the socket. */
-        if ((stream->state & EDDY_STREAM_DRAINS) != 0) {
-            stream->state &= ~(uint32_t)EDDY_READ;
-        }
+        stream->state &= (stream->state & EDDY_STREAM_DRAINS) != 0
+                             ? ~(uint32_t)(EDDY_READ | EDDY_STREAM_ANSWERED)
+                             : ~(uint32_t)EDDY_STREAM_ANSWERED;
         eddy_stream_count(stream, count);
         return count;
     }
@@ -252,6 +257,7 @@ static inline int64_t eddy_stream_write_some(eddy_stream *stream, const void *da
     if (count < 0) {
         return eddy_stream_write_odd(stream, data, size, count);
     }
+    stream->state |= EDDY_STREAM_ANSWERED;
     eddy_stream_count(stream, count);
     return count;
 }
@@ -391,10 +397,19 @@ void eddy_writer_lost(eddy_stream *stream, int error);
 
 /* ---- copy.c */
 
+/* Memory through which bytes go between a read and the write right behind it, one for the loop; NULL: there is
+ * none. */
+char *eddy_copy_buffer(eddy_loop *loop, size_t *size);
+
 /* There are bytes in a stream that is EDDY_STREAM_TO_COPY. */
 void eddy_copy_at_event(eddy_stream *from);
 
 /* A stream that is EDDY_STREAM_COPIED_TO takes nothing any more. */
 void eddy_copy_target_gone(eddy_stream *to);
+
+/* ---- reader.c */
+
+/* The task, which waits, is in an operation of a reader that has some of its bytes already. */
+bool eddy_reader_has_some(const struct eddy_task_record *task);
 
 #endif

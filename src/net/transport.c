@@ -275,7 +275,7 @@ static uint32_t first_state(const eddy_transport *transport, bool has_fd)
     bool inside = transport->below != NULL ? (transport->below->state & EDDY_STREAM_INSIDE) != 0
                                            : transport->kind->inside;
 
-    return EDDY_STREAM_OPEN | EDDY_STREAM_TRANSPORT | EDDY_WRITE |
+    return EDDY_STREAM_OPEN | EDDY_STREAM_TRANSPORT | EDDY_WRITE | EDDY_STREAM_ANSWERED |
            (has_fd ? 0u : (unsigned)EDDY_READ) | (inside ? (uint32_t)EDDY_STREAM_INSIDE : 0u);
 }
 

@@ -181,14 +181,14 @@ test(a_server_that_listens_is_told_with_the_call_that_opened_it)
     assert_non_null(strstr(told, "accepts no clients for now"));
     told[0] = '\0';
     assert_leaks("leak: a server still listens on fd %d (127.0.0.1:%d) (opened at %s:%d)\n",
-                 server.io.fd, eddy_server_port(&server), __FILE__, line_of_serve);
+                 server.first.io.fd, eddy_server_port(&server), __FILE__, line_of_serve);
     close(client);
 
     memset(&server, 0, sizeof server);
     report_leaks();
     assert_int_equal(run(serves, .at_path = true), 0);
     assert_leaks("leak: a server still listens on fd %d (unix:%s) (opened at %s:%d)\n",
-                 server.io.fd, path, __FILE__, line_of_serve);
+                 server.first.io.fd, path, __FILE__, line_of_serve);
 }
 
 /* Its handler is cut off in its cleanup, which is told, too. */

@@ -180,7 +180,7 @@ test(a_server_whose_listener_is_gone_is_closed)
     memset(&server, 0, sizeof server);
     task = spawn(serves, .server = &server);
     (void)testing_turns();
-    number = server.io.fd;
+    number = server.first.io.fd;
     end = reuse(number);
     watch_a_pipe(0);
     start(&young, number, EDDY_READ, log_events);
@@ -205,7 +205,7 @@ test(a_server_that_is_closed_when_its_number_is_another_files_leaves_that_alone)
     memset(&server, 0, sizeof server);
     task = spawn(serves, .server = &server);
     (void)testing_turns();
-    number = server.io.fd;
+    number = server.first.io.fd;
     end = reuse(number);
     eddy_server_close(&server);
     assert_told_gone(number, "a server", "it is not closed again");

@@ -497,7 +497,7 @@ static int accepted_client(void)
     int fd = net_connect(eddy_server_port(&server));
     uint64_t before = server.accepted;
 
-    net_wait_readable(server.io.fd);
+    net_wait_readable(server.first.io.fd);
     testing_turns();
     assert_int_equal(server.accepted, before + 1);
     return fd;

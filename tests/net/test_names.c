@@ -272,18 +272,46 @@ test(localhost_is_served)
     assert_served_and_closed(start(serves, "localhost", 0));
 }
 
-test(the_first_address_that_can_be_bound_is_served)
+test(all_addresses_of_a_name_are_served_but_those_that_the_host_does_not_have)
 {
-    answer("192.0.2.1", "127.0.0.1", "192.0.2.2");
-    assert_served_and_closed(start(serves, "example", 0));
-    assert_int_equal(testing_calls(bind), 2);
+    struct eddy_address where[4];
+    eddy_task task;
+
+    answer("127.0.0.2", "192.0.2.1", "127.0.0.1");
+    task = start(serves, "example", 0);
+    while (testing.log[0] == '\0') {
+        assert_true(eddy_loop_poll_once(testing.loop, EDDY_FOREVER, 0) >= 0);
+    }
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, -EADDRNOTAVAIL);
+    assert_non_null(strstr(testing.errors.text, "server: 192.0.2.1:0 ("));
+    assert_non_null(strstr(testing.errors.text, ") is left out: "));
+    testing.errors.count = 0;
+    assert_int_equal(eddy_server_addresses(&server, where, 4), 2);
+    assert_int_equal(eddy_address_port(&where[1]), eddy_server_port(&server));
+    assert_served_and_closed(task); /* 127.0.0.1 */
 }
 
-test(if_none_can_be_bound_it_is_the_error_of_the_first)
+test(an_address_that_a_name_has_twice_is_served_once)
 {
-    answer("127.0.0.1", "192.0.2.1", NULL);
+    answer("127.0.0.1", "127.0.0.1", NULL);
+    assert_served_and_closed(start(serves, "example", 0));
+    assert_int_equal(testing_calls(bind), 1);
+}
+
+test(if_one_of_a_names_addresses_is_in_use_none_is_served)
+{
+    answer("127.0.0.2", "127.0.0.1", NULL);
     assert_int_equal(run(serves, "example", port), -EADDRINUSE);
     testing_assert_log("serve=-98");
+    assert_int_equal(eddy_server_port(&server), -EBADF);
+}
+
+test(if_the_host_has_none_of_them_it_is_the_error_of_the_first)
+{
+    answer("192.0.2.1", "198.51.100.1", NULL);
+    assert_int_equal(run(serves, "example", 0), -EADDRNOTAVAIL);
+    testing_assert_log("serve=-99");
 }
 
 test(a_server_whose_name_does_not_exist_can_be_opened_by_another)
@@ -403,8 +431,10 @@ int main(void)
         names_case(closing_the_stream_tries_no_further_address),
         names_case(a_stream_that_was_opened_meanwhile_is_left_alone),
         names_case(localhost_is_served),
-        names_case(the_first_address_that_can_be_bound_is_served),
-        names_case(if_none_can_be_bound_it_is_the_error_of_the_first),
+        names_case(all_addresses_of_a_name_are_served_but_those_that_the_host_does_not_have),
+        names_case(an_address_that_a_name_has_twice_is_served_once),
+        names_case(if_one_of_a_names_addresses_is_in_use_none_is_served),
+        names_case(if_the_host_has_none_of_them_it_is_the_error_of_the_first),
         names_case(a_server_whose_name_does_not_exist_can_be_opened_by_another),
         names_case(a_server_that_is_being_opened_is_not_opened_again),
         names_case(a_cancel_while_the_name_is_resolved_leaves_nothing_behind),

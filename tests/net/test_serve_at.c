@@ -163,8 +163,8 @@ test(what_is_for_tcp_is_not_done_to_unix_sockets)
 test(the_sockets_are_nonblocking_and_close_on_exec)
 {
     assert_int_equal(serve(), 0);
-    assert_true((fcntl(server.io.fd, F_GETFL) & O_NONBLOCK) != 0);
-    assert_true((fcntl(server.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true((fcntl(server.first.io.fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_true((fcntl(server.first.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
     end();
 }
 

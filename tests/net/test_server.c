@@ -145,7 +145,7 @@ static int accepted_client(void)
     int fd = net_connect(eddy_server_port(&server));
     uint64_t before = server.accepted;
 
-    net_wait_readable(server.io.fd);
+    net_wait_readable(server.first.io.fd);
     testing_turns();
     assert_int_equal(server.accepted, before + 1);
     return fd;
@@ -325,7 +325,7 @@ static void serve_one_that_returns(int64_t result)
 
     listen_with_lingering(0, 0, result);
     fd = net_connect(eddy_server_port(&server));
-    net_wait_readable(server.io.fd);
+    net_wait_readable(server.first.io.fd);
     testing_turns();
     close(fd);
     assert_int_equal(close_and_wait(0), 0);
@@ -539,7 +539,7 @@ test(freeing_the_loop_closes_a_server_in_static_storage)
     int fd;
 
     listen_with_echo();
-    fd = server.io.fd;
+    fd = server.first.io.fd;
     testing_free();
     assert_false(net_is_open(fd));
     net_assert_refused(eddy_server_port(&server));

@@ -103,7 +103,7 @@ static int waiting_client(void)
 {
     int fd = net_connect(eddy_server_port(&server));
 
-    net_wait_readable(server.io.fd);
+    net_wait_readable(server.first.io.fd);
     return fd;
 }
 
@@ -152,10 +152,11 @@ test(an_error_of_one_connection_does_not_stop_the_server)
     testing_turns();
 }
 
-static int accept4_and_log(const struct eddy_sys *sys, int fd, int flags)
+static int accept4_and_log(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                           socklen_t *size, int flags)
 {
     testing_log("%lld", (long long)(testing.clock.now / MS));
-    return real.accept4(sys, fd, flags);
+    return real.accept4(sys, fd, address, size, flags);
 }
 
 /* Runs a server without fds for a client for five seconds. */
@@ -333,7 +334,7 @@ static bool converses_in_spite_of(unsigned k, bool on)
     result = testing_run_task(converses);
     testing_fail_allocation(0);
     assert_true(is_for_want_of_memory(result));
-    assert_false(eddy_io_started(&server.io));
+    assert_false(eddy_io_started(&server.first.io));
     assert_int_equal(server.active, 0);
     testing.errors.count = 0; /* handlers that failed were told */
     return testing.memory.calls - before >= k;

@@ -102,7 +102,7 @@ static int waiting_client(void)
 {
     int fd = net_connect(eddy_server_port(&server));
 
-    net_wait_readable(server.io.fd);
+    net_wait_readable(server.first.io.fd);
     return fd;
 }
 
@@ -178,8 +178,8 @@ static void look_at_client(int fd)
 test(the_sockets_are_nonblocking_close_on_exec_and_without_delay)
 {
     assert_int_equal(testing_run_task(serves_looks), 0);
-    assert_true((fcntl(server.io.fd, F_GETFL) & O_NONBLOCK) != 0);
-    assert_true((fcntl(server.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true((fcntl(server.first.io.fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_true((fcntl(server.first.io.fd, F_GETFD) & FD_CLOEXEC) != 0);
     look_at_client(waiting_client());
     end();
 }

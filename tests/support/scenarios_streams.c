@@ -430,7 +430,7 @@ scenario_role(asks_server);
 static void check_server(void)
 {
     scenario_assert(server.active == 0);
-    scenario_assert(!eddy_io_started(&server.io));
+    scenario_assert(!eddy_io_started(&server.first.io));
     scenario_assert(eddy_event_fini(&listens) == 0);
 }
 

@@ -1,9 +1,11 @@
-/* Scenarios of what is put and written together. */
+/* Scenarios of what is put and written together, and of files that are sent. */
 #include "ends.h"
 #include "scenarios.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "eddy/writer.h"
 #include "support/net.h"
@@ -178,6 +180,62 @@ static void counts_bytes(eddy_coro *co)
 }
 scenario_role(counts_bytes);
 
+/* ---- a file that is sent, and the most of it copied on */
+
+enum { FILE_SIZE = 30000, COPIED = 20000 };
+
+static uint64_t copied;
+
+static void open_file(void)
+{
+    ends_open();
+    copied = 0;
+}
+
+eddy_frame_of(sends_a_file, int id, int file);
+
+/* In memory, so that it is gone with its fd. */
+static void sends_a_file(eddy_coro *co)
+{
+    eddy_begin(sends_a_file);
+    self->file = memfd_create("eddy", MFD_CLOEXEC);
+    scenario_assert(self->file >= 0 && ftruncate(self->file, FILE_SIZE) == 0);
+    eddy_await(eddy_send_file(co, &ends[0], self->file, 0, FILE_SIZE));
+eddy_finally:
+    close(self->file);
+    eddy_stream_shutdown_write(&ends[0]);
+    eddy_end;
+}
+scenario_role(sends_a_file);
+
+eddy_frame_of(copies_the_most, int id, int64_t rc);
+
+static void copies_the_most(eddy_coro *co)
+{
+    eddy_begin(copies_the_most);
+    eddy_catch(self->rc, eddy_copy_at_most(co, &ends[1], &ends[2], COPIED, &copied));
+    scenario_assert(copied <= COPIED && (self->rc < 0 || (uint64_t)self->rc == copied));
+    eddy_return(self->rc < 0 ? self->rc : 0);
+eddy_finally:
+    eddy_stream_shutdown_write(&ends[2]);
+    eddy_end;
+}
+scenario_role(copies_the_most);
+
+eddy_frame_of(counts_copied, int id, int64_t count, uint64_t bytes, char buffer[2000]);
+
+static void counts_copied(eddy_coro *co)
+{
+    eddy_begin(counts_copied);
+    do {
+        eddy_await(self->count, eddy_read(co, &ends[3], self->buffer, sizeof self->buffer));
+        self->bytes += (uint64_t)self->count;
+    } while (self->count > 0);
+    scenario_assert(self->bytes == copied);
+    eddy_end;
+}
+scenario_role(counts_copied);
+
 static void open_block(void)
 {
     ends_open();
@@ -190,5 +248,9 @@ const struct scenario writer_scenarios[] = {
      {play_puts_pieces, play_writes_pieces, play_takes_pieces},
      check_pieces},
     {"a block with a writer", open_block, {play_batches, play_counts_bytes}, ends_close},
+    {"a file and a part of it",
+     open_file,
+     {play_sends_a_file, play_copies_the_most, play_counts_copied},
+     ends_close},
     {NULL, NULL, {NULL}, NULL},
 };

@@ -122,7 +122,8 @@ WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
-WRAP(int, accept4, (, int fd, int flags), , fd, flags)
+WRAP(int, accept4, (, int fd, struct sockaddr *address, socklen_t *size, int flags), , fd, address,
+     size, flags)
 WRAP(int, connect, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, shutdown, (, int fd, int how), , fd, how)
 WRAP(int, getsockopt, (, int fd, int level, int name, void *value, socklen_t *size), , fd, level,
@@ -143,6 +144,9 @@ WRAP(int, recvmmsg, (, int fd, struct mmsghdr *messages, unsigned count, int fla
      count, flags)
 WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
      count)
+WRAP(ssize_t, sendfile, (, int to, int from, int64_t offset, size_t size), , to, from, offset, size)
+WRAP(ssize_t, pread, (, int fd, void *buffer, size_t size, int64_t offset), , fd, buffer, size,
+     offset)
 WRAP(ssize_t, writev_masked, (, int fd, const struct iovec *pieces, int count), , fd, pieces, count)
 WRAP(int, terminal, (, int fd), , fd)
 WRAP(int, kcmp_file, (, int fd, int other), , fd, other)
@@ -308,6 +312,8 @@ static void init_sys(struct testing_sys *sys)
         .recvmsg = recvmsg_,
         .sendmmsg = sendmmsg_,
         .recvmmsg = recvmmsg_,
+        .sendfile = sendfile_,
+        .pread = pread_,
         .writev_nosignal = writev_nosignal_,
         .writev_masked = writev_masked_,
         .terminal = terminal_,

@@ -97,6 +97,7 @@ struct operation {
     OPERATION(eddy_connect_to, -ENOENT, eddy_connect_to(co, &stream, &address))                   \
     OPERATION(eddy_connect_with, -EINVAL, eddy_connect_with(co, &stream, "127.1", 1, NULL))       \
     OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                            \
+    OPERATION(eddy_copy_at_most, -EBADF, eddy_copy_at_most(co, &stream, &other, 1, NULL))         \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
     OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \
@@ -127,8 +128,10 @@ struct operation {
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
     OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
+    OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \
+    OPERATION(eddy_server_drain, 0, eddy_server_drain(co, &server, 0))                            \
     OPERATION(eddy_server_wait_closed, 0, eddy_server_wait_closed(co, &server))                   \
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                         \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                                 \

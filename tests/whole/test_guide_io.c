@@ -130,6 +130,65 @@ eddy_finally:
     eddy_end;
 }
 
+eddy_frame(send_page) {
+    eddy_coro co;
+    eddy_stream *stream;
+    int file;
+    int64_t size;
+    eddy_writer out;
+};
+
+static void send_page(eddy_coro *co)
+{
+    eddy_begin(send_page);
+    eddy_with_cork(self->stream) { /* the header and the file share packets */
+        eddy_with_writer(&self->out, self->stream, NULL) {
+            eddy_await(eddy_writer_printf(&self->out, "Content-Length: %lld\r\n\r\n",
+                                          (long long)self->size));
+        }
+        eddy_await(eddy_send_file(co, self->stream, self->file, 0, self->size));
+    }
+    eddy_end;
+}
+
+eddy_frame(get_page) {
+    eddy_coro co;
+    eddy_server server;
+    eddy_stream stream;
+    FILE *page;
+    char text[64];
+    int64_t count;
+};
+
+static void get_page(eddy_coro *co)
+{
+    eddy_begin(get_page);
+    self->page = tmpfile();
+    assert_non_null(self->page);
+    fputs("hello, world", self->page);
+    fflush(self->page);
+    eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, send_page, .file = fileno(self->page),
+                          .size = 12));
+    eddy_with_stream(&self->stream, eddy_connect(co, &self->stream, "127.0.0.1",
+                                                 eddy_server_port(&self->server))) {
+        do {
+            eddy_await(self->count, eddy_read(co, &self->stream, self->text, sizeof self->text));
+            printf("%.*s", (int)self->count, self->text);
+        } while (self->count > 0);
+    }
+eddy_finally:
+    fclose(self->page);
+    eddy_server_close(&self->server);
+    eddy_await(eddy_server_wait_closed(co, &self->server));
+    eddy_end;
+}
+
+test(a_page_is_sent)
+{
+    assert_int_equal(run(get_page), 0);
+    testing_assert_log("Content-Length: 12\r\n\r\nhello, world ");
+}
+
 test(answers_in_batches)
 {
     assert_int_equal(run(ask_for_a_batch), 0);
@@ -374,6 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         testing_case(lines_between_a_client_and_a_server),
         testing_case(answers_in_batches),
+        testing_case(a_page_is_sent),
         testing_case(a_client_and_a_server_on_a_unix_socket),
         testing_case(a_tunnel_of_two_copies),
         testing_case(work_on_a_thread),

@@ -59,7 +59,7 @@ static int64_t wait_closed(eddy_coro *co)
 static void client_comes(eddy_coro *co)
 {
     (void)co;
-    if (client < 0 && eddy_io_started(&server.io)) {
+    if (client < 0 && eddy_io_started(&server.first.io)) {
         client = net_connect(eddy_server_port(&server));
     }
 }

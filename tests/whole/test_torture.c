@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "eddy/deadline.h"
 #include "eddy/server.h"
@@ -16,7 +18,7 @@
 enum { MOST_FAILURES = 1000 /* of one call: a conversation makes far fewer */ };
 
 static eddy_server server;
-static enum { BY_WRITES, BY_COPY, BY_WRITER } way; /* of the handler to echo */
+static enum { BY_WRITES, BY_COPY, BY_WRITER, BY_FILE } way; /* of the handler to echo */
 static struct eddy_sys real; /* the kit's own functions, under those that a test puts in */
 
 /* The case has its own loop for every conversation. */
@@ -47,15 +49,46 @@ static int setup_writer(void **state)
     return setup(state);
 }
 
+static int setup_file(void **state)
+{
+    way = BY_FILE;
+    return setup(state);
+}
+
 /* A case for each handler. */
 #define torture_cases(name)                                              \
     {#name, name, setup_echo, testing_teardown, NULL},                   \
         {#name "__by_copy", name, setup_copies, testing_teardown, NULL}, \
+        {#name "__by_file", name, setup_file, testing_teardown, NULL},   \
     {                                                                    \
 #name "__by_writer", name, setup_writer, testing_teardown, NULL  \
     }
 
 /* ---- the conversation */
+
+/* Whatever comes is a file, which is sent. */
+eddy_frame(echo_by_file) {
+    eddy_coro co;
+    eddy_stream *stream;
+    int file;
+    size_t count;
+    char buffer[1024];
+};
+
+static void echo_by_file(eddy_coro *co)
+{
+    eddy_begin(echo_by_file);
+    self->file = memfd_create("eddy", MFD_CLOEXEC);
+    assert_true(self->file >= 0);
+    do {
+        eddy_await(self->count, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
+        assert_int_equal(pwrite(self->file, self->buffer, self->count, 0), self->count);
+        eddy_await(eddy_send_file(co, self->stream, self->file, 0, (int64_t)self->count));
+    } while (self->count > 0);
+eddy_finally:
+    close(self->file);
+    eddy_end;
+}
 
 /* Reads until the text has come: 0, or -EPROTO if something else has. */
 eddy_frame(expects) {
@@ -128,6 +161,8 @@ static void converses(eddy_coro *co)
     eddy_await(eddy_signal_watch(eddy_loop_of(co), EDDY_SIGNAL(SIGUSR1)));
     if (way == BY_COPY) {
         eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_copy));
+    } else if (way == BY_FILE) {
+        eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_file));
     } else if (way == BY_WRITER) {
         eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, echo_by_writer));
     } else {
@@ -183,7 +218,7 @@ static void assert_clean(const char *what, unsigned k, bool on, int error, int64
         fail_msg("%s %u%s failed with %d: %zu bytes and %d fds leaked", what, k, from, error,
                  testing.memory.bytes, net_count_open() - fds);
     }
-    if (eddy_io_started(&server.io) || server.active != 0 || begun != cleaned_up) {
+    if (eddy_io_started(&server.first.io) || server.active != 0 || begun != cleaned_up) {
         fail_msg("%s %u%s failed with %d: not all was closed", what, k, from, error);
     }
 }
@@ -246,6 +281,7 @@ static const struct {
     CALL(signal_mask),  CALL(socket),    CALL(bind),       CALL(listen),     CALL(accept4),
     CALL(connect),      CALL(shutdown),  CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
     CALL(read),         CALL(send),      CALL(sendv),      CALL(fcntl),      CALL(close),
+    CALL(sendfile),     CALL(pread),
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -346,9 +382,16 @@ static ssize_t send_a_byte_of_pieces(const struct eddy_sys *sys, int fd, struct 
                       : send_a_byte(sys, fd, pieces[0].iov_base, pieces[0].iov_len);
 }
 
-static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, int flags)
+static ssize_t send_a_byte_of_a_file(const struct eddy_sys *sys, int to, int from, int64_t offset,
+                                     size_t size)
 {
-    return is_interrupted() ? -EINTR : real.accept4(sys, fd, flags);
+    return is_interrupted() ? -EINTR : real.sendfile(sys, to, from, offset, size > 0 ? 1 : 0);
+}
+
+static int accept_if_not_interrupted(const struct eddy_sys *sys, int fd, struct sockaddr *address,
+                                     socklen_t *size, int flags)
+{
+    return is_interrupted() ? -EINTR : real.accept4(sys, fd, address, size, flags);
 }
 
 static int wait_if_not_interrupted(const struct eddy_sys *sys, int epoll,
@@ -364,10 +407,12 @@ test(interrupted_every_other_time_one_byte_and_one_event_at_a_time)
     testing.sys.table.read = read_if_not_interrupted;
     testing.sys.table.send = send_a_byte;
     testing.sys.table.sendv = send_a_byte_of_pieces;
+    testing.sys.table.sendfile = send_a_byte_of_a_file;
     testing.sys.table.accept4 = accept_if_not_interrupted;
     testing.sys.table.epoll_wait = wait_if_not_interrupted;
     assert_int_equal(hold_conversation(), 0);
-    assert_int_equal(testing_calls(send), 2 * 13); /* "hello, world!", there and back */
+    assert_int_equal(testing_calls(send) + testing_calls(sendfile),
+                     2 * 13); /* "hello, world!", there and back */
     assert_int_equal(testing_calls(sendv), 0);
 }
 

@@ -126,7 +126,7 @@ int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, siz
     const struct eddy_sys *sys = stream->io.loop->sys;
 
     stream->io.loop->counts.writes++;
-    return wrote(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
+    return eddy_stream_has_written(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
 }
 
 int eddy_stream_unsent(eddy_stream *stream)

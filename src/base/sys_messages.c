@@ -11,7 +11,8 @@ typedef int mmsg_flags;
 typedef unsigned mmsg_flags;
 #endif
 
-ssize_t eddy_sys_sendmsg(const struct eddy_sys *sys, int fd, const struct msghdr *message, int flags)
+ssize_t eddy_sys_sendmsg(const struct eddy_sys *sys, int fd, const struct msghdr *message,
+                         int flags)
 {
     ssize_t sent = sendmsg(fd, message, flags | MSG_NOSIGNAL);
 

@@ -63,6 +63,7 @@ static void write_page(eddy_loop *loop, char *page, size_t size)
     append_count(page, size, "accepts_total", "Calls of accept4.", m.accepts);
     append_count(page, size, "deadlines_total", "Deadlines that came up.", m.deadlines);
     append_count(page, size, "tasks_spawned_total", "Tasks spawned.", m.spawned);
+    append_count(page, size, "children_spawned_total", "Processes spawned.", m.children_spawned);
     append_time(page, size, "idle_seconds_total", "Time asleep in the kernel.", m.idle);
     append_time(page, size, "busy_seconds_total", "All other time.", m.busy);
     append_time(page, size, "longest_step_seconds", "Longest step.", m.longest_step);
@@ -71,6 +72,7 @@ static void write_page(eddy_loop *loop, char *page, size_t size)
     append_count(page, size, "tasks_waiting", "Tasks that wait for something.", m.waiting);
     append_count(page, size, "deadlines_armed", "Deadlines to come.", m.armed);
     append_count(page, size, "fds_watched", "Fds in the epoll set.", m.watched);
+    append_count(page, size, "children", "Processes that run.", m.children);
 }
 
 /* ---- one client: a request, an answer, the end */

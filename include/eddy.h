@@ -20,6 +20,7 @@
 #include "eddy/loop.h"
 #include "eddy/memory.h"
 #include "eddy/offload.h"
+#include "eddy/process.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"

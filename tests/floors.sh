@@ -30,7 +30,8 @@ sync base loop task
 work base loop task sync
 os   base loop task sync
 net  base loop task sync work
-look base loop task sync work os net
+child base loop task sync work net
+look base loop task sync work os net child
 END
 }
 

@@ -23,7 +23,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_pause(eddy_coro *co);
 
 /*
  * eddy_wait_for(co, timeout, operation): the operation (any, also an eddy_call), with at most
- * `timeout` nanoseconds to finish. Past that it is cancelled, and the result is -ETIMEDOUT once
+ * `timeout` nanoseconds to finish. A function that returns one is an operation, too. Past that it is cancelled, and the result is -ETIMEDOUT once
  * it has ended. If it finishes all the same, its result stands. EDDY_FOREVER is no deadline. With a
  * timeout <= 0 an operation that can finish at once does, a coroutine is not even started, and a pause
  * is a time-out.

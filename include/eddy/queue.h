@@ -150,7 +150,7 @@ static inline bool eddy_queue_empty(const eddy_queue *queue)
     return queue->count == 0;
 }
 
-/* Whether a put would have to wait: never without a capacity. */
+/* Whether a put would have to wait, as every put decides: never without a capacity. */
 static inline bool eddy_queue_full(const eddy_queue *queue)
 {
     return queue->capacity != 0 && queue->count == queue->capacity;

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -28,6 +29,51 @@ extern "C" {
 
 struct addrinfo;
 struct mmsghdr;
+
+/* An fd that a child is to have: `from`, the parent's, becomes the child's `to`. */
+struct eddy_child_fd {
+    int from;
+    int to;
+};
+
+enum { EDDY_MOST_CHILD_FDS = 64 };
+
+/* Where a child has failed to become its command. */
+enum eddy_spawn_stage {
+    EDDY_SPAWN_FORK,  /* there is no child: no memory, no pid, no fd */
+    EDDY_SPAWN_CHILD, /* its session, group or fds */
+    EDDY_SPAWN_DIRECTORY,
+    EDDY_SPAWN_HOOK,
+    EDDY_SPAWN_EXEC
+};
+
+/* How a child has ended, as waitid(2) says it. */
+struct eddy_waited {
+    pid_t pid;
+    int code;   /* CLD_EXITED, ... */
+    int status; /* its exit code, or the signal */
+};
+
+/* A child that is to be: all that it does before exec, in this order. */
+struct eddy_sys_spawn {
+    bool session;          /* setsid(2) */
+    bool group;            /* a process group of its own: setpgid(2) */
+    bool keep_fds;         /* those without FD_CLOEXEC stay open; else only 0, 1, 2 and `fds` */
+    int death_signal;      /* what it gets when the thread that spawns it ends; 0: nothing */
+    const char *directory; /* chdir(2); NULL: the parent's */
+    size_t fd_count;       /* at most EDDY_MOST_CHILD_FDS */
+    const struct eddy_child_fd *fds;
+    int (*in_child)(
+        void *user); /* a negated errno is the error of the spawn; NULL: nothing to call */
+    void *in_child_user;
+    const char *file; /* with a '/': a path; else a name that is looked for in `path` */
+    const char *path; /* directories, with ':' between */
+    char *const *argv;
+    char *const *environment;
+
+    pid_t pid;                   /* set by the call: the child's */
+    enum eddy_spawn_stage stage; /* set by the call, if it fails: where */
+};
 
 struct eddy_sys {
     /* Nanoseconds of a clock (clock_gettime(2)). */
@@ -123,6 +169,18 @@ struct eddy_sys {
     int (*fsync)(const struct eddy_sys *sys, int fd);
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
     int (*unlink)(const struct eddy_sys *sys, const char *path);
+
+    int (*pipe)(const struct eddy_sys *sys, int ends[2]); /* with O_CLOEXEC */
+    /* A child with all signals as they are by default (ignored ones stay so, but for SIGPIPE) and none
+     * blocked, which runs the command by now: its pidfd, or the error of what it could not do, and then
+     * there is no child. -ENOSYS: the kernel has no pidfds (Linux 5.4). */
+    int (*spawn)(const struct eddy_sys *sys, struct eddy_sys_spawn *spawn);
+    /* What siginfo_t says; `pid` 0: it has not ended (WNOHANG). */
+    int (*waitid)(const struct eddy_sys *sys, int kind, int id, int options,
+                  struct eddy_waited *waited);
+    int (*pidfd_open)(const struct eddy_sys *sys, pid_t pid);
+    int (*pidfd_send_signal)(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags);
+    int (*kill)(const struct eddy_sys *sys, pid_t pid, int signal);
 
     /* NULL, as in the default table: the module that needs them calls libc itself, so that no
      * program is linked with threads or the resolver because of this table. */

@@ -297,6 +297,23 @@ static void print_circles(struct dump *dump, const struct eddy_snapshot *snapsho
     }
 }
 
+static void print_line(const char *text, void *context)
+{
+    put(context, "%s\n", text);
+}
+
+/* What runs beside the tasks: child processes. */
+static void print_attachments(struct dump *dump, eddy_loop *loop)
+{
+    for (struct eddy_link *link = eddy_list_first(&loop->attachments);
+         link != NULL && link != &loop->attachments; link = link->next) {
+        struct eddy_attachment *attachment = (struct eddy_attachment *)(void *)link;
+        if (attachment->describe != NULL) {
+            attachment->describe(loop, attachment, print_line, dump);
+        }
+    }
+}
+
 int eddy_loop_dump(eddy_loop *loop, FILE *file)
 {
     struct dump dump = {.file = file};
@@ -312,6 +329,7 @@ int eddy_loop_dump(eddy_loop *loop, FILE *file)
         put(&dump, "(no memory to sort them)\n");
         eddy_visit_unordered(loop, print_task, &dump);
     }
+    print_attachments(&dump, loop);
     flush(&dump, dump.length);
     return ferror(file) != 0 ? -EIO : 0;
 }

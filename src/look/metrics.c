@@ -45,6 +45,7 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
         .writes = counts->writes,
         .accepts = counts->accepts,
         .deadlines = counts->deadlines,
+        .children_spawned = counts->children_spawned,
         .spawned = loop->tasks != NULL ? loop->tasks->spawned : 0,
         .idle = counts->idle,
         .busy = now - counts->made_at - counts->idle,
@@ -55,5 +56,6 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
         .waiting = live - ready.tasks - running,
         .armed = loop->heap.count,
         .watched = (uint64_t)loop->watched,
+        .children = counts->children,
     };
 }

@@ -65,6 +65,9 @@ struct eddy_attachment {
     /* Parts from what a forked child shares with its parent; 0 or an error, after which it may be
      * called again. NULL: there is nothing such. */
     int (*after_fork)(eddy_loop *loop, struct eddy_attachment *attachment);
+    /* For dumps: tells `line` of each thing that runs beside the tasks. NULL: there is nothing such. */
+    void (*describe)(eddy_loop *loop, struct eddy_attachment *attachment,
+                     void (*line)(const char *text, void *context), void *context);
 };
 
 /* Who may use the loop, while its turns are cut in two (eddy_loop_prepare). */
@@ -108,10 +111,12 @@ struct eddy_counts {
     uint64_t reads;
     uint64_t writes;
     uint64_t accepts;
+    uint64_t children_spawned;
+    uint64_t children; /* that run now */
     int64_t made_at;
     int64_t idle;
     int64_t longest_step;
-    uint64_t wakes; /* last: each looks at `trace`, too */
+    uint64_t wakes; /* stays the last: each looks at `trace`, too */
 };
 
 struct eddy_loop {

@@ -5,7 +5,8 @@
  *     LIFO        a stack: head is 0
  *     PRIORITY    a binary heap, head is 0; behind each item its sequence, so that equals keep their order
  *
- * Three functions know the kind: insert, extract, and stride_of, for what a slot has beside the item.
+ * Four functions know the kind: insert, extract, are_valid, and stride_of, for what a slot has beside the item.
+ * What a put into a full queue does, which no kind changes so far, is said by put_now and eddy_queue_full.
  *
  *     the queue is    in `waiting` stand    because
  *     empty           getters, or nobody    a put hands its item to the first of them, and no slot is used
@@ -170,13 +171,18 @@ static void insert(eddy_queue *queue, const void *item)
 static void extract(eddy_queue *queue, void *item)
 {
     queue->count--;
-    if (queue->kind == EDDY_QUEUE_FIFO) {
+    switch (
+        (enum eddy_queue_kind)queue->kind) { /* no default: a kind that is forgotten is a warning */
+    case EDDY_QUEUE_FIFO:
         copy(item, slot(queue, queue->head), queue->item_size);
         queue->head = queue->head + 1 < queue->room ? queue->head + 1 : 0;
-    } else if (queue->kind == EDDY_QUEUE_LIFO) {
+        break;
+    case EDDY_QUEUE_LIFO:
         copy(item, slot(queue, queue->count), queue->item_size);
-    } else {
+        break;
+    case EDDY_QUEUE_PRIORITY:
         heap_extract(queue, item, queue->count);
+        break;
     }
 }
 
@@ -377,7 +383,7 @@ static int attach(eddy_queue *queue)
 /* The options fit each other. */
 static bool are_valid(const struct eddy_queue_options *options)
 {
-    return options->item_size > 0 && options->kind <= EDDY_QUEUE_PRIORITY &&
+    return options->item_size > 0 && options->kind <= EDDY_QUEUE_PRIORITY /* the last kind */ &&
            (options->kind == EDDY_QUEUE_PRIORITY) == (options->compare != NULL);
 }
 

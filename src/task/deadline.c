@@ -276,7 +276,7 @@ int64_t eddy_deadline_end_(eddy_coro *co, int64_t result)
                                                                          : result;
 }
 
-/* ---- cancel scopes */
+/* ---- over blocks: eddy_with_timeout, groups. (Over one operation, eddy_wait_for: eddy_deadline_begin_, _end_.) */
 
 struct eddy_deadline *eddy_deadline_open(eddy_coro *co, int64_t timeout)
 {

@@ -1,7 +1,7 @@
 /*
  * Guards against things that are left open in a frame that ends: they would be written to later.
  *
- * What has an end of its own (a stream, a server, a queue, a group) is linked into a list of the
+ * What has an end of its own (a stream, a server, a process, a queue, a group) is linked into a list of the
  * task that has opened it. A line of tasks has none, and no room for a link: a lock may be used
  * without being initialized, by any task, and its struct is small. So a mark says near which
  * addresses somebody may stand in a line, and what lies there of a frame that ends is looked through
@@ -57,9 +57,10 @@ static void check_guards(eddy_coro *co, const struct eddy_link *guards)
     for (const struct eddy_link *link = eddy_list_first(guards); link != NULL && link != guards;
          link = link->next) {
         if (lies_in(co, link)) {
-            eddy_frame_misuse(co, "the coroutine ends although a stream, reader, writer, server, "
-                                  "queue or group in its "
-                                  "frame is still open: close it in eddy_finally");
+            eddy_frame_misuse(
+                co, "the coroutine ends although a stream, reader, writer, server, process, "
+                    "queue or group in its "
+                    "frame is still open: close it in eddy_finally");
         }
     }
 }

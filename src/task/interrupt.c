@@ -3,6 +3,9 @@
  * each asks that what the task waits for, or else its next await, ends with -ECANCELED, once. Who asks
  * only decides what becomes of that on its way up.
  *
+ * A task is asked when somebody calls eddy_cancel_record (that is traced), reached when spread.c comes to it, told when
+ * its wait's `abort` is called, and the interrupt is delivered when an await or the first step has ended with it.
+ *
  *     state        bits of the task            when
  *     none         none of these
  *     pending      CANCEL, PASSED, UNTIMED     the task runs, has a result that came before, or is in a

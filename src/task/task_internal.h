@@ -63,7 +63,8 @@ static inline eddy_task eddy_handle(struct eddy_task_record *task)
 #define EDDY_PROBE(name, task) ((void)(task))
 #endif
 
-/* `kind` is a constant. */
+/* The one place for what happens to tasks: it is counted, probed and traced here. (Steps: see step.c.) `kind`
+ * is a constant. */
 static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
                                enum eddy_trace_kind kind)
 {

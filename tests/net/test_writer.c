@@ -438,7 +438,7 @@ static ssize_t short_sendv(const struct eddy_sys *sys, int fd, struct iovec *pie
 test(whatever_is_put_comes_out_in_order)
 {
     random_state = 12;
-    print_message("seed %llu\n", (unsigned long long)random_state);
+    printf("seed %llu\n", (unsigned long long)random_state);
     real = testing.sys.table;
     testing.sys.table.send = short_send;
     testing.sys.table.sendv = short_sendv;

@@ -14,6 +14,8 @@ static const char *error_name(int64_t code)
         return "-EBUSY";
     case -EAGAIN:
         return "-EAGAIN";
+    case -ECHILD:
+        return "-ECHILD";
     case -EPIPE:
         return "-EPIPE";
     case -ECONNRESET:

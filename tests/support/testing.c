@@ -164,6 +164,13 @@ WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
 WRAP(int, unlink, (, const char *path), , path)
+WRAP(int, pipe, (, int ends[2]), , ends)
+WRAP(int, spawn, (, struct eddy_sys_spawn *spawn), , spawn)
+WRAP(int, waitid, (, int kind, int id, int options, struct eddy_waited *waited), , kind, id,
+     options, waited)
+WRAP(int, pidfd_open, (, pid_t pid), , pid)
+WRAP(int, pidfd_send_signal, (, int pidfd, int signal, unsigned flags), , pidfd, signal, flags)
+WRAP(int, kill, (, pid_t pid, int signal), , pid, signal)
 
 /* The default table leaves these to the modules that need them. */
 static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
@@ -333,6 +340,12 @@ static void init_sys(struct testing_sys *sys)
         .fsync = fsync_,
         .rename = rename_,
         .unlink = unlink_,
+        .pipe = pipe_,
+        .spawn = spawn_,
+        .waitid = waitid_,
+        .pidfd_open = pidfd_open_,
+        .pidfd_send_signal = pidfd_send_signal_,
+        .kill = kill_,
         .thread_create = thread_create_,
         .getaddrinfo = getaddrinfo_,
         .freeaddrinfo = freeaddrinfo_,

@@ -351,10 +351,10 @@ static void forget_a_queue(void *unused)
 
 test(a_queue_in_a_frame_that_ends_aborts)
 {
-    testing_expect_abort(
-        forget_a_queue, NULL,
-        "has_a_queue: the coroutine ends although a stream, reader, writer, server, queue or "
-        "group in its frame is still open");
+    testing_expect_abort(forget_a_queue, NULL,
+                         "has_a_queue: the coroutine ends although a stream, reader, writer, "
+                         "server, process, queue or "
+                         "group in its frame is still open");
 }
 
 test(a_queue_in_a_frame_that_ends_it_is_fine)

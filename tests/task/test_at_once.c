@@ -17,7 +17,9 @@ static eddy_event event;
 static eddy_future future;
 static eddy_group group;
 static eddy_lock lock;
-static eddy_queue queue; /* shut down */
+static const struct eddy_process_options none; /* no command */
+static eddy_process process;                   /* not open */
+static eddy_queue queue;                       /* shut down */
 static eddy_reader reader;
 static eddy_semaphore semaphore;
 static eddy_server server;
@@ -113,6 +115,10 @@ struct operation {
     OPERATION(eddy_offload, -EAGAIN, eddy_offload(co, no_work, NULL))                             \
     OPERATION(eddy_offload_watched, -EAGAIN, eddy_offload_watched(co, no_work, NULL, NULL))       \
     OPERATION(eddy_pause, 0, eddy_pause(co))                                                      \
+    OPERATION(eddy_process_run, -EINVAL, eddy_process_run(co, &none, NULL, 0, NULL, NULL))        \
+    OPERATION(eddy_process_spawn, -EINVAL, eddy_process_spawn(co, &process, &none))               \
+    OPERATION(eddy_process_stop, -EBADF, eddy_process_stop(co, &process, 0))                      \
+    OPERATION(eddy_process_wait, -EBADF, eddy_process_wait(co, &process))                         \
     OPERATION(eddy_queue_get, -ESHUTDOWN, eddy_queue_get(co, &queue, &item))                      \
     OPERATION(eddy_queue_join, 0, eddy_queue_join(co, &queue))                                    \
     OPERATION(eddy_queue_put, -ESHUTDOWN, eddy_queue_put(co, &queue, &item))                      \
@@ -330,7 +336,7 @@ static void look_for_operations(const char *text)
         text = name + length;
         if (strncmp(text, "(eddy_coro *co", strlen("(eddy_coro *co")) == 0 &&
             name[length - 1] != '_' && !is_known(name, length)) {
-            fail_msg("%.*s is in no test of this file", (int)length, name);
+            fail_msg("%.*s is in no test of this file: OPERATIONS is the table", (int)length, name);
         }
     }
 }

@@ -6,7 +6,7 @@
  * Prints "listening on HOST:PORT" when it is ready. On SIGINT or SIGTERM it stops listening,
  * gives its clients a second to finish, and prints what it has served. On SIGUSR1 it prints what
  * each of its tasks waits for. With --workers, N processes share the port and its clients;
- * --max-clients is for each of them.
+ * --max-clients is for each of them. Started with sockets (systemd.socket(5)), it serves on those.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -21,6 +21,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { MOST_FDS = 8 };
 
 struct options {
     const char *host;
@@ -57,6 +59,8 @@ eddy_frame(serve) {
     struct totals *totals;
     int parent; /* a worker's: a pipe to its parent, who waits for a byte; else -1 */
     eddy_server server;
+    int fds[MOST_FDS]; /* with which it was started */
+    int count;
     int signal;
     int64_t rc;
 };
@@ -72,8 +76,12 @@ static void serve(eddy_coro *co)
     self->server.idle_timeout = self->options->idle_timeout;
     self->server.reuse_port = self->parent >= 0;
     eddy_await(eddy_signal_watch(eddy_loop_of(co), SIGNALS)); /* before anybody knows of us */
-    eddy_catch(self->rc, eddy_serve(co, &self->server, self->options->host, self->options->port,
-                                    echo, .bytes = &self->totals->bytes));
+    eddy_await(self->count, eddy_listen_fds(eddy_loop_of(co), NULL, self->fds, MOST_FDS));
+    eddy_catch(self->rc, self->count > 0 ? eddy_serve_fds(co, &self->server, self->fds, self->count,
+                                                          echo, .bytes = &self->totals->bytes)
+                                         : eddy_serve(co, &self->server, self->options->host,
+                                                      self->options->port, echo,
+                                                      .bytes = &self->totals->bytes));
     if (self->rc < 0) {
         eddy_fail(co, self->rc, "%s:%d", self->options->host, self->options->port);
     }

@@ -2,6 +2,7 @@
 #ifndef EDDY_H
 #define EDDY_H
 
+#include "eddy/activation.h"
 #include "eddy/address.h"
 #include "eddy/buffer.h"
 #include "eddy/callback.h"

@@ -121,14 +121,18 @@ static void serves_answers(eddy_coro *co)
 eddy_frame(drains) {
     eddy_coro co;
     const char *name;
-    int grace; /* seconds */
-    int limit; /* 0: none */
+    int grace;      /* seconds */
+    int limit;      /* 0: none */
+    bool cancelled; /* before it begins */
     int64_t rc;
 };
 
 static void drains(eddy_coro *co)
 {
     eddy_begin(drains);
+    if (self->cancelled) {
+        assert_int_equal(eddy_cancel(eddy_task_self(co)), 0);
+    }
     if (self->limit > 0) {
         eddy_catch(self->rc, eddy_wait_for(co, self->limit * EDDY_SECOND,
                                            eddy_server_drain(co, &server, 100 * EDDY_SECOND)));
@@ -469,6 +473,15 @@ test(a_cancel_or_time_out_ends_the_grace)
     close_all();
 }
 
+test(a_cancel_that_is_pending_ends_the_grace_and_nobody_is_left_behind)
+{
+    assert_int_equal(run(serves_answers, .cleanup = 1), 0);
+    fd = client_sends("9!");
+    assert_int_equal(drain(100, .cancelled = true), 0);
+    testing_assert_log("cleaned@1 drain=ECANCELED@1");
+    close_all();
+}
+
 test(a_cancel_of_one_drain_ends_the_grace_of_all)
 {
     eddy_task first;
@@ -583,6 +596,7 @@ int main(void)
         drain_case(a_server_that_was_never_open_or_has_ended_is_drained_at_once),
         drain_case(a_closed_server_is_drained_and_who_waits_for_its_end_is_told),
         drain_case(a_cancel_or_time_out_ends_the_grace),
+        drain_case(a_cancel_that_is_pending_ends_the_grace_and_nobody_is_left_behind),
         drain_case(a_cancel_of_one_drain_ends_the_grace_of_all),
         drain_case(a_handler_does_not_drain_its_own_server),
         drain_case(a_drain_needs_no_memory),

@@ -389,6 +389,30 @@ eddy_finally:
 }
 scenario_role(serves);
 
+/* Likewise on two addresses, and sends its clients away. */
+eddy_frame(drains) {
+    eddy_coro co;
+    int id;
+    int64_t rc;
+    struct eddy_address addresses[2];
+};
+
+static void drains(eddy_coro *co)
+{
+    eddy_begin(drains);
+    eddy_await(eddy_address_parse(&self->addresses[0], "127.0.0.1", 0));
+    eddy_await(eddy_address_parse(&self->addresses[1], "127.0.0.2", 0));
+    eddy_await(eddy_serve_all(co, &server, self->addresses, 2, echoes));
+    eddy_event_set(&listens);
+    eddy_await(eddy_sleep(co, TICK));
+    eddy_await(eddy_server_drain(co, &server, 3 * TICK));
+eddy_finally:
+    eddy_server_close(&server);
+    eddy_catch(self->rc, eddy_server_drain(co, &server, TICK));
+    eddy_end;
+}
+scenario_role(drains);
+
 /* Who has lost its server sees the end of the file. */
 eddy_frame(asks_server) {
     eddy_coro co;
@@ -499,6 +523,7 @@ const struct scenario stream_scenarios[] = {
     {"lines", open_lines, {play_writes_lines, play_reads_lines}, check_lines},
     {"copy", open_proxy, {play_writes_and_counts, play_copies, play_reads_copy}, check_copy},
     {"server", no_server, {play_serves, play_asks_server, play_asks_server}, check_server},
+    {"drain", no_server, {play_drains, play_asks_server, play_asks_server}, check_server},
     {"fd", open_pipe, {play_awaits_fd, play_pokes_fd}, check_pipe},
     {NULL, NULL, {NULL}, NULL},
 };

@@ -100,9 +100,7 @@ static void serve_and_ask(eddy_coro *co)
     eddy_await(eddy_serve(co, &self->server, "127.0.0.1", 0, talk));
     eddy_await(eddy_call(co, ask, .port = eddy_server_port(&self->server)));
 eddy_finally:
-    eddy_server_close(&self->server); /* no new clients; a second for those that are there */
-    eddy_except(-ETIMEDOUT,
-                eddy_wait_for(co, EDDY_SECOND, eddy_server_wait_closed(co, &self->server))) {}
+    eddy_await(eddy_server_drain(co, &self->server, EDDY_SECOND)); /* for those that are busy */
     eddy_end;
 }
 

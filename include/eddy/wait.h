@@ -35,7 +35,8 @@
 extern "C" {
 #endif
 
-typedef void eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
+/* Returns whether it wants to hear of more. */
+typedef int eddy_blocker_fn(struct eddy_task_record *blocker, void *context);
 
 /* A kind of wait: static and constant, one an operation. */
 struct eddy_wait_kind {
@@ -69,8 +70,8 @@ struct eddy_wait_kind {
      * there is none, or more than one. Circles of such tasks are found by it. Or NULL. */
     struct eddy_task_record *(*blocker)(const struct eddy_task_record *task);
 
-    /* Of waits for the end of several tasks, all of them: tells each that has not ended to `found`.
-     * Who else waits so for one of them waits for all of them. Circles are found by it where
+    /* Of waits for the end of several tasks, all of them: tells each that has not ended to `found`,
+     * until that returns 0. Who else waits so for one of them waits for all of them. Circles are found by it where
      * `blocker` says NULL. Or NULL. */
     void (*blockers)(const struct eddy_task_record *task, eddy_blocker_fn *found, void *context);
 

@@ -3,6 +3,9 @@
  * act before its wait can end: to its one blocker, such as the holder of a lock, or to all that it
  * waits for the end of. A circle is a set of tasks each of which can be reached from each: Tarjan's
  * strongly connected components, in a loop and not by recursion, for chains may be long.
+ *
+ * What several tasks wait for is a node without a task in between (snapshot.c). It is in the search like any
+ * other, and nowhere in what is told: whoever has it as the next on his circle gets the one behind it.
  */
 #include "look/snapshot.h"
 
@@ -25,11 +28,13 @@ static void enter(struct search *search, uint32_t i, uint32_t from)
 }
 
 /* The node at which the next edge ends, or EDDY_NO_NODE. */
-static uint32_t next_edge(const struct eddy_node *nodes, struct eddy_node *node)
+static uint32_t next_edge(struct eddy_snapshot *snapshot, struct eddy_node *node)
 {
+    const struct eddy_node *nodes = snapshot->nodes;
     uint32_t edge = node->edge;
 
     if (edge != EDDY_NO_NODE) {
+        snapshot->edges++;
         node->edge = node->blocker != EDDY_NO_NODE ? EDDY_NO_NODE : nodes[edge].next_awaited;
     }
     return edge;
@@ -68,7 +73,7 @@ static void close_component(struct search *search, uint32_t root)
 {
     struct eddy_snapshot *snapshot = search->snapshot;
     struct eddy_node *nodes = snapshot->nodes;
-    bool circle = search->path != root || nodes[root].blocker == root;
+    bool circle = search->path != root || nodes[root].blocker == root || nodes[root].waiter == root;
     uint32_t newest = search->path;
     uint32_t end = nodes[root].below;
 
@@ -94,7 +99,7 @@ static void search_from(struct search *search, uint32_t i)
     enter(search, i, EDDY_NO_NODE);
     while (i != EDDY_NO_NODE) {
         struct eddy_node *node = &nodes[i];
-        uint32_t next = next_edge(nodes, node);
+        uint32_t next = next_edge(search->snapshot, node);
         if (next == EDDY_NO_NODE) {
             if (node->low == node->seen) {
                 close_component(search, i);
@@ -111,6 +116,18 @@ static void search_from(struct search *search, uint32_t i)
     }
 }
 
+/* The nodes of lists have done what they were for. */
+static void leave_lists_out(struct eddy_snapshot *snapshot)
+{
+    struct eddy_node *nodes = snapshot->nodes;
+
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        if (nodes[i].blocker != EDDY_NO_NODE && nodes[i].blocker >= snapshot->count) {
+            nodes[i].blocker = nodes[i].circle > 0 ? nodes[nodes[i].blocker].blocker : EDDY_NO_NODE;
+        }
+    }
+}
+
 void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot)
 {
     struct search search = {.snapshot = snapshot, .path = EDDY_NO_NODE};
@@ -120,6 +137,7 @@ void eddy_snapshot_find_circles(struct eddy_snapshot *snapshot)
             search_from(&search, i);
         }
     }
+    leave_lists_out(snapshot);
 }
 
 void eddy_snapshot_each_in_circles(const struct eddy_snapshot *snapshot, eddy_circle_fn *found,

@@ -7,8 +7,9 @@
  *     parent, child, next       the tree; a parent that has ended is left out, its children are roots
  *     blocker                   the one task that must act: the holder of a lock, the joined task
  *     awaited, next_awaited     all that must act: the tasks of a gather, the clients of a server
- *     waiter, alike             how that list is made: a task that several wait for (a server's client)
- *                               is in the list of the first, and the others share that list
+ *     waiter, alike             how that list is made: what several wait for (the clients of a server) is
+ *                               the list of the first, and becomes a node of its own between it, the
+ *                               others, and the tasks: W waiters of C clients are W + C edges and not W * C
  *
  * A snapshot is taken and freed within one call, in which no task runs; what it points at does not
  * move. One may be taken while another is in use (the hook that is told of a leak may dump): they form
@@ -35,13 +36,9 @@ static void count_visitor(struct eddy_task_record *task, void *context)
     ++*count;
 }
 
-static void collect_visitor(struct eddy_task_record *task, void *context)
+static void clear_node(struct eddy_node *node)
 {
-    struct eddy_snapshot *snapshot = context;
-    struct eddy_node *node = &snapshot->nodes[snapshot->count++];
-
     memset(node, 0, sizeof *node);
-    node->task = task;
     node->parent = EDDY_NO_NODE;
     node->child = EDDY_NO_NODE;
     node->next = EDDY_NO_NODE;
@@ -50,6 +47,15 @@ static void collect_visitor(struct eddy_task_record *task, void *context)
     node->alike = EDDY_NO_NODE;
     node->awaited = EDDY_NO_NODE;
     node->next_awaited = EDDY_NO_NODE;
+}
+
+static void collect_visitor(struct eddy_task_record *task, void *context)
+{
+    struct eddy_snapshot *snapshot = context;
+    struct eddy_node *node = &snapshot->nodes[snapshot->count++];
+
+    clear_node(node);
+    node->task = task;
 }
 
 /* Oldest first. Shell's sort: in place, for libc's may take memory behind the loop's back. Records
@@ -122,7 +128,7 @@ static void link_tree(struct eddy_snapshot *snapshot)
 /* ---- who must act: the waits themselves say, by `blocker` and `blockers` of their kind */
 
 struct waiter {
-    const struct eddy_snapshot *snapshot;
+    struct eddy_snapshot *snapshot;
     uint32_t node;
 };
 
@@ -134,20 +140,23 @@ static uint32_t find_task(const struct eddy_snapshot *snapshot, const struct edd
     return i != EDDY_NO_NODE && snapshot->nodes[i].task == task ? i : EDDY_NO_NODE;
 }
 
-static void found(struct eddy_task_record *task, void *context)
+/* Of one that is another's already, all others are, too: there is no need to hear of them. */
+static int found(struct eddy_task_record *task, void *context)
 {
     const struct waiter *waiter = context;
     struct eddy_node *nodes = waiter->snapshot->nodes;
     uint32_t i = find_task(waiter->snapshot, task);
 
+    waiter->snapshot->told++;
     if (i == EDDY_NO_NODE) {
-        return;
+        return 1;
     }
-    if (nodes[i].waiter == EDDY_NO_NODE) {
-        nodes[i].waiter = waiter->node;
-    } else {
+    if (nodes[i].waiter != EDDY_NO_NODE) {
         nodes[waiter->node].alike = nodes[i].waiter;
+        return 0;
     }
+    nodes[i].waiter = waiter->node;
+    return 1;
 }
 
 static void link_blocker(struct eddy_snapshot *snapshot, uint32_t i)
@@ -168,8 +177,46 @@ static void link_blocker(struct eddy_snapshot *snapshot, uint32_t i)
     }
 }
 
-/* Youngest first, each in front of the others of its waiter. */
-static void link_blockers(struct eddy_snapshot *snapshot)
+/* What several tasks wait for becomes a node behind those of the tasks: 0, -ENOMEM. */
+static int link_lists(struct eddy_snapshot *snapshot)
+{
+    struct eddy_pool *pool = &eddy_task_loop(snapshot->nodes[0].task)->pool;
+    struct eddy_node *nodes = snapshot->nodes;
+    uint32_t count = snapshot->count;
+    uint32_t lists = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i].alike != EDDY_NO_NODE && nodes[nodes[i].alike].alike == EDDY_NO_NODE) {
+            nodes[nodes[i].alike].alike = count + lists++;
+        }
+    }
+    if (lists == 0) {
+        return 0;
+    }
+    nodes = eddy_pool_resize(pool, nodes, (size_t)count * sizeof *nodes,
+                             ((size_t)count + lists) * sizeof *nodes);
+    if (nodes == NULL) {
+        return -ENOMEM;
+    }
+    snapshot->nodes = nodes;
+    snapshot->lists = lists;
+    for (uint32_t i = count; i < count + lists; i++) {
+        clear_node(&nodes[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i].alike != EDDY_NO_NODE) {
+            bool first = nodes[i].alike >= count;
+            nodes[i].blocker = first ? nodes[i].alike : nodes[nodes[i].alike].alike;
+            if (first) {
+                nodes[nodes[i].alike].awaited = nodes[i].awaited;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Youngest first, each in front of the others of its waiter. 0, -ENOMEM. */
+static int link_blockers(struct eddy_snapshot *snapshot)
 {
     struct eddy_node *nodes = snapshot->nodes;
 
@@ -182,11 +229,7 @@ static void link_blockers(struct eddy_snapshot *snapshot)
             nodes[nodes[i].waiter].awaited = i;
         }
     }
-    for (uint32_t i = 0; i < snapshot->count; i++) {
-        if (nodes[i].alike != EDDY_NO_NODE) {
-            nodes[i].awaited = nodes[nodes[i].alike].awaited;
-        }
-    }
+    return link_lists(snapshot);
 }
 
 /* ---- who stands where in a line */
@@ -240,7 +283,13 @@ int eddy_snapshot_take(eddy_loop *loop, struct eddy_snapshot *snapshot)
     eddy_task_each(loop, collect_visitor, snapshot);
     sort(snapshot->nodes, count);
     link_tree(snapshot);
-    link_blockers(snapshot);
+    if (link_blockers(snapshot) < 0) {
+        eddy_snapshot_free(loop, snapshot);
+        snapshot->nodes = NULL;
+        snapshot->count = 0;
+        snapshot->first = EDDY_NO_NODE;
+        return -ENOMEM;
+    }
     eddy_snapshot_find_circles(snapshot);
     return 0;
 }
@@ -250,7 +299,7 @@ void eddy_snapshot_free(eddy_loop *loop, struct eddy_snapshot *snapshot)
     loop->snapshot = snapshot->outer;
     if (snapshot->nodes != NULL) {
         eddy_pool_resize(&loop->pool, snapshot->nodes,
-                         (size_t)snapshot->count * sizeof *snapshot->nodes, 0);
+                         ((size_t)snapshot->count + snapshot->lists) * sizeof *snapshot->nodes, 0);
     }
 }
 

@@ -12,11 +12,12 @@ struct eddy_node {
     struct eddy_task_record *task;
     uint32_t parent; /* indices of nodes, or EDDY_NO_NODE */
     uint32_t child;
-    uint32_t next;         /* sibling */
-    uint32_t blocker;      /* who must act before this one's wait can end */
-    uint32_t waiter;       /* who waits for the end of this one and of others, the first of them */
-    uint32_t alike;        /* an older one that waits for the end of the same, and has the list */
-    uint32_t awaited;      /* the oldest of those for the end of all of which this one waits */
+    uint32_t next;    /* sibling */
+    uint32_t blocker; /* who must act before this one's wait can end */
+    uint32_t waiter;  /* who waits for the end of this one and of others, the first of them */
+    uint32_t alike;   /* an older one that waits for the end of the same; of the first of them the
+                              node of their list */
+    uint32_t awaited; /* the oldest of those for the end of all of which this one waits */
     uint32_t next_awaited; /* the next one that has the same waiter */
     uint32_t circle;       /* > 0: its number */
     uint32_t place;        /* in the line in which it waits, from 1 on; 0: nobody has asked yet */
@@ -31,11 +32,15 @@ struct eddy_node {
 };
 
 struct eddy_snapshot {
-    struct eddy_node *nodes; /* in the order in which they were spawned */
-    uint32_t count;
-    uint32_t first;              /* of the top level, or EDDY_NO_NODE */
-    uint32_t circles;            /* how many there are */
-    uint32_t placed;             /* links of lines that were looked at to know the places in them */
+    struct eddy_node
+        *nodes;       /* in the order in which they were spawned, and behind them the lists */
+    uint32_t count;   /* of those of tasks */
+    uint32_t lists;   /* what several tasks wait for is a node of its own, without a task */
+    uint32_t first;   /* of the top level, or EDDY_NO_NODE */
+    uint32_t circles; /* how many there are */
+    uint32_t placed;  /* links of lines that were looked at to know the places in them */
+    uint32_t told;    /* how often a wait has told of a task that must act */
+    uint32_t edges;   /* how many were followed in search for circles */
     struct eddy_snapshot *outer; /* one that was taken before and is still in use, or NULL */
 };
 

@@ -142,10 +142,10 @@ int eddy_client_start(const struct eddy_listener *listener, int fd, const struct
         return -ENOMEM;
     }
     task = eddy_spawn_(server->loop, server->named_place, server->handler, server->handler_size);
-    if (task.record == NULL) {
+    if (eddy_spawn_failed(task)) {
         eddy_stream_disown(&client->stream);
         client_free(client);
-        return -ENOMEM;
+        return eddy_unstarted_take(task);
     }
     *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
     client->task = task.record;
@@ -166,14 +166,17 @@ void eddy_clients_each(const eddy_server *server, eddy_blocker_fn *visit, void *
         return;
     }
     for (struct eddy_link *link = clients->next; link != clients; link = link->next) {
-        visit(client_of(link)->task, context);
+        if (!visit(client_of(link)->task, context)) {
+            return;
+        }
     }
 }
 
-static void cancel_visitor(struct eddy_task_record *task, void *context)
+static int cancel_visitor(struct eddy_task_record *task, void *context)
 {
     (void)context;
     eddy_cancel_record(task);
+    return 1;
 }
 
 void eddy_clients_cancel(struct eddy_relay *relay)

@@ -84,7 +84,7 @@ void eddy_accept_one_less(eddy_server *server);
 int eddy_client_start(const struct eddy_listener *listener, int fd,
                       const struct eddy_address *peer);
 
-/* Tells of each task of a client, in the order in which they came. */
+/* Tells of each task of a client, in the order in which they came, until it is told enough. */
 void eddy_clients_each(const eddy_server *server, eddy_blocker_fn *visit, void *context);
 
 /* The task of the client that has been there longest; there is one. */

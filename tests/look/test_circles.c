@@ -11,6 +11,7 @@
 #include "eddy/lock.h"
 #include "eddy/look.h"
 #include "eddy/server.h"
+#include "look/snapshot.h"
 #include "loop/loop_internal.h"
 
 /* ---- graphs: what the dump must say of them is worked out in another way */
@@ -375,6 +376,125 @@ test(of_two_that_wait_for_one_server_the_one_that_holds_the_lock_is_in_the_circl
     two_wait_for_one_server(false);
 }
 
+/* ---- a handler that waits for the end of its own server, among others */
+
+eddy_frame(waits_for_itself) {
+    eddy_coro co;
+    eddy_stream *stream;
+    char byte;
+};
+
+static int waits_of_itself; /* handlers that still may */
+
+static void waits_for_itself(eddy_coro *co)
+{
+    eddy_begin(waits_for_itself);
+    if (waits_of_itself > 0) {
+        waits_of_itself--;
+        eddy_await(eddy_server_wait_closed(co, &server));
+    } else {
+        eddy_await(eddy_read(co, self->stream, &self->byte, 1));
+    }
+    eddy_end;
+}
+
+eddy_frame(serves_such) {
+    eddy_coro co;
+};
+
+static void serves_such(eddy_coro *co)
+{
+    eddy_begin(serves_such);
+    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, waits_for_itself));
+    eddy_end;
+}
+
+enum { CLIENTS = 30, WAITERS = 40 };
+
+static int fds_of_clients[CLIENTS];
+
+/* So many clients, of which the first `waiting` wait for the server, and as many other tasks. */
+static void serve_such(int waiting, int clients, int waiters)
+{
+    memset(&server, 0, sizeof server);
+    waits_of_itself = waiting;
+    assert_int_equal(run(serves_such), 0);
+    for (int i = 0; i < clients; i++) {
+        fds_of_clients[i] = net_connect(eddy_server_port(&server));
+        net_wait_readable(server.first.io.fd);
+        testing_turns();
+    }
+    eddy_server_close(&server);
+    for (int i = 0; i < waiters; i++) {
+        start(sees_it_closed);
+    }
+    testing_turns();
+}
+
+static void end_such(int clients)
+{
+    for (int i = 0; i < clients; i++) {
+        close(fds_of_clients[i]);
+    }
+    testing_free();
+    testing.errors.count = 0;
+}
+
+static void assert_circles_of_servers(int waiting, int clients, int waiters)
+{
+    int in_circles = 0;
+
+    serve_such(waiting, clients, waiters);
+    info_count = 0;
+    assert_int_equal(eddy_loop_inspect(testing.loop, keep, NULL), 0);
+    assert_int_equal(info_count, clients + waiters);
+    for (int i = 0; i < info_count; i++) {
+        in_circles += infos[i].circle > 0;
+        if (infos[i].circle > 0) { /* told by way of a task, and never of a list */
+            assert_in_range(infos[i].blocker, 1, 100);
+        }
+    }
+    assert_int_equal(in_circles, waiting);
+    end_such(clients);
+    testing_reopen();
+}
+
+test(handlers_that_wait_for_their_own_server_are_in_a_circle_and_who_waits_beside_is_not)
+{
+    assert_circles_of_servers(1, 2, 0);
+    assert_circles_of_servers(1, 3, 2);
+    assert_circles_of_servers(2, 4, 0);
+    assert_circles_of_servers(2, 4, 3);
+    assert_circles_of_servers(0, 3, 3);
+}
+
+test(who_waits_for_a_server_costs_one_edge_however_many_clients_it_has)
+{
+    struct eddy_snapshot snapshot;
+
+    serve_such(0, CLIENTS, WAITERS);
+    assert_int_equal(eddy_snapshot_take(testing.loop, &snapshot), 0);
+    assert_int_equal(snapshot.count, CLIENTS + WAITERS);
+    assert_int_equal(snapshot.lists, 1);
+    assert_int_equal(snapshot.told, CLIENTS + WAITERS - 1);
+    assert_int_equal(snapshot.edges, CLIENTS + WAITERS);
+    eddy_snapshot_free(testing.loop, &snapshot);
+    end_such(CLIENTS);
+}
+
+test(without_memory_for_the_list_there_is_no_snapshot)
+{
+    struct eddy_snapshot snapshot;
+
+    serve_such(0, 2, 2);
+    testing_fail_allocation(2);
+    assert_int_equal(eddy_snapshot_take(testing.loop, &snapshot), -ENOMEM);
+    assert_int_equal(snapshot.count, 0);
+    assert_null(testing.loop->snapshot);
+    testing_fail_allocation(0);
+    end_such(2);
+}
+
 /* ---- in the error hook the children of a gather are gone one by one */
 
 static void dump_on_error(eddy_loop *loop, eddy_task task, int64_t code, const char *text)
@@ -422,6 +542,10 @@ int main(void)
         testing_case(a_lock_that_is_held_while_a_server_ends_whose_handler_wants_it_is_a_circle),
         testing_case(a_server_that_listens_does_not_wait_for_its_one_client),
         testing_case(of_two_that_wait_for_one_server_the_one_that_holds_the_lock_is_in_the_circle),
+        testing_case(
+            handlers_that_wait_for_their_own_server_are_in_a_circle_and_who_waits_beside_is_not),
+        testing_case(who_waits_for_a_server_costs_one_edge_however_many_clients_it_has),
+        testing_case(without_memory_for_the_list_there_is_no_snapshot),
         testing_case(a_dump_of_a_gather_that_is_collecting_its_tasks_names_none_that_are_gone),
     };
 

@@ -3,7 +3,7 @@
  *
  * None raises SIGPIPE. glibc and musl differ in whether the flags of many are signed.
  */
-#include "base/sys_messages.h"
+#include "base/messages.h"
 
 #ifdef __GLIBC__
 typedef int mmsg_flags;

@@ -1,6 +1,6 @@
 /* Messages of sockets, as the table of system calls has them. */
-#ifndef EDDY_SRC_SYS_MESSAGES_H
-#define EDDY_SRC_SYS_MESSAGES_H
+#ifndef EDDY_SRC_MESSAGES_H
+#define EDDY_SRC_MESSAGES_H
 
 #include "eddy/sys.h"
 

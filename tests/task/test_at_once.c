@@ -31,6 +31,8 @@ static struct eddy_address address;
 static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
 static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
+static struct eddy_packet packet;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
 static int item;
@@ -100,6 +102,13 @@ struct operation {
     OPERATION(eddy_connect_with, -EINVAL, eddy_connect_with(co, &stream, "127.1", 1, NULL))       \
     OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                            \
     OPERATION(eddy_copy_at_most, -EBADF, eddy_copy_at_most(co, &stream, &other, 1, NULL))         \
+    OPERATION(eddy_datagram_receive, -EBADF,                                                      \
+              eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))                             \
+    OPERATION(eddy_datagram_receive_many, -EBADF,                                                 \
+              eddy_datagram_receive_many(co, &no_socket, &packet, 1))                             \
+    OPERATION(eddy_datagram_send, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))    \
+    OPERATION(eddy_datagram_send_many, -EBADF,                                                    \
+              eddy_datagram_send_many(co, &no_socket, &packet, 1))                                \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
     OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \

@@ -1,4 +1,9 @@
-/* Datagram sockets: what their two files do for each other. */
+/*
+ * Datagram sockets: what their two files do for each other.
+ *
+ * Circle: datagram.c and datagram_open.c. Opening registers who hears of events (datagram.c), and an event
+ * may say that the fd is gone, which closes the socket (datagram_open.c).
+ */
 #ifndef EDDY_SRC_DATAGRAM_INTERNAL_H
 #define EDDY_SRC_DATAGRAM_INTERNAL_H
 

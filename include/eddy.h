@@ -8,6 +8,7 @@
 #include "eddy/callback.h"
 #include "eddy/clock.h"
 #include "eddy/coro.h"
+#include "eddy/datagram.h"
 #include "eddy/deadline.h"
 #include "eddy/error.h"
 #include "eddy/event.h"

@@ -1,4 +1,5 @@
 /* Scenarios of sockets beside the reading and writing of streams. */
+#include "datagrams.h"
 #include "hosts.h"
 #include "scenarios.h"
 
@@ -145,7 +146,88 @@ static void check_fds(void)
     ends_close();
 }
 
+/* ---- datagrams: each that was sent is received, or still in the socket */
+
+static eddy_datagram asker, answerer;
+static struct eddy_address at_asker, at_answerer;
+
+static void open_datagrams(void)
+{
+    memset(&asker, 0, sizeof asker);
+    memset(&answerer, 0, sizeof answerer);
+    datagram_open(&asker, AF_INET, &at_asker);
+    datagram_open(&answerer, AF_INET, &at_answerer);
+    sent = received = 0;
+}
+
+eddy_frame(sends_datagrams) {
+    eddy_coro co;
+    int id;
+    struct eddy_packet packets[3];
+    int64_t rc;
+};
+
+static void sends_datagrams(eddy_coro *co)
+{
+    eddy_begin(sends_datagrams);
+    for (int i = 0; i < 3; i++) {
+        self->packets[i] = (struct eddy_packet){(char *)(uintptr_t) "abc", 3, 0, &at_answerer};
+    }
+    while (sent < 4 * ROUNDS) {
+        eddy_await(eddy_sleep(co, TICK));
+        eddy_catch(self->rc, eddy_datagram_send_many(co, &asker, self->packets, 3));
+        sent += self->rc > 0 ? (int)self->rc : 0;
+        if (self->rc < 0) {
+            eddy_return(self->rc);
+        }
+        eddy_catch(self->rc, eddy_datagram_send(co, &asker, "d", 1, &at_answerer));
+        sent += self->rc == 1;
+        if (self->rc < 0) {
+            eddy_return(self->rc);
+        }
+    }
+    eddy_end;
+}
+scenario_role(sends_datagrams);
+
+eddy_frame(receives_datagrams) {
+    eddy_coro co;
+    int id;
+    char bytes[2][4];
+    struct eddy_address from[2];
+    struct eddy_packet packets[2];
+    int count;
+};
+
+static void receives_datagrams(eddy_coro *co)
+{
+    eddy_begin(receives_datagrams);
+    while (received < 4 * ROUNDS) {
+        for (int i = 0; i < 2; i++) {
+            self->packets[i] = (struct eddy_packet){self->bytes[i], 4, 0, &self->from[i]};
+        }
+        eddy_await(self->count, eddy_datagram_receive_many(co, &answerer, self->packets, 2));
+        received += self->count;
+        scenario_assert(eddy_address_port(&self->from[0]) == eddy_address_port(&at_asker));
+    }
+    eddy_end;
+}
+scenario_role(receives_datagrams);
+
+static void check_datagrams(void)
+{
+    char byte;
+
+    while (recv(eddy_datagram_fd(&answerer), &byte, 1, MSG_DONTWAIT) >= 0) {
+        received++;
+    }
+    scenario_assert(received == sent);
+    eddy_datagram_close(&asker);
+    eddy_datagram_close(&answerer);
+}
+
 const struct scenario socket_scenarios[] = {
+    {"datagrams", open_datagrams, {play_sends_datagrams, play_receives_datagrams}, check_datagrams},
     {"fds", open_ends, {play_passes_fds, play_gets_fds}, check_fds},
     {"connect to any", three_hosts, {play_connects_to_any, play_hosts_answer}, no_hosts},
     {NULL, NULL, {NULL}, NULL},

@@ -33,6 +33,8 @@ static struct eddy_address address;
 static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
 static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
+static struct eddy_packet packet;
 static struct eddy_file_info info;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
@@ -91,6 +93,15 @@ struct operation {
 
 /* OPERATION(name, result, the operation) */
 #define OPERATIONS                                                                                \
+    OPERATION(eddy_datagram_receive, -EBADF,                                                      \
+              eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))                             \
+    OPERATION(eddy_datagram_receive_many, -EBADF,                                                 \
+              eddy_datagram_receive_many(co, &no_socket, &packet, 1))                             \
+    OPERATION(eddy_datagram_send, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))    \
+    OPERATION(eddy_datagram_send_many, -EBADF,                                                    \
+              eddy_datagram_send_many(co, &no_socket, &packet, 1))                                \
+    OPERATION(eddy_receive_fds, -EBADF, eddy_receive_fds(co, &stream, buffer, 1, &no_fds))        \
+    OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
     OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))               \
     OPERATION(eddy_call, 0, eddy_call(co, returns))                                               \
     OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                              \
@@ -150,10 +161,8 @@ struct operation {
     OPERATION(eddy_reader_peek, -EMSGSIZE, eddy_reader_peek(co, &reader, 99))                     \
     OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                      \
     OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))                  \
-    OPERATION(eddy_receive_fds, -EBADF, eddy_receive_fds(co, &stream, buffer, 1, &no_fds))        \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
-    OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
     OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \
     OPERATION(eddy_serve_at, -ENOENT, eddy_serve_at(co, &server, &address, serves))               \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "eddy/address.h"
+#include "eddy/datagram.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
 #include "eddy/gather.h"
@@ -38,6 +39,7 @@ static eddy_reader reader;
 static eddy_reader of_closed;
 static const struct eddy_address nowhere;
 static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
 static char line[16];
 
 static int setup(void **state)
@@ -187,6 +189,10 @@ POINT(connecting_to_nowhere, -EAFNOSUPPORT, eddy_connect_to(co, &closed, &nowher
 POINT(connecting_to_none, -EINVAL, eddy_connect_any(co, &closed, &nowhere, 0, NULL))
 POINT(sending_fds_on_what_is_closed, -EBADF, eddy_send_fds(co, &closed, buffer, 1, &no_fds))
 POINT(receiving_fds_on_what_is_closed, -EBADF, eddy_receive_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_by_what_is_closed, -EBADF, eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))
+POINT(receiving_many_by_what_is_closed, -EBADF, eddy_datagram_receive_many(co, &no_socket, NULL, 1))
+POINT(sending_by_what_is_closed, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))
+POINT(sending_many_by_what_is_closed, -EBADF, eddy_datagram_send_many(co, &no_socket, NULL, 1))
 POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serves_client))
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
@@ -284,6 +290,10 @@ int main(void)
         point_case(connecting_to_none_is_a_cancel_point),
         point_case(sending_fds_on_what_is_closed_is_a_cancel_point),
         point_case(receiving_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_by_what_is_closed_is_a_cancel_point),
+        point_case(receiving_many_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_many_by_what_is_closed_is_a_cancel_point),
         point_case(serving_at_no_port_is_a_cancel_point),
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),

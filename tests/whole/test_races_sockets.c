@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "support/net.h"
+#include "support/datagrams.h"
 
 #include "eddy/unix.h"
 
@@ -107,10 +107,91 @@ test(fds_that_come)
     run_race_table(&fds_races);
 }
 
+/* ---- datagrams that come */
+
+static eddy_datagram here, there;
+static struct eddy_address at_here, at_there;
+
+static void open_sockets(eddy_coro *co)
+{
+    (void)co;
+    memset(&here, 0, sizeof here);
+    memset(&there, 0, sizeof there);
+    datagram_open(&here, AF_INET, &at_here);
+    datagram_open(&there, AF_INET, &at_there);
+}
+
+static int64_t wait_datagram(eddy_coro *co)
+{
+    return eddy_datagram_receive(co, &here, &byte, 1, NULL);
+}
+
+static void send_datagram(eddy_coro *co)
+{
+    (void)co;
+    if (eddy_datagram_is_open(&here)) {
+        assert_int_equal(sendto(eddy_datagram_fd(&there), "x", 1, 0,
+                                (struct sockaddr *)&at_here.storage, at_here.size),
+                         1);
+    }
+}
+
+static void close_socket(eddy_coro *co)
+{
+    (void)co;
+    eddy_datagram_close(&here);
+}
+
+static void log_datagrams(void)
+{
+    char dropped;
+    int left = 0;
+
+    while (eddy_datagram_is_open(&here) &&
+           recv(eddy_datagram_fd(&here), &dropped, 1, MSG_DONTWAIT) == 1) {
+        left++;
+    }
+    testing_log("%d left", left);
+}
+
+static void close_sockets(void)
+{
+    eddy_datagram_close(&here);
+    eddy_datagram_close(&there);
+}
+
+static const struct race_table datagram_races = {
+    .operation = "receive",
+    .set_up = open_sockets,
+    .wait = wait_datagram,
+    .wake = send_datagram,
+    .close = close_socket,
+    .log_left = log_datagrams,
+    .tear_down = close_sockets,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 left", "ECANCELED; 0 left"},
+    .cells =
+        {
+            [WAKE] = {"ok; 1 left", "ETIMEDOUT; 1 left", "ECANCELED; 1 left", "EBADF; 0 left"},
+            [TIME_OUT] = {"ETIMEDOUT; 1 left", ONE_DEADLINE, "ECANCELED; 0 left",
+                          "ETIMEDOUT; 0 left"},
+            [CANCEL] = {"ECANCELED; 1 left", "ECANCELED; 0 left", "ECANCELED; 0 left",
+                        "ECANCELED; 0 left"},
+            [CLOSE] = {"EBADF; 0 left", "EBADF; 0 left", "EBADF, then ECANCELED; 0 left",
+                       "EBADF; 0 left"},
+        },
+};
+
+test(a_datagram_that_comes)
+{
+    run_race_table(&datagram_races);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(fds_that_come),
+        testing_case(a_datagram_that_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

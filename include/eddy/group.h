@@ -54,6 +54,7 @@ typedef struct eddy_group {
     struct eddy_link ended;          /* policy KEEP: of those that have ended, in that order */
     struct eddy_task_record *waiter; /* in eddy_group_wait, eddy_group_next or the exit; or NULL */
     struct eddy_task_record *host;   /* in eddy_with_group, or NULL */
+    struct eddy_scope scope;         /* of eddy_with_group; `leave` NULL: it is in none */
     struct eddy_deadline *deadline;  /* over the body of that; NULL: it runs no longer */
     bool cancelled;                  /* a task of it ended with -ECANCELED */
     bool closing;                    /* being cancelled: takes no more tasks */
@@ -85,10 +86,11 @@ typedef struct eddy_group {
  * holds: `break` leaves the loop around it, `continue` the block. Errors of the enter: -EBUSY: the
  * group is in use by another eddy_with_group or waited for; -ENOMEM; -ECANCELED. Tasks that the group
  * has already are the block's: then a cancel that is pending comes with the first await of the
- * block. After an error of the enter they are still to be waited for. The group must
+ * block; after -ENOMEM they were cancelled and have ended, and after -EBUSY they are whose they were. The group must
  * not lie on the C stack, and a generator must not yield inside the block (that aborts).
  */
-#define eddy_with_group(group) EDDY_WITH_OBJECT_(group, eddy_group_leave_, eddy_group_enter_(co))
+#define eddy_with_group(group) \
+    EDDY_WITH_OPENED_(eddy_group_open_(co, group, EDDY_POINT_(1)), eddy_group_enter_(co))
 
 /* Waits until all tasks of the group have ended, and returns 0 or the group's error. Afterwards
  * the group is empty and may be used again. -EBUSY: another task waits for it. A cancel or
@@ -118,6 +120,7 @@ static inline uint32_t eddy_group_count(const eddy_group *group)
 /* Private. */
 EDDY_API eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
                                      const void *frame, size_t size);
+EDDY_API int eddy_group_open_(eddy_coro *co, eddy_group *group, uint32_t exit);
 EDDY_API EDDY_MUST_USE int64_t eddy_group_enter_(eddy_coro *co);
 EDDY_API EDDY_MUST_USE int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope);
 

@@ -35,8 +35,11 @@ extern "C" {
 /*
  * eddy_spawn(co, name, .argument = value, ...): starts the coroutine as a task of its own; only
  * enqueues it, so the caller goes on first. If it cannot (-ENOMEM; -ESHUTDOWN: the loop is being
- * freed), the task is one whose join returns that error: no check is needed.
- * eddy_loop_spawn(loop, name, ...): likewise, from outside of coroutines. eddy_spawn_in(co,
+ * freed), the task is one that has ended with that error: its join, gather or callback gives it, and
+ * eddy_detach tells the error hook. No check is needed; eddy_spawn_error is for who wants to know at once.
+ * Of a handle that is dropped, so that nobody has asked, the end of the loop tells the hook, if it is one of
+ * the last eight that failed.
+ * eddy_loop_spawn(loop, name, ...): likewise, from outside of coroutines; a loop that is NULL aborts. eddy_spawn_in(co,
  * &frame, name, ...): with the frame in memory of the caller's (a struct name), which must stay
  * until the task has ended. If that memory lies in a frame of the spawning task, the end of the
  * frame while the task still runs aborts in a loop with EDDY_LOOP_CHECK, naming the coroutine;
@@ -53,6 +56,10 @@ extern "C" {
     (*(memory) = EDDY_FRAME_VALUE_(name, EDDY_HEAD_(name, NULL, NULL, 0, 0, EDDY_FRAME_BORROWED_), \
                                    __VA_ARGS__),                                                   \
      eddy_spawn_in_(eddy_task_loop((co)->task), EDDY_NAMED_PLACE_(name), &(memory)->co))
+
+/* The error with which the spawn of the task failed; 0: it did not. Whoever has asked knows: it is
+ * not told to the error hook then. */
+EDDY_API int eddy_spawn_error(eddy_task task);
 
 /* Runs the loop until the task has ended, joins it and returns its result. -ESRCH: no such task;
  * -EBUSY: the loop is running, or the task is joined by another or owned by a group; -EDEADLK:
@@ -72,8 +79,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_join(eddy_coro *co, eddy_task task);
  * again. */
 EDDY_API EDDY_MUST_USE int64_t eddy_shield(eddy_coro *co, eddy_task task);
 
-/* Nobody will join it: its record is freed when it ends, and an error of it goes to the error hook.
- * 0, -ESRCH, or -EBUSY as eddy_join. */
+/* Nobody will join it: its record is freed when it ends, and an error of it goes to the error hook,
+ * once, at once if its spawn has failed. 0, -ESRCH, or -EBUSY as eddy_join. */
 EDDY_API int eddy_detach(eddy_task task);
 
 /* Asks the task to end: its await returns -ECANCELED, once; one that has not started never does.

@@ -23,19 +23,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/spawn.h"
+#include "base/sys_child.h"
 #include "base/sys_sigpipe.h"
-
-/* libc's headers may be older than the kernel; the same on all machines. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
 
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
@@ -438,48 +429,6 @@ static int sys_unlink(const struct eddy_sys *sys, const char *path)
     return checked(unlink(path));
 }
 
-static int sys_pipe(const struct eddy_sys *sys, int ends[2])
-{
-    (void)sys;
-    return checked(pipe2(ends, O_CLOEXEC));
-}
-
-static int sys_waitid(const struct eddy_sys *sys, int kind, int id, int options,
-                      struct eddy_waited *waited)
-{
-    siginfo_t info;
-    int result;
-
-    (void)sys;
-    info.si_pid = 0;
-    result = checked(waitid((idtype_t)kind, (id_t)id, &info, options));
-    if (result == 0) {
-        waited->pid = info.si_pid;
-        waited->code = info.si_pid != 0 ? info.si_code : 0;
-        waited->status = info.si_pid != 0 ? info.si_status : 0;
-    }
-    return result;
-}
-
-/* By number: glibc has these two only since 2.36. */
-static int sys_pidfd_open(const struct eddy_sys *sys, pid_t pid)
-{
-    (void)sys;
-    return checked((int)syscall(SYS_pidfd_open, pid, 0));
-}
-
-static int sys_pidfd_send_signal(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags)
-{
-    (void)sys;
-    return checked((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags));
-}
-
-static int sys_kill(const struct eddy_sys *sys, pid_t pid, int signal)
-{
-    (void)sys;
-    return checked(kill(pid, signal));
-}
-
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -529,12 +478,12 @@ const struct eddy_sys *eddy_sys_default(void)
         .fsync = sys_fsync,
         .rename = sys_rename,
         .unlink = sys_unlink,
-        .pipe = sys_pipe,
+        .pipe = eddy_sys_pipe,
         .spawn = eddy_sys_spawn,
-        .waitid = sys_waitid,
-        .pidfd_open = sys_pidfd_open,
-        .pidfd_send_signal = sys_pidfd_send_signal,
-        .kill = sys_kill,
+        .waitid = eddy_sys_waitid,
+        .pidfd_open = eddy_sys_pidfd_open,
+        .pidfd_send_signal = eddy_sys_pidfd_send_signal,
+        .kill = eddy_sys_kill,
     };
 
     return &table;

@@ -211,7 +211,7 @@ def of_array(task):
     tasks = array_of(task)
     for i in range(int(task["with"]["count"][1])):
         record = tasks[i]["record"]
-        if int(record) != 0 and state_of(record) != "ended":
+        if int(record) != 0 and state_of(record) not in ("ended", "free"):
             yield record.dereference()
 
 
@@ -468,9 +468,8 @@ def ended_text(task):
     all_tasks = int(task["with"]["count"][1])
     tasks = object_of(task, "eddy_task")
     ended = sum(
-        int(tasks[i]["generation"]) != 0
-        if int(tasks[i]["record"]) == 0
-        else state_of(tasks[i]["record"]) == "ended"
+        int(tasks[i]["record"]) != 0
+        and state_of(tasks[i]["record"]) in ("ended", "free")  # free: its spawn has failed
         for i in range(all_tasks)
     )
     return "%s, %d ended" % (count(all_tasks, "task"), ended)

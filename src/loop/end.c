@@ -10,6 +10,8 @@
  * whenever there are fewer tasks than there ever were, so that a slow machine ends no test's cleanups
  * early. What is left then is cut off, and told.
  */
+#include <string.h>
+
 #include "loop/loop_internal.h"
 
 static const int64_t LEAST_OF_REAL_TIME = EDDY_SECOND;
@@ -113,5 +115,22 @@ void eddy_messages_tell_left(eddy_loop *loop)
                          "%u message%s came too late: the loop is freed, and the function%s will "
                          "not run",
                          (unsigned)left, left == 1 ? "" : "s", left == 1 ? "" : "s");
+    }
+}
+
+void eddy_unstarted_tell_left(eddy_loop *loop)
+{
+    eddy_task none = {NULL, 0};
+
+    for (uint32_t i = 1; i <= EDDY_UNSTARTED_NEWEST; i++) { /* the oldest first */
+        const struct eddy_unstarted_spawn *spawn =
+            &loop->unstarted.newest[(loop->unstarted.count + i) % EDDY_UNSTARTED_NEWEST];
+        int64_t error = -(int64_t)(spawn->generation & EDDY_UNSTARTED_ERROR);
+        if (spawn->generation != 0 && !spawn->taken) {
+            eddy_loop_report(loop, none, error,
+                             "task %s (%s) could not be started, and nobody has asked why: %s",
+                             spawn->named_place, strchr(spawn->named_place, '\0') + 1,
+                             eddy_strerror(error));
+        }
     }
 }

@@ -208,6 +208,7 @@ int eddy_loop_free(eddy_loop *loop)
     }
     close_attachments(loop);
     eddy_messages_tell_left(loop);
+    eddy_unstarted_tell_left(loop);
     eddy_look_tell_leaks(loop);
     tell_of_end(loop);
     if (loop->task_class != NULL) {

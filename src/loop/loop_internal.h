@@ -249,6 +249,9 @@ int eddy_loop_end(eddy_loop *loop);
 /* Tells the error hook of messages that come too late to be run. */
 void eddy_messages_tell_left(eddy_loop *loop);
 
+/* Likewise of spawns that failed, whose error nobody has taken. */
+void eddy_unstarted_tell_left(eddy_loop *loop);
+
 /* ---- io.c */
 
 /* How a watcher is told of events, and whose its fd is. */

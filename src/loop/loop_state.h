@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/printable.h"
 #include "eddy/callback.h"
+#include "eddy/impl/task.h"
 #include "eddy/io.h"
 #include "eddy/look.h"
 #include "eddy/loop.h"
@@ -119,6 +120,26 @@ struct eddy_counts {
     uint64_t wakes; /* stays the last: each looks at `trace`, too */
 };
 
+/* A spawn that failed. */
+struct eddy_unstarted_spawn {
+    const char *named_place; /* as a task's */
+    uint32_t generation;     /* of its handle; 0: there was none yet */
+    bool taken;              /* somebody has its error, or was told */
+};
+
+enum {
+    EDDY_UNSTARTED_ERROR = (1 << 12) - 1, /* in a handle's generation: the error, positive */
+    EDDY_UNSTARTED_NEWEST = 8             /* a power of two */
+};
+
+/* The spawns of the loop's that failed: see task/unstarted.c. */
+struct eddy_unstarted {
+    /* What their handles lead to: always free, and of a kind of its own since the first of them. */
+    struct eddy_task_record record;
+    uint32_t count;                                            /* of them; may wrap */
+    struct eddy_unstarted_spawn newest[EDDY_UNSTARTED_NEWEST]; /* by `count` */
+};
+
 struct eddy_loop {
     /* First, in this order: the words of coro.h reach them through the loop's address. */
     struct eddy_pool pool;
@@ -220,6 +241,7 @@ struct eddy_loop {
 
     const struct eddy_loop_task_class *task_class; /* NULL: no task yet */
     struct eddy_task_table *tasks;                 /* task_table.c's; NULL: no task yet */
+    struct eddy_unstarted unstarted;               /* unstarted.c's */
     struct eddy_snapshot *snapshot;         /* likewise: the newest that is in use, or NULL */
     struct eddy_task_record *current;       /* the task whose step runs, or NULL */
     const struct eddy_task_record *awaited; /* the task for which the loop runs, or NULL */

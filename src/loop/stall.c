@@ -27,6 +27,7 @@ static void describe_ready(const struct eddy_ready *ready, char *text, size_t si
         snprintf(text, size, "a timer");
         break;
     case EDDY_READY_RELAY: /* never ready */
+    case EDDY_READY_UNSTARTED:
         break;
     }
 }

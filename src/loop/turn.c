@@ -22,6 +22,7 @@ static void run_function(struct eddy_ready *ready)
     switch ((enum eddy_ready_kind)ready->kind) {
     case EDDY_READY_TASK:
     case EDDY_READY_RELAY:
+    case EDDY_READY_UNSTARTED:
         break;
     case EDDY_READY_CALLBACK:
         eddy_callback_run(ready);

@@ -147,10 +147,10 @@ int eddy_client_start(const struct eddy_listener *listener, int fd, const struct
         return -ENOMEM;
     }
     task = eddy_spawn_(server->loop, server->named_place, server->handler, server->handler_size);
-    if (task.record == NULL) {
+    if (eddy_spawn_failed(task)) {
         eddy_stream_disown(&client->stream);
         client_free(client);
-        return -ENOMEM;
+        return eddy_unstarted_take(task);
     }
     *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
     client->task = task.record;

@@ -81,7 +81,7 @@ static int watch_one(struct eddy_as_completed *generator, size_t i)
     struct eddy_task_record *task = eddy_task_find(generator->tasks[i]);
     int result;
 
-    if (task == NULL && generator->tasks[i].record == NULL) {
+    if (eddy_record_of(generator->tasks[i]) == NULL) {
         if (eddy_spawn_failed(generator->tasks[i])) {
             append(generator, ending);
             generator->left++;

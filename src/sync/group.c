@@ -1,8 +1,29 @@
-#include "eddy/group.h"
+/*
+ * Groups: tasks that one task waits for, together or as they end. The block around a group is in
+ * with_group.c.
+ *
+ *     new        no task, no outcome           a wait is over at once
+ *     filled     has tasks                     the guard is linked, the loop's end followed
+ *     closing    likewise; they are cancelled  refuses spawns; until it was waited for
+ *     ended      no task, but an outcome       likewise linked and followed: it must stay until then
+ *     over       as new                        what `errors` has counted can still be read
+ *
+ * What a failure does is said by the policy. One that could not be started is a failure, too; a task that
+ * was cancelled is none.
+ *
+ *     CANCEL     the first is the group's error, and cancels the tasks and the block; others are told
+ *     COLLECT    the first is the group's error; others are told
+ *     KEEP       the task stays in `ended` until eddy_group_next takes it; what a wait finds there is
+ *                treated as by COLLECT
+ *
+ * Always: a task that has not ended is in `children` and counted in `count`; one that is kept is in `ended`;
+ * no task is in both. There is one waiter at most, and no memory is needed to wait, since the lists go
+ * through records that the tasks have (struct eddy_task_extra): so a wait cannot fail and leave tasks
+ * behind. (Waits for an array, several.c, do without lists; they know all their tasks from the beginning.)
+ */
+#include "sync/group.h"
 
 #include <stdio.h>
-
-#include "task/task_internal.h"
 
 /* A link in a list of the group is in the extra record of a task. */
 static struct eddy_task_record *child_of(struct eddy_link *link)
@@ -81,8 +102,7 @@ static void settle(eddy_group *group)
     }
 }
 
-/* Nobody has taken the results that are kept: they are as those of policy COLLECT. */
-static void collect_kept(eddy_group *group)
+void eddy_group_collect_kept(eddy_group *group)
 {
     struct eddy_link *link;
 
@@ -97,12 +117,11 @@ static void collect_kept(eddy_group *group)
     }
 }
 
-/* Makes the group as new and returns its result to the task that waited. */
-static int64_t finish(eddy_group *group, struct eddy_task_record *waiter)
+int64_t eddy_group_finish(eddy_group *group, struct eddy_task_record *waiter)
 {
     int64_t result;
 
-    collect_kept(group);
+    eddy_group_collect_kept(group);
     result = group->error;
     eddy_error_give(waiter, &group->origin);
     if (result < 0 && group->deadline != NULL) {
@@ -164,7 +183,7 @@ static void wake_waiter(eddy_group *group)
         if (group->stopped) {
             eddy_interrupt_ignored(waiter); /* a deadline that passed since is not what ended it */
         }
-        result = finish(group, waiter);
+        result = eddy_group_finish(group, waiter);
         eddy_wake(waiter, result == 0 && cancelled ? -ECANCELED : result);
     }
 }
@@ -214,10 +233,13 @@ static void told_of_end(struct eddy_loop_end *end, eddy_loop *loop)
     }
     group->host = NULL;
     settle(group);
-    *group = (eddy_group){.policy = group->policy, .errors = group->errors, .over = true};
+    *group = (eddy_group){.policy = group->policy,
+                          .errors = group->errors,
+                          .over = true,
+                          .scope = group->scope}; /* still in a frame that was cut off */
 }
 
-static void follow_end(eddy_loop *loop, eddy_group *group)
+void eddy_group_follow_end(eddy_loop *loop, eddy_group *group)
 {
     if (!eddy_loop_end_followed(&group->end)) {
         eddy_loop_end_follow(loop, &group->end, told_of_end);
@@ -265,26 +287,23 @@ static void fail_to_start(eddy_group *group, int64_t error)
 eddy_task eddy_group_spawn_(eddy_coro *co, eddy_group *group, const char *named_place,
                             const void *frame, size_t size)
 {
-    eddy_task failed = {NULL, ESHUTDOWN};
+    eddy_loop *loop = eddy_task_loop(co->task);
     eddy_task task;
 
-    follow_end(eddy_task_loop(co->task), group);
+    eddy_group_follow_end(loop, group);
     if (group->over) {
         group->over = false;
         group->errors = 0;
     }
-    if (group->closing) {
-        fail_to_start(group, -ESHUTDOWN);
-        return failed;
-    }
-    task = eddy_spawn_(eddy_task_loop(co->task), named_place, frame, size);
-    if (task.record != NULL && adopt(co, group, task.record) < 0) {
+    task = group->closing ? eddy_unstarted(loop, named_place, -ESHUTDOWN)
+                          : eddy_spawn_(loop, named_place, frame, size);
+    if (!eddy_spawn_failed(task) && adopt(co, group, task.record) < 0) {
         withdraw(task);
-        task.record = NULL;
-        task.generation = ENOMEM;
+        task = eddy_unstarted(loop, named_place, -ENOMEM);
     }
-    if (task.record == NULL) {
-        fail_to_start(group, -(int64_t)task.generation);
+    if (eddy_spawn_failed(task)) {
+        fail_to_start(group, eddy_unstarted_error(task));
+        task = eddy_unstarted_owned(task);
     }
     return task;
 }
@@ -336,7 +355,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
     }
 }
 
-static const struct eddy_wait_kind group_kind = {
+const struct eddy_wait_kind eddy_group_kind = {
     .name = "group",
     .abort = pass_cancel_on,
     .describe = describe,
@@ -351,18 +370,12 @@ static const struct eddy_wait_kind next_kind = {
     .blocker = blocker,
 };
 
-/* It has no tasks, and no outcome of any that it had. */
-static bool is_empty(const eddy_group *group)
-{
-    return !group->used && group->error == 0 && group->unstarted == 0;
-}
-
 static int64_t wait_for_none(eddy_coro *co, eddy_group *group)
 {
     int64_t result = eddy_own_none(co, 0);
 
     if (result != -ECANCELED) {
-        (void)finish(group, co->task);
+        (void)eddy_group_finish(group, co->task);
     }
     return result;
 }
@@ -373,14 +386,14 @@ int64_t eddy_group_wait(eddy_coro *co, eddy_group *group)
     if (group->waiter != NULL || (group->host != NULL && group->host != co->task)) {
         return eddy_own_none(co, -EBUSY);
     }
-    if (is_empty(group)) {
+    if (eddy_group_is_empty(group)) {
         return wait_for_none(co, group);
     }
     if (group->count == 0) {
-        return eddy_own_complete(co, finish(group, co->task));
+        return eddy_own_complete(co, eddy_group_finish(group, co->task));
     }
     group->waiter = co->task;
-    return eddy_own_park(co, &group_kind, group, NULL);
+    return eddy_own_park(co, &eddy_group_kind, group, NULL);
 }
 
 int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
@@ -400,105 +413,10 @@ int64_t eddy_group_next(eddy_coro *co, eddy_group *group, int64_t *result)
         return eddy_complete(co, 1);
     }
     if (group->count == 0) {
-        return eddy_complete(co, finish(group, co->task));
+        return eddy_complete(co, eddy_group_finish(group, co->task));
     }
     eddy_check_pointer(co, result);
     group->waiter = co->task;
     co->task->with.value = result;
     return eddy_park(co, &next_kind, group, NULL);
-}
-
-/* ---- the scope */
-
-/* Without memory the block does not run, and nobody else would wait for the tasks of the group. */
-static int64_t not_entered(eddy_coro *co, eddy_group *group)
-{
-    if (is_empty(group)) {
-        return eddy_complete(co, -ENOMEM);
-    }
-    collect_kept(group);
-    group->error = group->error < 0 ? group->error : -ENOMEM;
-    if (group->count == 0) {
-        return eddy_own_complete(co, finish(group, co->task));
-    }
-    eddy_group_cancel(group);
-    group->waiter = co->task;
-    return eddy_own_park(co, &group_kind, group, NULL);
-}
-
-/* A group that has tasks already is the block's from here on, also if a cancel is pending, which
- * comes with the block's first await. */
-int64_t eddy_group_enter_(eddy_coro *co)
-{
-    eddy_group *group = co->scope->object;
-    int64_t result = 0;
-
-    eddy_own_begin(co);
-    if (group->host != NULL || group->waiter != NULL) {
-        return eddy_own_none(co, -EBUSY);
-    }
-    if (is_empty(group)) {
-        result = eddy_check(co);
-    }
-    if (result < 0) {
-        return result;
-    }
-    eddy_check_pointer(co, group);
-    group->deadline = eddy_deadline_open(co, EDDY_FOREVER);
-    if (group->deadline == NULL) {
-        return not_entered(co, group);
-    }
-    group->host = co->task;
-    follow_end(eddy_task_loop(co->task), group);
-    return eddy_own_complete(co, 0);
-}
-
-/* The block was left by an error: it counts as the failure of a task of the group, so that what
- * came first goes on; but a cancel from outside always does. */
-static void body_failed(eddy_coro *co, const struct eddy_scope *scope, eddy_group *group)
-{
-    int64_t error = co->outcome;
-
-    group->stopped = error == -ECANCELED;
-    if (group->policy == EDDY_GROUP_KEEP) {
-        collect_kept(group);
-    }
-    if (group->error == 0) {
-        group->error = error;
-    } else if (error == -ECANCELED || (scope->flags & EDDY_SCOPE_AFTER_ERROR_) != 0) {
-        eddy_error_give(co->task, &group->origin);
-        eddy_error_report_second(co->task, group->error, error, "was failing already");
-        group->error = error;
-    } else {
-        eddy_error_report_second(co->task, error, group->error,
-                                 "failed when its group was failing already");
-        eddy_scope_turn(co, 0);
-    }
-    eddy_group_cancel(group);
-}
-
-int64_t eddy_group_leave_(eddy_coro *co, struct eddy_scope *scope)
-{
-    eddy_group *group = scope->object;
-    bool failed = scope->leaving == EDDY_LEAVE_UNWIND_ && co->outcome < 0;
-
-    if (scope->leaving == EDDY_LEAVE_CUT_OFF_) {
-        return 0; /* it is told of the loop's end itself */
-    }
-    if (eddy_deadline_close(co, scope, group->deadline)) {
-        eddy_scope_turn(co, 0); /* the cancel was the group's own */
-    } else if (failed) {
-        body_failed(co, scope, group);
-    }
-    group->deadline = NULL;
-    group->host = NULL;
-    if (group->waiter != NULL) {
-        eddy_frame_misuse(co, "eddy_with_group ends while another task waits for its group");
-    }
-    eddy_scope_unmask(co, scope);
-    if (group->count == 0) {
-        return finish(group, co->task);
-    }
-    group->waiter = co->task;
-    return eddy_own_park(co, &group_kind, group, NULL);
 }

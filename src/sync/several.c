@@ -19,7 +19,7 @@
  *
  *     a handle of a claimed array            record                   generation
  *     a gap (only where the tasks stay)      NULL                     0
- *     a spawn that failed: has ended         NULL                     the error, positive
+ *     a spawn that failed: has ended         the loop's for those     with the error
  *     a task that runs, or has ended         its own, and it is ours  its number
  *
  * as_completed and groups are made otherwise: their callers take one end after the other, in the order
@@ -60,7 +60,7 @@ static const eddy_task *tasks_of(const struct eddy_task_record *task)
 static void give_back(const eddy_task *tasks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (tasks[i].record != NULL) {
+        if (eddy_record_of(tasks[i]) != NULL) {
             eddy_owner_set(tasks[i].record, NULL);
         }
     }
@@ -69,7 +69,9 @@ static void give_back(const eddy_task *tasks, size_t count)
 static void consume(const eddy_task *tasks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (tasks[i].record != NULL) {
+        if (eddy_spawn_failed(tasks[i])) {
+            (void)eddy_unstarted_take(tasks[i]);
+        } else if (tasks[i].record != NULL) {
             eddy_task_release(tasks[i].record);
         }
     }
@@ -141,7 +143,7 @@ static int64_t first_error(struct eddy_task_record *task, const eddy_task *tasks
         }
     }
     for (size_t i = 0; i < count && result < 0; i++) {
-        struct eddy_task_record *child = tasks[i].record;
+        struct eddy_task_record *child = eddy_record_of(tasks[i]);
         if (child != NULL && child != first && failed(child->in.result)) {
             eddy_error_report_second(child, child->in.result, result,
                                      "failed when a gather was failing already");
@@ -170,7 +172,7 @@ static int64_t count_failed(struct eddy_task_record *task, const eddy_task *task
         return -ECANCELED;
     }
     if (failures > 0) {
-        eddy_error_hand_over(tasks[first].record, task, results[first]);
+        eddy_error_hand_over(eddy_record_of(tasks[first]), task, results[first]);
     }
     return failures;
 }
@@ -342,7 +344,7 @@ static uint32_t survey(const struct several *kind, struct eddy_task_record *task
         }
         enough |= is_enough(kind, eddy_task_outcome(tasks[i]));
         if (kind->fails_as_one && eddy_task_outcome(tasks[i]) < 0) {
-            note_failure(task, tasks[i].record);
+            note_failure(task, eddy_record_of(tasks[i]));
         }
     }
     return enough ? 0 : running;

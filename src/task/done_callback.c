@@ -34,13 +34,16 @@ int eddy_task_on_done(eddy_task handle, eddy_done_callback *callback,
     struct eddy_task_record *task = eddy_task_find(handle);
     struct eddy_task_rare *rare;
 
-    if (task == NULL) {
+    if (task == NULL && !eddy_spawn_failed(handle)) {
         return -ESRCH;
     }
     if (eddy_link_used(&callback->scheduled.ready.link)) {
         return -EBUSY;
     }
     callback->function = function;
+    if (task == NULL) {
+        return eddy_unstarted_on_done(handle, callback, run);
+    }
     if (task->timed.ready.state == EDDY_TASK_DONE_) {
         start(task, callback);
         return 0;

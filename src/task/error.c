@@ -333,6 +333,11 @@ void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t e
 {
     eddy_task none = {NULL, 0};
 
+    if (named_place == NULL) {
+        eddy_loop_report(loop, none, error, "a task could not be started%s: %s", what,
+                         eddy_strerror(error));
+        return;
+    }
     eddy_loop_report(loop, none, error, "task %s (%s) could not be started%s: %s", named_place,
                      eddy_place_in(named_place), what, eddy_strerror(error));
 }

@@ -68,7 +68,7 @@ static const struct eddy_wait_kind shield_kind = {
 /* Whether the caller may wait for the task: 0, or an error, such as that of a spawn that failed. */
 static int64_t check_joinable(const struct eddy_task_record *self, eddy_task handle)
 {
-    return eddy_spawn_failed(handle) ? -(int64_t)handle.generation
+    return eddy_spawn_failed(handle) ? eddy_unstarted_take(handle)
                                      : eddy_task_claimable(self, eddy_task_find(handle));
 }
 

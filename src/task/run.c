@@ -41,7 +41,7 @@ static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result, const c
     int error;
 
     if (eddy_spawn_failed(handle)) {
-        *result = -(int64_t)handle.generation; /* the spawn had failed */
+        *result = eddy_unstarted_take(handle);
         return 0;
     }
     error = eddy_task_claimable(NULL, task);
@@ -85,7 +85,7 @@ int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_pla
     }
     task = eddy_spawn_(loop, named_place, frame, size);
     if (eddy_spawn_failed(task)) {
-        eddy_error_report_spawn(loop, named_place, -(int64_t)task.generation, "");
+        eddy_error_report_spawn(loop, named_place, eddy_unstarted_error(task), "");
     }
     run_error = run_until(loop, task, &result, "was run by eddy_run");
     free_error = eddy_loop_free(loop);

@@ -137,6 +137,17 @@ void eddy_at_body_(eddy_coro *co)
     task->in.result = 1;
 }
 
+/* If it is another's, who may use it again. */
+static bool return_memory(struct eddy_scope *scope)
+{
+    bool borrowed = (scope->flags & EDDY_SCOPE_BORROWED_) != 0;
+
+    if (borrowed) {
+        scope->leave = NULL;
+    }
+    return borrowed;
+}
+
 /* The frames of managers and generators lie in scopes of the frame that runs them, and may have
  * scopes themselves. */
 static void cut_off_frame(eddy_coro *co)
@@ -147,6 +158,7 @@ static void cut_off_frame(eddy_coro *co)
         } else {
             scope->leaving = EDDY_LEAVE_CUT_OFF_;
             (void)scope->leave(co, scope);
+            (void)return_memory(scope);
         }
     }
     co->scope = NULL;
@@ -184,6 +196,14 @@ static int64_t leave_frame(eddy_coro *co, struct eddy_scope *scope)
     return EDDY_PENDING;
 }
 
+static void push_scope(eddy_coro *co, struct eddy_scope *scope, uint32_t exit)
+{
+    memset(scope, 0, sizeof *scope);
+    scope->outer = co->scope;
+    scope->exit = exit;
+    co->scope = scope;
+}
+
 /* A scope with room for `size` bytes behind it, or NULL. */
 static struct eddy_scope *open_scope(eddy_coro *co, size_t size, uint32_t exit)
 {
@@ -192,14 +212,10 @@ static struct eddy_scope *open_scope(eddy_coro *co, size_t size, uint32_t exit)
 
     eddy_frame_check_idle(co);
     scope = eddy_pool_take(&eddy_task_loop(co->task)->pool, size, &pool_class);
-    if (scope == NULL) {
-        return NULL;
+    if (scope != NULL) {
+        push_scope(co, scope, exit);
+        scope->pool_class = (uint8_t)pool_class;
     }
-    memset(scope, 0, sizeof *scope);
-    scope->outer = co->scope;
-    scope->exit = exit;
-    scope->pool_class = (uint8_t)pool_class;
-    co->scope = scope;
     return scope;
 }
 
@@ -216,20 +232,34 @@ void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int flags)
     return scope->object;
 }
 
-int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave, uint32_t exit)
+static void set_object(eddy_coro *co, void *object, eddy_scope_leave_fn *leave)
 {
-    struct eddy_scope *scope = open_scope(co, sizeof *scope, exit);
+    struct eddy_scope *scope = co->scope;
 
-    if (scope == NULL) {
-        return 0;
-    }
     scope->leave = leave;
     scope->object = object;
     scope->flags = EDDY_SCOPE_BREAKS_;
     if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0 && co->outcome < 0) {
         scope->flags |= EDDY_SCOPE_AFTER_ERROR_;
     }
+}
+
+int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave, uint32_t exit)
+{
+    if (open_scope(co, sizeof(struct eddy_scope), exit) == NULL) {
+        return 0;
+    }
+    set_object(co, object, leave);
     return 1;
+}
+
+void eddy_scope_open_in(eddy_coro *co, struct eddy_scope *memory, void *object,
+                        eddy_scope_leave_fn *leave, uint32_t exit)
+{
+    eddy_frame_check_idle(co);
+    push_scope(co, memory, exit);
+    set_object(co, object, leave);
+    memory->flags |= EDDY_SCOPE_BORROWED_;
 }
 
 /* There was no memory for a scope: what is pending comes before that, too. */
@@ -304,7 +334,9 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
         }
         eddy_error_restore(co->task, co->outcome, scope);
     }
-    eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
+    if (!return_memory(scope)) {
+        eddy_pool_give(&eddy_task_loop(co->task)->pool, scope, left.pool_class);
+    }
     if (left.leaving == EDDY_LEAVE_UNWIND_) {
         unwind_on(co);
         return 1;

@@ -1,25 +1,21 @@
 /*
  * How a task begins: its first frame, its record and its place in the ready list, in this order. So a spawn
- * that fails has made nothing, and the handle says why: it counts as a task that has ended with that error.
+ * that fails has made nothing, and the handle says why (unstarted.c).
  * The loop comes to know tasks by the first of them: it is given the table of step.c here.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "eddy/task.h"
 #include "task/task_internal.h"
-
-static eddy_task failed(int error)
-{
-    eddy_task none = {NULL, (uint32_t)-error};
-    return none;
-}
 
 static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *frame)
 {
     struct eddy_task_record *task = eddy_task_record_new(loop);
 
     if (task == NULL) {
-        return failed(-ENOMEM);
+        return eddy_unstarted(loop, named_place, -ENOMEM);
     }
     task->timed.ready.kind = EDDY_READY_TASK;
     task->timed.ready.state = EDDY_TASK_READY_;
@@ -35,32 +31,38 @@ static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *fram
     return eddy_handle(task);
 }
 
-static int may_spawn(eddy_loop *loop)
+static int may_spawn(eddy_loop *loop, const char *named_place)
 {
-    int result = eddy_task_table_make(loop, &eddy_task_class);
+    int result;
 
+    if (__builtin_expect(loop == NULL, 0)) { /* nobody's error hook could be told */
+        fprintf(stderr, "eddy: %s: task %s was to be spawned in a loop that is NULL\n",
+                eddy_place_in(named_place), named_place);
+        abort();
+    }
     eddy_loop_here(loop, "eddy_spawn");
+    result = eddy_task_table_make(loop, &eddy_task_class);
     return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
 }
 
 eddy_task eddy_spawn_(eddy_loop *loop, const char *named_place, const void *frame, size_t size)
 {
-    int result = may_spawn(loop);
+    int result = may_spawn(loop, named_place);
     unsigned pool_class;
     eddy_coro *co;
     eddy_task task;
 
     if (result < 0) {
-        return failed(result);
+        return eddy_unstarted(loop, named_place, result);
     }
     co = eddy_pool_take(&loop->pool, size, &pool_class);
     if (co == NULL) {
-        return failed(-ENOMEM);
+        return eddy_unstarted(loop, named_place, -ENOMEM);
     }
     memcpy(co, frame, size);
     co->pool_class = (uint8_t)pool_class;
     task = start(loop, named_place, co);
-    if (task.record == NULL) {
+    if (eddy_spawn_failed(task)) {
         eddy_pool_give(&loop->pool, co, pool_class);
     }
     return task;
@@ -83,14 +85,14 @@ static int guard_frame(struct eddy_task_record *spawner, struct eddy_task_record
 
 eddy_task eddy_spawn_in_(eddy_loop *loop, const char *named_place, eddy_coro *frame)
 {
-    int result = may_spawn(loop);
+    int result = may_spawn(loop, named_place);
     eddy_task task;
 
     if (result < 0) {
-        return failed(result);
+        return eddy_unstarted(loop, named_place, result);
     }
     task = start(loop, named_place, frame);
-    if (task.record != NULL && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
+    if (!eddy_spawn_failed(task) && loop->current != NULL && (loop->flags & EDDY_LOOP_CHECK) != 0) {
         (void)guard_frame(loop->current, task.record); /* without memory it is not checked */
     }
     return task;

@@ -17,7 +17,7 @@
 
 struct eddy_task_record *eddy_task_find(eddy_task handle)
 {
-    struct eddy_task_record *task = handle.record;
+    struct eddy_task_record *task = eddy_record_of(handle);
 
     if (task != NULL) {
         eddy_loop_here(eddy_task_loop(task), "an operation on a task");
@@ -224,9 +224,10 @@ int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_t
 int eddy_detach(eddy_task handle)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
-    int result = eddy_task_claimable(NULL, task);
+    int result =
+        eddy_spawn_failed(handle) ? eddy_unstarted_detach(handle) : eddy_task_claimable(NULL, task);
 
-    if (result < 0) {
+    if (result < 0 || task == NULL) {
         return result;
     }
     eddy_set(task, EDDY_TASK_DETACHED_);
@@ -253,8 +254,7 @@ int64_t eddy_task_result(eddy_task handle)
     const struct eddy_task_record *task = eddy_task_find(handle);
 
     if (task == NULL) {
-        return handle.record == NULL && handle.generation != 0 ? -(int64_t)handle.generation
-                                                               : -ESRCH;
+        return eddy_spawn_failed(handle) ? eddy_unstarted_take(handle) : -ESRCH;
     }
     return task->timed.ready.state == EDDY_TASK_DONE_ ? task->in.result : -EAGAIN;
 }

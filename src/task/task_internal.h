@@ -1,8 +1,8 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c and
- * wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
+ * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c,
+ * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
  * (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and
  * the result goes up the frames again, with an error's origin (error.c), until the last frame has left
  * nothing open (guard.c) and ends the task (task.c), which wakes another or tells its callbacks
@@ -119,19 +119,31 @@ struct eddy_task_record *eddy_task_find(eddy_task task);
 /* A handle whose spawn has failed; it counts as a task that has ended. */
 static inline bool eddy_spawn_failed(eddy_task handle)
 {
-    return handle.record == NULL && handle.generation != 0;
+    return handle.record != NULL && handle.record->timed.ready.kind == EDDY_READY_UNSTARTED;
+}
+
+/* The record that a task of this handle has, or had; NULL: there never was a task. */
+static inline struct eddy_task_record *eddy_record_of(eddy_task handle)
+{
+    return eddy_spawn_failed(handle) ? NULL : handle.record;
+}
+
+/* Of a failed spawn. */
+static inline int eddy_unstarted_error(eddy_task handle)
+{
+    return -(int)(handle.generation & EDDY_UNSTARTED_ERROR);
 }
 
 /* Whether a task has ended, whose record is held for the caller, and how. */
 static inline bool eddy_task_ended(eddy_task handle)
 {
-    return handle.record == NULL ? handle.generation != 0
-                                 : handle.record->timed.ready.state == EDDY_TASK_DONE_;
+    return eddy_spawn_failed(handle) ||
+           (handle.record != NULL && handle.record->timed.ready.state == EDDY_TASK_DONE_);
 }
 
 static inline int64_t eddy_task_outcome(eddy_task handle)
 {
-    return handle.record == NULL ? -(int64_t)handle.generation : handle.record->in.result;
+    return eddy_spawn_failed(handle) ? eddy_unstarted_error(handle) : handle.record->in.result;
 }
 
 /* Ends a task whose last frame is gone: tells whoever waits for it. */
@@ -155,6 +167,22 @@ void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t 
 
 /* Takes everything out of the lists that the task's records have. */
 void eddy_task_forget_links(struct eddy_task_record *task);
+
+/* ---- unstarted.c: spawns that failed */
+
+/* The handle of one. */
+eddy_task eddy_unstarted(eddy_loop *loop, const char *named_place, int64_t error);
+
+/* It is a group's, as its tasks are. */
+eddy_task eddy_unstarted_owned(eddy_task handle);
+
+/* Takes the error, which is told no more. */
+int eddy_unstarted_take(eddy_task handle);
+
+/* As eddy_detach and eddy_task_on_done. */
+int eddy_unstarted_detach(eddy_task handle);
+int eddy_unstarted_on_done(eddy_task handle, eddy_done_callback *callback,
+                           eddy_callback_fn *function);
 
 /* ---- error.c */
 
@@ -194,7 +222,7 @@ void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record
 /* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
 void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
 
-/* Likewise of a task whose spawn has failed; `what` as in ", and was detached". */
+/* Likewise of a task whose spawn has failed; `what` as in ", and was detached". Its place may be NULL. */
 void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
                              const char *what);
 
@@ -449,6 +477,11 @@ static inline void eddy_frame_check_idle(eddy_coro *co)
 
 /* What a scope takes in front of its frame, which keeps the alignment of the block. */
 #define EDDY_SCOPE_SIZE ((sizeof(struct eddy_scope) + 15) / 16 * 16)
+
+/* As eddy_scope_open_object_, in memory of the object's, which cannot fail. That must not be in use: its
+ * `leave` is NULL. */
+void eddy_scope_open_in(eddy_coro *co, struct eddy_scope *memory, void *object,
+                        eddy_scope_leave_fn *leave, uint32_t exit);
 
 /* Lets the objects go that a task which was cut off holds by its scopes. It waits no longer. */
 void eddy_scopes_cut_off(struct eddy_task_record *task);

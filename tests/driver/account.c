@@ -75,7 +75,8 @@ struct tracked *track(void)
 void tracked_started(struct tracked *tracked, eddy_task task)
 {
     tracked->task = task;
-    driver_trace("task %d is #%u", tracked->index, task.record != NULL ? task.generation : 0);
+    driver_trace("task %d is #%u", tracked->index,
+                 eddy_record_of(task) != NULL ? task.generation : 0);
 }
 
 void tracked_ended(struct tracked *tracked, int64_t result)
@@ -97,7 +98,7 @@ struct tracked *some_task(void)
 /* Waits for younger ones make no circle. (Not by index: one may be spawned while another is.) */
 bool is_younger(const struct tracked *tracked, const struct tracked *me)
 {
-    return tracked->task.record != NULL && tracked->task.generation > me->task.generation;
+    return eddy_record_of(tracked->task) != NULL && tracked->task.generation > me->task.generation;
 }
 
 eddy_task some_stranger(const struct tracked *me)

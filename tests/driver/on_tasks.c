@@ -79,8 +79,9 @@ static bool are_taken(const struct node *node, const eddy_task *tasks, int count
 
     for (int i = 0; i < count; i++) {
         struct eddy_task_record *task = eddy_task_find(tasks[i]);
-        taken |= tasks[i].record != NULL && eddy_task_claimable(node->me->task.record, task) < 0;
-        for (int k = 0; k < i; k++) {
+        taken |= eddy_record_of(tasks[i]) != NULL &&
+                 eddy_task_claimable(node->me->task.record, task) < 0;
+        for (int k = 0; k < i && task != NULL; k++) {
             taken |= tasks[k].record == tasks[i].record;
         }
     }
@@ -97,7 +98,7 @@ static void take_over(struct node *node, const eddy_task *tasks, int count)
     }
     for (int i = 0; i < count; i++) {
         struct tracked *task = task_of(tasks[i]);
-        if (task != NULL && !task->began && tasks[i].record != NULL) {
+        if (task != NULL && !task->began && eddy_record_of(tasks[i]) != NULL) {
             task->doomed = true;
         }
     }
@@ -184,7 +185,7 @@ void spawn_sibling(eddy_coro *co, eddy_group *group, struct node *home)
     task->entangled = task->by_group = true;
     frame.node.siblings = home != NULL ? group : NULL;
     tracked_started(task, eddy_group_spawn(co, group, program, .node = frame.node));
-    if (home != NULL && group == &home->group && home->closing && task->task.record != NULL) {
+    if (home != NULL && group == &home->group && home->closing && !eddy_spawn_failed(task->task)) {
         driver_fail("a group that is cancelled takes a task");
     }
 }
@@ -335,7 +336,7 @@ static bool any_failed(const struct node *node)
 
     for (int i = 0; i < node->count; i++) {
         const struct tracked *task = task_of(node->tasks[i]);
-        failed |= task == NULL || task->task.record == NULL ||
+        failed |= task == NULL || eddy_record_of(task->task) == NULL ||
                   (task->ended && task->result < 0 && task->result != -ECANCELED);
     }
     return failed;

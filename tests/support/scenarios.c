@@ -128,7 +128,7 @@ static void start_roles(void)
         int64_t limit = has_deadline((uint32_t)id + 1) ? play.disturbance.turn * TICK : 0;
         eddy_task task = start(actor, .id = id, .limit = limit);
         play.roles++;
-        if (task.record == NULL) {
+        if (eddy_spawn_failed(task)) {
             scenario_assert(scenario_lacks_memory() && eddy_task_result(task) == -ENOMEM);
             play.ended[id]++;
             play.result[id] = -ENOMEM;

@@ -300,7 +300,7 @@ static void hears(eddy_coro *co)
     set_callbacks(self);
     eddy_await(eddy_sleep(co, TICK));
     eddy_done_callback_stop(&all_ends[self->id][1].callback);
-    all_ends[self->id][1].set = false;
+    all_ends[self->id][1].set = eddy_spawn_error(self->tasks[1]) < 0; /* then it has run */
     eddy_await(eddy_wait_tasks(co, self->tasks, ENDS, EDDY_WAIT_ALL));
 eddy_finally:
     for (self->i = 0; self->i < ENDS; self->i++) {

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "eddy/task.h"
+
 struct testing testing;
 
 /* ---- memory */
@@ -70,6 +72,29 @@ void testing_fail_allocations_from(unsigned k)
 {
     testing_fail_allocation(k);
     testing.memory.fail_on = true;
+}
+
+/* Larger than what the pool has at hand. */
+eddy_frame(never_starts) {
+    eddy_coro co;
+    char room[200000];
+};
+
+static void never_starts(eddy_coro *co)
+{
+    eddy_begin(never_starts);
+    eddy_end;
+}
+
+eddy_task testing_failed_spawn(void)
+{
+    eddy_task task;
+
+    testing_fail_allocations_from(1);
+    task = eddy_loop_spawn(testing.loop, never_starts);
+    testing_fail_allocation(0);
+    assert_int_equal(eddy_task_done(task), true);
+    return task;
 }
 
 /* ---- system calls */

@@ -134,6 +134,9 @@ void testing_fail_allocation(unsigned k);
 /* That one and all after it. */
 void testing_fail_allocations_from(unsigned k);
 
+/* A task that could not be started, with -ENOMEM; that ends what the two above have asked for. */
+eddy_task testing_failed_spawn(void);
+
 /* ---- failing system calls: testing_fail(epoll_ctl, 1, -ENOMEM) */
 
 #define TESTING_CALL(name) (offsetof(struct eddy_sys, name) / sizeof(void (*)(void)))

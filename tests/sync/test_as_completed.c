@@ -84,7 +84,7 @@ test(tasks_that_had_ended_come_first_in_the_order_of_the_array)
 test(failed_spawns_come_too_and_zeroed_elements_are_left_out)
 {
     spawn(three, 3);
-    tasks[3] = (eddy_task){NULL, ENOMEM};
+    tasks[3] = testing_failed_spawn();
     tasks[4] = (eddy_task){NULL, 0};
     assert_int_equal(run(collects, .count = 5), 0);
     testing_assert_log("3=-12@0 1=-5@1000 2=9@2000 0=7@3000");

@@ -205,7 +205,7 @@ static void gather_failed_spawn(eddy_coro *co)
 {
     eddy_begin(gather_failed_spawn);
     self->tasks[0] = eddy_spawn(co, child, .name = "a", .sleep = 300 * MS, .cleanup = 50 * MS);
-    self->tasks[1].generation = ENOMEM; /* as a failed spawn leaves it */
+    self->tasks[1] = testing_failed_spawn();
     self->tasks[2] = eddy_spawn(co, child, .name = "c", .cleanup = 50 * MS);
     eddy_await(eddy_sleep(co, 100 * MS));
     eddy_catch(self->rc, eddy_gather(co, self->tasks + !self->with_a_task, 2));

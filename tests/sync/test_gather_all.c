@@ -109,7 +109,7 @@ static void gathers_badly(eddy_coro *co)
     self->tasks[1] = self->tasks[0];
     eddy_catch(self->rc, eddy_gather_all(co, self->tasks, 2, self->results));
     log_end("twice", self->rc);
-    self->tasks[1] = (eddy_task){NULL, ENOMEM};
+    self->tasks[1] = testing_failed_spawn();
     eddy_catch(self->rc, eddy_gather_all(co, self->tasks, 2, self->results));
     log_end("unspawned", self->rc);
     log_end("0", self->results[0]);

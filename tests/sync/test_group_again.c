@@ -88,7 +88,7 @@ static void fails_to_start(eddy_coro *co)
     eddy_begin(fails_to_start);
     group.policy = EDDY_GROUP_KEEP;
     eddy_group_cancel(&group);
-    assert_null(eddy_group_spawn(co, &group, returns).record);
+    assert_int_equal(eddy_spawn_error(eddy_group_spawn(co, &group, returns)), -ESHUTDOWN);
     eddy_catch(self->rc, eddy_group_wait(co, &group));
     assert_int_equal(self->rc, -ESHUTDOWN);
     eddy_catch(self->rc, eddy_group_next(co, &group, &self->result));

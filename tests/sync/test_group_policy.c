@@ -188,8 +188,8 @@ static void cannot_start(eddy_coro *co)
     self->group.policy = EDDY_GROUP_KEEP;
     eddy_group_spawn(co, &self->group, sleeps, .seconds = 1, .result = 3);
     eddy_group_cancel(&self->group);
-    assert_null(eddy_group_spawn(co, &self->group, returns).record);
-    assert_null(eddy_group_spawn(co, &self->group, returns).record);
+    assert_int_equal(eddy_spawn_error(eddy_group_spawn(co, &self->group, returns)), -ESHUTDOWN);
+    assert_int_equal(eddy_spawn_error(eddy_group_spawn(co, &self->group, returns)), -ESHUTDOWN);
     eddy_catch(self->rc, eddy_group_next(co, &self->group, &self->result));
     testing_log("%d:%d", (int)self->rc, self->result == -ESHUTDOWN);
     eddy_catch(self->rc, eddy_group_next(co, &self->group, &self->result));
@@ -243,7 +243,7 @@ static void fails_to_start(eddy_coro *co)
     eddy_await(eddy_sleep(co, EDDY_SECOND));
     testing_fail_allocations_from(1);
     use_up_memory();
-    assert_null(eddy_group_spawn(co, &self->group, returns).record);
+    assert_int_equal(eddy_spawn_error(eddy_group_spawn(co, &self->group, returns)), -ENOMEM);
     testing_fail_allocation(0);
     eddy_await(eddy_join(co, self->taker));
     eddy_end;

@@ -147,10 +147,11 @@ static void waits_badly(eddy_coro *co)
     log_end("gone", self->rc);
     eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 1, (enum eddy_wait_mode)3));
     testing_log("mode=%d", self->rc == -EINVAL);
-    self->tasks[1] = (eddy_task){NULL, ENOMEM};
+    self->tasks[1] = testing_failed_spawn();
     eddy_catch(self->rc, eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST_ERROR));
     log_end("unspawned", self->rc);
-    eddy_await(eddy_join(co, self->tasks[0])); /* each has given it back */
+    assert_int_equal(eddy_spawn_error(self->tasks[1]), -ENOMEM); /* it stays */
+    eddy_await(eddy_join(co, self->tasks[0]));                   /* each has given it back */
     eddy_end;
 }
 

@@ -65,6 +65,11 @@ test(without_memory_nothing_beside_the_loop_is_lost)
     sweep_all(beside_scenarios);
 }
 
+test(without_memory_nothing_of_child_processes_is_lost)
+{
+    sweep_all(child_scenarios);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +81,7 @@ int main(void)
         testing_case(without_memory_nothing_of_connects_and_messages_is_lost),
         testing_case(without_memory_nothing_that_is_put_into_writers_is_lost),
         testing_case(without_memory_nothing_beside_the_loop_is_lost),
+        testing_case(without_memory_nothing_of_child_processes_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ enum {
     EDDY_SCOPE_TURNED_ = 1 << 3,   /* the exit of its manager turns the body's error */
     /* it stands in the finally of a frame that has failed: the frame's outcome is older */
     EDDY_SCOPE_AFTER_ERROR_ = 1 << 4,
+    EDDY_SCOPE_BORROWED_ = 1 << 5, /* its memory is its object's; `leave` is NULL when it is left */
     EDDY_SCOPE_GENERATOR_ = EDDY_SCOPE_FRAME_,
     EDDY_SCOPE_MANAGER_ = EDDY_SCOPE_FRAME_ | EDDY_SCOPE_BREAKS_
 };

@@ -23,7 +23,8 @@ enum eddy_ready_kind {
     EDDY_READY_CALLBACK,
     EDDY_READY_IO,
     EDDY_READY_TIMER,
-    EDDY_READY_RELAY /* never ready: see struct eddy_relay */
+    EDDY_READY_RELAY,    /* never ready: see struct eddy_relay */
+    EDDY_READY_UNSTARTED /* nor this: what the handles of failed spawns lead to */
 };
 
 struct eddy_ready {
@@ -74,8 +75,9 @@ struct eddy_owner {
 /* A task, as its users hold it: it never dangles while its loop lives. Zeroed it is no task;
  * whatever is done with one that is gone gives -ESRCH. See task.h. */
 typedef struct eddy_task {
-    struct eddy_task_record *record; /* NULL: the spawn failed, or there never was one */
-    uint32_t generation; /* the task's number in its loop; record NULL: the error, positive */
+    struct eddy_task_record *record; /* NULL: there never was one */
+    uint32_t
+        generation; /* the task's number in its loop; of a failed spawn, which one, and its error */
 } eddy_task;
 
 /* Where a call stands, "file:line"; of one over several lines, one of them. Macros that have the

@@ -23,11 +23,18 @@
  * Likewise around an object instead of a manager, which costs no coroutine: `enter` is the
  * operation that enters, in which co->scope->object is the object; if it fails, nothing is to be
  * left. eddy_with_lock and its like are made of this.
+ *
+ * There may be no memory for the scope, and then `enter` is not even tried. So an object must not hold
+ * anything before that, or bring the scope's memory along, as a group does: EDDY_WITH_OPENED_.
  */
-#define EDDY_WITH_OBJECT_(its_object, leave_function, enter)                      \
-    if (!eddy_scope_open_object_(co, its_object, leave_function, EDDY_POINT_(1))) \
-        EDDY_RAISE_(eddy_scope_refused_(co))                                      \
-    EDDY_BREAK_POINT_                                                             \
+#define EDDY_WITH_OBJECT_(its_object, leave_function, enter)                                   \
+    EDDY_WITH_OPENED_(eddy_scope_open_object_(co, its_object, leave_function, EDDY_POINT_(1)), \
+                      enter)
+
+#define EDDY_WITH_OPENED_(opened, enter)     \
+    if (!(opened))                           \
+        EDDY_RAISE_(eddy_scope_refused_(co)) \
+    EDDY_BREAK_POINT_                        \
     else EDDY_STAGES_(enter, eddy_rc_ >= 0, , EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
 
 /* Where an exit goes on whose body was left by `break`. */

@@ -306,7 +306,7 @@ test(who_lingers_is_no_leak)
 
 test(a_dump_tells_how_many_linger)
 {
-    char text[128];
+    static char text[128];
     char *dump;
     int fd = asking_client();
     eddy_task task = eddy_loop_spawn(testing.loop, waits_until_closed, .limit = EDDY_FOREVER);

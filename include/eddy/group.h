@@ -36,7 +36,7 @@ enum eddy_group_policy {
  * In all policies a task that was cancelled on its own is no failure, and failures after the first
  * are told to the error hook, but for those that eddy_group_next has taken. */
 typedef struct eddy_group {
-    struct eddy_owner owner; /* private: of its tasks */
+    eddy_owner owner; /* private: of its tasks */
 
     enum eddy_group_policy policy; /* to be set while it is empty */
     /* To be read: how many of its tasks have failed, or could not be started, since the first

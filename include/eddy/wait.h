@@ -58,9 +58,8 @@ struct eddy_wait_kind {
      * returns its result, or EDDY_PENDING to go on waiting. Else NULL. */
     int64_t (*resume)(struct eddy_task_record *task);
 
-    /* Of waits for tasks: the child has ended; its record is released afterwards. Else NULL. */
-    void (*child_done)(struct eddy_task_record *task, struct eddy_task_record *child,
-                       int64_t result);
+    /* Private, of waits for tasks: one that `owner` has taken over has ended. Else NULL. */
+    void (*child_done)(eddy_owner *owner, struct eddy_task_record *child, int64_t result);
 
     /* For people: writes what just this task waits for, such as "3 of 3 items, to put", at most
      * `size` bytes with the end of the string; must change nothing. NULL: the name says it all. */
@@ -136,7 +135,7 @@ EDDY_API EDDY_MUST_USE int64_t eddy_park(eddy_coro *co, const struct eddy_wait_k
  *     if (all has ended) {
  *         return eddy_own_complete(co, result);     // 3. what is pending comes at the next await
  *     }
- *     co->task->with.value = ...;                   // 4. all that `abort` and `child_done` need
+ *     co->task->with.value = ...;                   // 4. all that `abort` needs
  *     return eddy_own_park(co, &kind, object, NULL);
  */
 

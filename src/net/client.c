@@ -29,8 +29,8 @@ enum { SAID_OF_IPV4 = offsetof(struct sockaddr_in, sin_zero) };
 
 /* Owns the task that serves it. */
 struct eddy_client {
-    struct eddy_owner owner; /* of the task */
-    struct eddy_link link;   /* eddy-gdb.py knows these three */
+    eddy_owner owner;      /* of the task */
+    struct eddy_link link; /* eddy-gdb.py knows these three */
     eddy_server *server;
     struct eddy_task_record *task;
     eddy_stream stream;
@@ -64,7 +64,7 @@ static void client_free(eddy_client *client)
                    eddy_pool_class_of(client_size(server, client->peer_size)));
 }
 
-static eddy_client *client_owned_by(struct eddy_owner *owner)
+static eddy_client *client_owned_by(eddy_owner *owner)
 {
     return (eddy_client *)(void *)((char *)owner - offsetof(eddy_client, owner));
 }
@@ -74,7 +74,7 @@ static eddy_client *client_of(struct eddy_link *link)
     return (eddy_client *)(void *)((char *)link - offsetof(eddy_client, link));
 }
 
-static void client_done(struct eddy_owner *owner, struct eddy_task_record *task, int64_t result)
+static void client_done(eddy_owner *owner, struct eddy_task_record *task, int64_t result)
 {
     eddy_client *client = client_owned_by(owner);
     eddy_server *server = client->server;
@@ -96,6 +96,8 @@ static void client_done(struct eddy_owner *owner, struct eddy_task_record *task,
         eddy_linger_tell(server, error); /* last: the hook may do anything */
     }
 }
+
+static const struct eddy_wait_kind client_kind = {.name = "client", .child_done = client_done};
 
 static int open_client(eddy_client *client, int fd, bool tcp)
 {
@@ -125,7 +127,7 @@ static eddy_client *client_new(const struct eddy_listener *listener, int fd,
         return NULL;
     }
     memset(client, 0, size);
-    client->owner.child_done = client_done;
+    client->owner = &client_kind;
     client->server = server;
     client->peer_size = (uint8_t)peer_size;
     memcpy(peer_of(client), &peer->storage, peer_size);
@@ -155,7 +157,6 @@ int eddy_client_start(const struct eddy_listener *listener, int fd, const struct
     *(eddy_stream **)(void *)((char *)task.record->top + server->stream_offset) = &client->stream;
     client->task = task.record;
     task.record->parent = server->parent;
-    eddy_set(task.record, EDDY_TASK_OWNED_);
     eddy_owner_set(task.record, &client->owner);
     eddy_list_append(&server->clients, &client->link);
     server->accepted++;
@@ -236,7 +237,6 @@ void eddy_clients_cut(eddy_server *server)
 
     while ((link = eddy_list_first(&server->clients)) != NULL) {
         eddy_client *client = client_of(link);
-        eddy_clear(client->task, EDDY_TASK_OWNED_);
         eddy_owner_set(client->task, NULL);
         eddy_stream_close(&client->stream);
         eddy_list_remove(link);
@@ -249,9 +249,9 @@ void eddy_clients_cut(eddy_server *server)
 
 static eddy_client *served_by(const struct eddy_task_record *task)
 {
-    struct eddy_owner *owner = eddy_has(task, EDDY_TASK_OWNED_) ? eddy_owner_of(task) : NULL;
+    eddy_owner *owner = eddy_owner_of(task);
 
-    return owner != NULL && owner->child_done == client_done ? client_owned_by(owner) : NULL;
+    return owner != NULL && *owner == &client_kind ? client_owned_by(owner) : NULL;
 }
 
 bool eddy_client_is_of(const eddy_server *server, const struct eddy_task_record *task)

@@ -25,7 +25,7 @@
 
 /* The owner of one task: it is told of its end, and knows so its place in the array. */
 struct eddy_ending {
-    struct eddy_owner owner;
+    eddy_owner owner;
     struct eddy_as_completed *generator;
     struct eddy_ending *next;      /* the one that ended after it */
     struct eddy_task_record *task; /* that it owns; NULL: ended, or never was */
@@ -46,12 +46,11 @@ static void append(struct eddy_as_completed *generator, struct eddy_ending *endi
 /* The task is nobody's again. */
 static void give_back(struct eddy_ending *ending)
 {
-    eddy_clear(ending->task, EDDY_TASK_OWNED_);
     eddy_owner_set(ending->task, NULL);
     ending->task = NULL;
 }
 
-static void child_done(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result)
+static void child_done(eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
     struct eddy_ending *ending = (struct eddy_ending *)(void *)owner;
     struct eddy_task_record *task = ending->generator->co.task;
@@ -97,11 +96,10 @@ static int watch_one(struct eddy_as_completed *generator, size_t i)
         append(generator, ending);
         return 0;
     }
-    ending->owner.child_done = child_done;
+    ending->owner = &as_completed_kind;
     ending->generator = generator;
     ending->task = task;
-    eddy_set(task, EDDY_TASK_OWNED_);
-    eddy_owner_set(task, ending);
+    eddy_owner_set(task, &ending->owner);
     return 0;
 }
 
@@ -149,6 +147,7 @@ static struct eddy_task_record *blocker(const struct eddy_task_record *task)
 
 static const struct eddy_wait_kind as_completed_kind = {
     .name = "as completed",
+    .child_done = child_done,
     .describe = describe,
     .blocker = blocker,
 };

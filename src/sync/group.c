@@ -188,12 +188,12 @@ static void wake_waiter(eddy_group *group)
     }
 }
 
-static eddy_group *group_of(struct eddy_owner *owner)
+static eddy_group *group_of(eddy_owner *owner)
 {
     return (eddy_group *)(void *)((char *)owner - offsetof(eddy_group, owner));
 }
 
-static void child_done(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result)
+static void child_done(eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
     eddy_group *group = group_of(owner);
 
@@ -259,11 +259,10 @@ static int adopt(eddy_coro *co, eddy_group *group, struct eddy_task_record *chil
     if (!eddy_link_used(&group->guard) && eddy_guard_add(co->task, &group->guard) < 0) {
         return -ENOMEM;
     }
-    group->owner.child_done = child_done;
+    group->owner = &eddy_group_kind;
     group->count++;
     group->used = true;
     eddy_list_append(&group->children, &extra->sibling);
-    eddy_set(child, EDDY_TASK_OWNED_);
     eddy_owner_set(child, &group->owner);
     return 0;
 }
@@ -358,6 +357,7 @@ static void blockers(const struct eddy_task_record *task, eddy_blocker_fn *found
 const struct eddy_wait_kind eddy_group_kind = {
     .name = "group",
     .abort = pass_cancel_on,
+    .child_done = child_done,
     .describe = describe,
     .blocker = blocker,
     .blockers = blockers,

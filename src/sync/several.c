@@ -95,7 +95,7 @@ static int claim(struct eddy_task_record *self, const eddy_task *tasks, size_t c
             give_back(tasks, i); /* those before it */
             return result;
         }
-        eddy_owner_set(child, self);
+        eddy_owner_set(child, &self->wait);
     }
     return 0;
 }
@@ -226,9 +226,9 @@ static void child_failed(struct eddy_task_record *task, struct eddy_task_record 
     }
 }
 
-static void child_done(struct eddy_task_record *task, struct eddy_task_record *child,
-                       int64_t result)
+static void child_done(eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
+    struct eddy_task_record *task = eddy_waiting_owner(owner);
     const struct several *kind = kind_of(task);
 
     if (result < 0 && kind->fails_as_one) {

@@ -30,9 +30,10 @@ static int let_go(struct eddy_task_record *task)
     return 1;
 }
 
-static void child_done(struct eddy_task_record *task, struct eddy_task_record *child,
-                       int64_t result)
+static void child_done(eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
+    struct eddy_task_record *task = eddy_waiting_owner(owner);
+
     eddy_error_pass(child, task, result);
     eddy_task_release(child);
     eddy_wake(task, result);
@@ -95,7 +96,7 @@ static int64_t wait_for(eddy_coro *co, const struct eddy_wait_kind *kind, eddy_t
     if (eddy_task_ended(task)) {
         return eddy_own_complete(co, take_result(co->task, task.record));
     }
-    eddy_owner_set(task.record, co->task);
+    eddy_owner_set(task.record, &co->task->wait);
     return eddy_own_park(co, kind, task.record, NULL);
 }
 

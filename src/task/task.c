@@ -2,9 +2,9 @@
  * Tasks: their records beyond the first, their names, and their end. What a record is in each of its states
  * is said in step.c, where it lies in task_table.c.
  *
- * A task that ends tells it to one: its owner (EDDY_TASK_OWNED_), else the task that joins it, else, if it
- * is detached, the error hook. So its result is taken once, and with it the record is free. Who takes
- * nothing is told beside that (done_callback.c).
+ * A task that ends tells it to one: its owner, which is the task that joins it, a group or a client of a
+ * server; or else, if it is detached, the error hook. So its result is taken once, and with it the record is
+ * free. Who takes nothing is told beside that (done_callback.c).
  */
 #include "eddy/task.h"
 
@@ -66,7 +66,7 @@ struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task)
     return extra->rare;
 }
 
-void eddy_owner_set(struct eddy_task_record *task, void *owner)
+void eddy_owner_set(struct eddy_task_record *task, eddy_owner *owner)
 {
     if (eddy_has(task, EDDY_TASK_EXTRA_)) {
         eddy_extra(task)->owner = owner;
@@ -174,8 +174,7 @@ static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task
 
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 {
-    struct eddy_task_record *joiner = eddy_owner_of(task);
-    struct eddy_owner *owner = eddy_owner_of(task);
+    eddy_owner *owner = eddy_owner_of(task);
 
     if (eddy_heap_has(&task->timed.alarm)) {
         eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
@@ -192,10 +191,8 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
         eddy_task_loop(task)->awaited_ended = true;
         eddy_task_loop(task)->turn_seen = true;
     }
-    if (eddy_has(task, EDDY_TASK_OWNED_)) {
-        owner->child_done(owner, task, result);
-    } else if (joiner != NULL) {
-        joiner->wait->child_done(joiner, task, result);
+    if (owner != NULL) {
+        (*owner)->child_done(owner, task, result);
     } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {
         if (result < 0 && result != -ECANCELED) {
             eddy_error_report(task, result, "was detached");

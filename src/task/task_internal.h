@@ -96,7 +96,7 @@ static inline void eddy_traced(eddy_loop *loop, struct eddy_task_record *task,
 /* The extra record, made if there is none; NULL: no memory. */
 struct eddy_task_extra *eddy_extra_make(struct eddy_task_record *task);
 struct eddy_task_rare *eddy_rare_make(struct eddy_task_record *task);
-void eddy_owner_set(struct eddy_task_record *task, void *owner);
+void eddy_owner_set(struct eddy_task_record *task, eddy_owner *owner);
 
 /* Guards: what must be closed before its memory goes. A task links into its list what it opens
  * in memory of the caller's; a frame that ends with such a link inside is a mistake that is told

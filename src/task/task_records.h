@@ -49,7 +49,7 @@ enum eddy_deadline_stage {
 struct eddy_task_extra {
     /* in a list of the group that owns the task, which leads from there to `task` */
     struct eddy_link sibling;
-    void *owner;                     /* who is told of its end: see eddy_owner_of */
+    eddy_owner *owner;               /* who is told of its end: see eddy_owner_of */
     struct eddy_task_record *task;   /* whose it is */
     struct eddy_deadline *deadlines; /* innermost first; with EDDY_TASK_DEADLINES_ */
     struct eddy_link guards;         /* links inside of what the task has opened and not closed */
@@ -142,11 +142,17 @@ static inline struct eddy_task_rare *eddy_rare(const struct eddy_task_record *ta
     return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->rare : NULL;
 }
 
-/* Who is told of the task's end: the task that joins it, or (EDDY_TASK_OWNED_) its owner; or
- * NULL. */
-static inline void *eddy_owner_of(const struct eddy_task_record *task)
+/* Who is told of the task's end; or NULL. */
+static inline eddy_owner *eddy_owner_of(const struct eddy_task_record *task)
 {
-    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : task->owner;
+    return eddy_has(task, EDDY_TASK_EXTRA_) ? eddy_extra(task)->owner : (eddy_owner *)task->owner;
+}
+
+/* The task that owns others, by its wait. */
+static inline struct eddy_task_record *eddy_waiting_owner(eddy_owner *owner)
+{
+    return (struct eddy_task_record *)(void *)((char *)owner -
+                                               offsetof(struct eddy_task_record, wait));
 }
 
 #endif

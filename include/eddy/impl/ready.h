@@ -67,10 +67,9 @@ struct eddy_loop_end {
     void (*describe)(const struct eddy_loop_end *end, char *text, size_t size);
 };
 
-/* Who owns tasks and is told of their end, which consumes them. */
-struct eddy_owner {
-    void (*child_done)(struct eddy_owner *owner, struct eddy_task_record *child, int64_t result);
-};
+/* Who owns tasks, and is told of their ends: the record of each points at one of these in him, and the
+ * kind's `child_done` finds him by that. Of a task that waits for others it is its `wait`. */
+typedef const struct eddy_wait_kind *eddy_owner;
 
 /* A task, as its users hold it: it never dangles while its loop lives. Zeroed it is no task;
  * whatever is done with one that is gone gives -ESRCH. See task.h. */

@@ -21,7 +21,7 @@ struct eddy_task_record {
     uint32_t parent; /* the number (its generation) of who spawned it, or serves its client; or 0 */
     uint32_t since;  /* while it waits: from when on, in EDDY_TASK_TICK_ of the loop's clock */
     eddy_coro *top;  /* the innermost frame: a wake-up resumes it directly */
-    const struct eddy_wait_kind *wait; /* what kind of operation it waits for; NULL: none */
+    eddy_owner wait; /* what kind of operation it waits for; NULL: none */
     union {
         void *object;   /* while it waits: on what */
         int64_t result; /* afterwards: the operation's result; of a finished task: its own */
@@ -32,7 +32,7 @@ struct eddy_task_record {
         uint32_t count[2]; /* while it gathers */
         int64_t outcome;   /* while it waits for a lock: what that wait is to return */
     } with;
-    void *owner;             /* who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
+    void *owner; /* an eddy_owner: who is told of its end; with EDDY_TASK_EXTRA_ its extra record */
     const char *named_place; /* "coroutine\0file:line": what was spawned, and where */
 };
 
@@ -60,8 +60,6 @@ enum {
     EDDY_TASK_FAILED_ = 1 << 8,         /* it was the first child of a gather that failed */
     EDDY_TASK_CASCADED_ = 1 << 9,       /* the error on its way up was noted where it began */
     EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
-    /* owner is no task, but a struct eddy_owner: a group, a server */
-    EDDY_TASK_OWNED_ = 1 << 11,
     /* has opened things that must not be left open in a dead frame */
     EDDY_TASK_GUARDS_ = 1 << 12,
     /* woken to try: its wait goes on until `resume` has a result; or it has not taken its first step */

@@ -345,7 +345,7 @@ static int usage(FILE *to)
 
 static bool number(const char *text, int most, int *value)
 {
-    char *end;
+    char *end = NULL;
     long result = text != NULL ? strtol(text, &end, 10) : 0;
 
     *value = (int)result;

@@ -174,7 +174,7 @@ static int usage(void)
 
 static bool number(const char *text, long least, long most, int *value)
 {
-    char *end;
+    char *end = NULL;
     long result = text != NULL ? strtol(text, &end, 10) : -1;
 
     if (text == NULL || end == text || *end != '\0' || result < least || result > most) {

@@ -283,6 +283,13 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 #endif
 }
 
+/* ioctl's requests are numbers of 32 bits: an unsigned long in glibc, an int in musl. */
+#ifdef __GLIBC__
+#define REQUEST(number) ((unsigned long)(number))
+#else
+#define REQUEST(number) ((int)(number))
+#endif
+
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
     unsigned number;
@@ -291,7 +298,7 @@ static int sys_terminal(const struct eddy_sys *sys, int fd)
     if (isatty(fd) == 0) {
         return -errno;
     }
-    return ioctl(fd, TIOCGPTN, &number) == 0 ? -ENOTTY : 0;
+    return ioctl(fd, REQUEST(TIOCGPTN), &number) == 0 ? -ENOTTY : 0;
 }
 
 static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)

@@ -65,7 +65,7 @@ static void next(struct source *source)
     }
     source->due = source->batch < source->left ? source->batch : source->left;
     source->left -= source->due;
-    must(write(source->fd, lines, LINE * source->due) == (ssize_t)(LINE * source->due));
+    must(write(source->fd, lines, LINE * (size_t)source->due) == (ssize_t)(LINE * source->due));
 }
 
 static void close_source(const struct source *source)

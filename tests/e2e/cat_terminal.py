@@ -82,4 +82,5 @@ for act in talk, interrupt, kill:
     mine, systems = run(sys.argv[1], act), run("/bin/cat", act)
     assert mine == systems, f"{act.__name__}: {mine}, but of /bin/cat {systems}"
 ended = hang_up(sys.argv[1]), hang_up("/bin/cat")
-assert (ended[0] == 0) == (ended[1] == 0), f"after a hang-up: {ended}"
+# A read that waits at that moment is EIO, one that comes later an end: whichever, both programs end.
+assert all(status in (0, 1) for status in ended), f"after a hang-up: {ended}"

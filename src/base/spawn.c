@@ -307,6 +307,15 @@ static void reap(pid_t pid)
     while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) {}
 }
 
+static int clone_with(struct child *child, char *stack, int flags, int *pidfd)
+{
+    int pid = CLONE(become, stack + STACK, flags | CLONE_VM | CLONE_VFORK | SIGCHLD, child, pidfd,
+                    NULL, NULL);
+
+    return pid < 0 ? -errno : pid;
+}
+
+/* Old emulators refuse to make a pidfd with the child. */
 static int clone_child(struct child *child, char *stack, int *pidfd)
 {
     sigset_t all;
@@ -318,9 +327,10 @@ static int clone_child(struct child *child, char *stack, int *pidfd)
         return -errno;
     }
     *pidfd = -1;
-    pid = CLONE(become, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, pidfd,
-                NULL, NULL);
-    pid = pid < 0 ? -errno : pid;
+    pid = clone_with(child, stack, CLONE_PIDFD, pidfd);
+    if (pid == -EINVAL) {
+        pid = clone_with(child, stack, 0, pidfd);
+    }
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
     return pid;
 }

@@ -17,6 +17,7 @@
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
+#include "eddy/writer.h"
 
 static eddy_stream stream; /* has a byte to be read */
 static eddy_stream closed;
@@ -32,6 +33,7 @@ static int64_t results[1];
 static eddy_lock lock;
 static eddy_cond cond;       /* has no lock */
 static eddy_barrier barrier; /* of nobody */
+static eddy_writer writer;   /* not open */
 static eddy_queue queue;
 static eddy_reader reader;
 static eddy_reader of_closed;
@@ -174,6 +176,15 @@ POINT(reading_what_is_closed, -EBADF, eddy_read(co, &closed, buffer, 1))
 POINT(becoming_readable_when_closed, -EBADF, eddy_readable(co, &closed))
 POINT(writing_to_what_is_closed, -EBADF, eddy_write(co, &closed, buffer, 1))
 POINT(writing_pieces_less_than_none, -EINVAL, eddy_writev(co, &stream, &piece, -1))
+POINT(copying_a_part_of_what_is_closed, -EBADF, eddy_copy_at_most(co, &closed, &stream, 1, NULL))
+POINT(copying_less_than_nothing, -EINVAL, eddy_copy_at_most(co, &stream, &stream, -1, NULL))
+POINT(sending_no_file, -EBADF, eddy_send_file(co, &stream, -1, 0, 1))
+POINT(sending_less_than_nothing, -EINVAL, eddy_send_file(co, &stream, 0, 0, -1))
+POINT(dropping_a_line_of_what_is_closed, -EBADF, eddy_reader_skip_line(co, &of_closed))
+POINT(draining_what_is_closed, -EBADF, eddy_writer_drain(co, &writer))
+POINT(flushing_what_is_closed, -EBADF, eddy_writer_flush(co, &writer))
+POINT(putting_into_what_is_closed, -EBADF, eddy_writer_write(co, &writer, buffer, 1))
+POINT(closing_what_is_closed, 0, eddy_writer_close(co, &writer))
 POINT(copying_what_is_closed, -EBADF, eddy_copy(co, &closed, &stream, NULL))
 POINT(reading_a_line_of_nothing, -EINVAL, eddy_read_line(co, &reader, 0))
 POINT(reading_until_more_than_all, -EINVAL, eddy_read_until(co, &reader, "ab", 2, 1))
@@ -206,6 +217,12 @@ static void opens_block(eddy_coro *co)
     } else if (self->way == 1) {
         use_up_memory();
         eddy_with_lock(&lock) {}
+    } else if (self->way == 3) {
+        use_up_memory();
+        eddy_with_writer(&writer, &closed, NULL) {}
+    } else if (self->way == 4) {
+        use_up_memory();
+        eddy_with_reader(&reader, &closed, 0) {}
     } else {
         use_up_memory();
         eddy_for_each(self->index, eddy_as_completed, .tasks = NULL, .count = 0) {}
@@ -216,7 +233,7 @@ static void opens_block(eddy_coro *co)
 
 test(a_block_that_would_be_refused_delivers_a_pending_cancel_first)
 {
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 5; way++) {
         assert_int_equal(run(opens_block, .way = way), -ECANCELED);
         testing_fail_allocation(0);
     }
@@ -268,6 +285,15 @@ int main(void)
         point_case(becoming_readable_when_closed_is_a_cancel_point),
         point_case(writing_to_what_is_closed_is_a_cancel_point),
         point_case(writing_pieces_less_than_none_is_a_cancel_point),
+        point_case(copying_a_part_of_what_is_closed_is_a_cancel_point),
+        point_case(copying_less_than_nothing_is_a_cancel_point),
+        point_case(sending_no_file_is_a_cancel_point),
+        point_case(sending_less_than_nothing_is_a_cancel_point),
+        point_case(dropping_a_line_of_what_is_closed_is_a_cancel_point),
+        point_case(draining_what_is_closed_is_a_cancel_point),
+        point_case(flushing_what_is_closed_is_a_cancel_point),
+        point_case(putting_into_what_is_closed_is_a_cancel_point),
+        point_case(closing_what_is_closed_is_a_cancel_point),
         point_case(copying_what_is_closed_is_a_cancel_point),
         point_case(reading_a_line_of_nothing_is_a_cancel_point),
         point_case(reading_until_more_than_all_is_a_cancel_point),

@@ -121,6 +121,9 @@ struct eddy_metrics {
     uint64_t writes;   /* to streams: send(2), sendmsg(2) */
     uint64_t accepts;  /* accept4(2) */
 
+    /* Since then: */
+    uint64_t file_jobs; /* operations on files that were given to workers (file.h, path.h) */
+
     /* At the moment: */
     uint64_t ready;    /* tasks and callbacks that are to run */
     uint64_t live;     /* tasks that have not ended */

@@ -29,6 +29,15 @@ extern "C" {
 
 struct addrinfo;
 
+/* What a file is (fstatat(2)), of the same size for every program on a machine. */
+struct eddy_file_info {
+    int64_t size;     /* bytes */
+    int64_t modified; /* nanoseconds since 1970 */
+    uint64_t device;  /* the two say whether two files are the same */
+    uint64_t inode;
+    mode_t mode; /* kind and permissions: S_ISREG(mode), S_ISDIR(mode) */
+};
+
 /* An fd that a child is to have: `from`, the parent's, becomes the child's `to`. */
 struct eddy_child_fd {
     int from;
@@ -98,6 +107,8 @@ struct eddy_sys {
     int (*timerfd_settime)(const struct eddy_sys *sys, int fd, int64_t deadline);
     int (*signalfd)(const struct eddy_sys *sys, int fd, const sigset_t *set);
     int (*signal_mask)(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old);
+    /* sigaction(2): 1 if the signal is ignored (SIG_IGN), else 0. */
+    int (*signal_ignored)(const struct eddy_sys *sys, int number);
 
     int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
@@ -159,6 +170,17 @@ struct eddy_sys {
     int (*fsync)(const struct eddy_sys *sys, int fd);
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
     int (*unlink)(const struct eddy_sys *sys, const char *path);
+    int (*mkdir)(const struct eddy_sys *sys, const char *path, mode_t mode);
+    int (*rmdir)(const struct eddy_sys *sys, const char *path);
+    ssize_t (*pwrite)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
+                      int64_t offset);
+    int (*ftruncate)(const struct eddy_sys *sys, int fd, int64_t size);
+    int (*fdatasync)(const struct eddy_sys *sys, int fd);
+    /* Relative to `fd`, which may be AT_FDCWD; flags as in the man page. */
+    int (*fstatat)(const struct eddy_sys *sys, int fd, const char *path,
+                   struct eddy_file_info *info, int flags);
+    /* getdents64(2): fills the buffer with records of names; 0: there are no more. */
+    ssize_t (*getdents)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
 
     int (*pipe)(const struct eddy_sys *sys, int ends[2]); /* with O_CLOEXEC */
     /* A child with all signals as they are by default (ignored ones stay so, but for SIGPIPE) and none

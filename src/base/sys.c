@@ -20,22 +20,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/spawn.h"
+#include "base/sys_child.h"
+#include "base/sys_files.h"
 #include "base/sys_sigpipe.h"
-
-/* libc's headers may be older than the kernel; the same on all machines. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
 
 /* libc says -1 and errno; the library wants the negated errno. */
 static int checked(int result)
@@ -165,6 +156,15 @@ static int sys_signal_mask(const struct eddy_sys *sys, int how, const sigset_t *
 {
     (void)sys;
     return checked(sigprocmask(how, set, old)); /* the calling thread's: no more is asked of libc */
+}
+
+static int sys_signal_ignored(const struct eddy_sys *sys, int number)
+{
+    struct sigaction action;
+    int result = checked(sigaction(number, NULL, &action));
+
+    (void)sys;
+    return result < 0 ? result : action.sa_handler == SIG_IGN;
 }
 
 static int sys_socket(const struct eddy_sys *sys, int domain, int type, int protocol)
@@ -309,13 +309,6 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
 #endif
 }
 
-static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
-                         int64_t offset)
-{
-    (void)sys;
-    return checked_size(pread(fd, buffer, size, (off_t)offset));
-}
-
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
 {
     int result = checked(ioctl(fd, TIOCOUTQ, bytes));
@@ -381,105 +374,6 @@ static int sys_close(const struct eddy_sys *sys, int fd)
     return checked(close(fd));
 }
 
-static int sys_open(const struct eddy_sys *sys, const char *path, int flags, mode_t mode)
-{
-    (void)sys;
-    return checked(open(path, flags, mode));
-}
-
-static int sys_fstat(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode)
-{
-    struct stat status;
-    int result = checked(fstat(fd, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *size = status.st_size;
-        *mode = status.st_mode;
-    }
-    return result;
-}
-
-static int sys_lstat(const struct eddy_sys *sys, const char *path, uint64_t *device,
-                     uint64_t *inode)
-{
-    struct stat status;
-    int result = checked(lstat(path, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *device = status.st_dev;
-        *inode = status.st_ino;
-    }
-    return result;
-}
-
-static int sys_fchmod(const struct eddy_sys *sys, int fd, mode_t mode)
-{
-    (void)sys;
-    return checked(fchmod(fd, mode));
-}
-
-static int sys_fsync(const struct eddy_sys *sys, int fd)
-{
-    (void)sys;
-    return checked(fsync(fd));
-}
-
-static int sys_rename(const struct eddy_sys *sys, const char *from, const char *to)
-{
-    (void)sys;
-    return checked(rename(from, to));
-}
-
-static int sys_unlink(const struct eddy_sys *sys, const char *path)
-{
-    (void)sys;
-    return checked(unlink(path));
-}
-
-static int sys_pipe(const struct eddy_sys *sys, int ends[2])
-{
-    (void)sys;
-    return checked(pipe2(ends, O_CLOEXEC));
-}
-
-static int sys_waitid(const struct eddy_sys *sys, int kind, int id, int options,
-                      struct eddy_waited *waited)
-{
-    siginfo_t info;
-    int result;
-
-    (void)sys;
-    info.si_pid = 0;
-    result = checked(waitid((idtype_t)kind, (id_t)id, &info, options));
-    if (result == 0) {
-        waited->pid = info.si_pid;
-        waited->code = info.si_pid != 0 ? info.si_code : 0;
-        waited->status = info.si_pid != 0 ? info.si_status : 0;
-    }
-    return result;
-}
-
-/* By number: glibc has these two only since 2.36. */
-static int sys_pidfd_open(const struct eddy_sys *sys, pid_t pid)
-{
-    (void)sys;
-    return checked((int)syscall(SYS_pidfd_open, pid, 0));
-}
-
-static int sys_pidfd_send_signal(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags)
-{
-    (void)sys;
-    return checked((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags));
-}
-
-static int sys_kill(const struct eddy_sys *sys, pid_t pid, int signal)
-{
-    (void)sys;
-    return checked(kill(pid, signal));
-}
-
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -494,6 +388,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .timerfd_settime = sys_timerfd_settime,
         .signalfd = sys_signalfd,
         .signal_mask = sys_signal_mask,
+        .signal_ignored = sys_signal_ignored,
         .socket = sys_socket,
         .bind = sys_bind,
         .listen = sys_listen,
@@ -511,7 +406,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .writev_nosignal = sys_writev_nosignal,
         .writev_masked = eddy_sys_writev_masked,
         .sendfile = eddy_sys_sendfile,
-        .pread = sys_pread,
+        .pread = eddy_sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
         .unsent = sys_unsent,
@@ -522,19 +417,26 @@ const struct eddy_sys *eddy_sys_default(void)
         .madvise_wipe_on_fork = sys_madvise_wipe_on_fork,
         .dup3 = sys_dup3,
         .close = sys_close,
-        .open = sys_open,
-        .fstat = sys_fstat,
-        .lstat = sys_lstat,
-        .fchmod = sys_fchmod,
-        .fsync = sys_fsync,
-        .rename = sys_rename,
-        .unlink = sys_unlink,
-        .pipe = sys_pipe,
+        .open = eddy_sys_open,
+        .fstat = eddy_sys_fstat,
+        .lstat = eddy_sys_lstat,
+        .fchmod = eddy_sys_fchmod,
+        .fsync = eddy_sys_fsync,
+        .rename = eddy_sys_rename,
+        .unlink = eddy_sys_unlink,
+        .mkdir = eddy_sys_mkdir,
+        .rmdir = eddy_sys_rmdir,
+        .pwrite = eddy_sys_pwrite,
+        .ftruncate = eddy_sys_ftruncate,
+        .fdatasync = eddy_sys_fdatasync,
+        .fstatat = eddy_sys_fstatat,
+        .getdents = eddy_sys_getdents,
+        .pipe = eddy_sys_pipe,
         .spawn = eddy_sys_spawn,
-        .waitid = sys_waitid,
-        .pidfd_open = sys_pidfd_open,
-        .pidfd_send_signal = sys_pidfd_send_signal,
-        .kill = sys_kill,
+        .waitid = eddy_sys_waitid,
+        .pidfd_open = eddy_sys_pidfd_open,
+        .pidfd_send_signal = eddy_sys_pidfd_send_signal,
+        .kill = eddy_sys_kill,
     };
 
     return &table;

@@ -14,7 +14,7 @@
 enum { EDDY_CHILD_NAME = 48 };
 
 /* How it has ended is a status (>= 0), or the error of asking for it. */
-enum { EDDY_CHILD_RUNS = EDDY_PENDING };
+#define EDDY_CHILD_RUNS EDDY_PENDING
 
 /* What the loop has of a child; from its pool, for it may outlive the process that it is of. */
 struct eddy_child {

@@ -87,6 +87,7 @@ static void collect(eddy_coro *co)
         }
         output->bytes[output->size] = '\0';
     } while (self->count > 0);
+    eddy_stream_close(self->stream);
     eddy_end;
 }
 

@@ -130,3 +130,27 @@ int eddy_stream_unsent(eddy_stream *stream)
                ? eddy_transport_unsent(stream)
                : eddy_socket_unsent(stream->io.loop, stream->io.fd);
 }
+
+/* ---- what never waits */
+
+int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
+{
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
+    if ((stream->state & (EDDY_STREAM_BUSY_READING | EDDY_READ)) != EDDY_READ) {
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_READING);
+    }
+    return eddy_stream_read_some(stream, buffer, size);
+}
+
+int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
+{
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
+    if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_WRITING);
+    }
+    return eddy_stream_write_some(stream, data, size);
+}

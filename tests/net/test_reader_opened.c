@@ -116,6 +116,16 @@ test(without_memory_nothing_is_taken_and_the_line_can_be_read_afterwards)
     testing_assert_log("20480");
 }
 
+test(the_buffer_is_never_larger_than_the_limit)
+{
+    eddy_reader_close(&reader);
+    assert_int_equal(eddy_reader_open(&reader, &stream, 3000), 0);
+    net_send(peer, line_of(3000));
+    testing_run_task(reads_lines, .times = 1);
+    assert_int_equal(reader.size, 3000);
+    testing_assert_log("3000");
+}
+
 /* ---- idle clients */
 
 struct client {
@@ -340,6 +350,7 @@ int main(void)
             a_reader_has_no_buffer_until_there_is_something_to_read_and_none_when_it_waits_again),
         opened_case(the_buffer_doubles_as_far_as_a_line_needs_it),
         opened_case(no_line_is_longer_than_the_limit),
+        opened_case(the_buffer_is_never_larger_than_the_limit),
         opened_case(without_memory_nothing_is_taken_and_the_line_can_be_read_afterwards),
         testing_case(ten_thousand_idle_clients_of_a_line_protocol_hold_no_buffer),
         opened_case(a_reader_is_opened_on_an_open_stream_and_has_a_limit),

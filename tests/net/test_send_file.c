@@ -265,6 +265,16 @@ test(where_the_kernel_has_no_sendfile_the_bytes_are_copied)
     }
 }
 
+test(a_kernel_that_has_refused_is_not_asked_again)
+{
+    testing_fail_from(sendfile, 1, -EINVAL);
+    testing_forget_calls();
+    begin(.count = SIZE);
+    take_all(0);
+    testing_assert_log("sent=307200");
+    assert_int_equal(testing_calls(sendfile), 1);
+}
+
 static char written[SIZE];
 static size_t written_size;
 
@@ -492,6 +502,7 @@ int main(void)
         send_case(a_file_that_shrinks_is_enodata_for_who_promised_more_and_the_end_for_who_did_not),
         send_case(what_cannot_be_sent_is_told_and_nothing_is_sent),
         send_case(where_the_kernel_has_no_sendfile_the_bytes_are_copied),
+        send_case(a_kernel_that_has_refused_is_not_asked_again),
         send_case(a_file_is_sent_to_a_transport),
         send_case(a_step_sends_a_mebibyte_and_then_others_have_their_turn),
         send_case(a_call_that_is_interrupted_is_made_again),

@@ -40,7 +40,7 @@ static inline bool under_valgrind(const char *why)
     bool is = preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 
     if (is) {
-        print_message("skipped: valgrind %s\n", why);
+        printf("skipped: valgrind %s\n", why);
     }
     return is;
 }
@@ -51,7 +51,7 @@ static inline int process_teardown(void **state)
     siginfo_t info;
 
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD) {
-        print_error("a child is left\n");
+        fprintf(stderr, "a child is left\n");
         return -1;
     }
     return result;

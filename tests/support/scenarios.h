@@ -30,7 +30,9 @@ extern const struct scenario stream_scenarios[];
 extern const struct scenario reader_scenarios[];
 extern const struct scenario socket_scenarios[];
 extern const struct scenario writer_scenarios[];
+extern const struct scenario transport_scenarios[];
 extern const struct scenario beside_scenarios[];
+extern const struct scenario child_scenarios[];
 
 /* What a scenario's frame has to clean up: opened when it begins, closed in its finally. */
 void scenario_opened(void);

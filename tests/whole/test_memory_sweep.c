@@ -60,9 +60,19 @@ test(without_memory_nothing_that_is_put_into_writers_is_lost)
     sweep_all(writer_scenarios);
 }
 
+test(without_memory_nothing_of_transports_is_lost)
+{
+    sweep_all(transport_scenarios);
+}
+
 test(without_memory_nothing_beside_the_loop_is_lost)
 {
     sweep_all(beside_scenarios);
+}
+
+test(without_memory_nothing_of_child_processes_is_lost)
+{
+    sweep_all(child_scenarios);
 }
 
 int main(void)
@@ -75,7 +85,9 @@ int main(void)
         testing_case(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost),
         testing_case(without_memory_nothing_of_connects_and_messages_is_lost),
         testing_case(without_memory_nothing_that_is_put_into_writers_is_lost),
+        testing_case(without_memory_nothing_of_transports_is_lost),
         testing_case(without_memory_nothing_beside_the_loop_is_lost),
+        testing_case(without_memory_nothing_of_child_processes_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,12 @@
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
  * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c,
- * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
- * (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and
- * the result goes up the frames again, with an error's origin (error.c), until the last frame has left
- * nothing open (guard.c) and ends the task (task.c), which wakes another or tells its callbacks
- * (done_callback.c). Any of them may find a mistake of the user's, and tells it by the frame, which coro.c
- * asks where it is.
+ * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c)
+ * begins a wait (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for
+ * (spread.c), and the result goes up the frames again, with an error's origin (error.c), until the last
+ * frame has left nothing open (guard.c) and ends the task (task.c), which wakes another or tells its
+ * callbacks (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). Any of
+ * them may find a mistake of the user's, and tells it by the frame, which coro.c asks where it is.
  *
  * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
  */
@@ -231,8 +231,7 @@ void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t e
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
                               const char *what);
 
-/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the
- * program's. */
+/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the program's. */
 static inline bool eddy_is_a_lost_peer(int64_t error)
 {
     return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
@@ -493,10 +492,8 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
     scope->flags |= EDDY_SCOPE_UNMASKED_;
 }
 
-/* A cleanup of the frame has ended with that: the frame's outcome, unless it has failed before; then an
- * error is told. */
+/* A cleanup has ended so: the frame's outcome, unless it has failed before; then an error is told. */
 void eddy_scope_fail(eddy_coro *co, int64_t result);
-
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
 

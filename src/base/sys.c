@@ -284,13 +284,6 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 #endif
 }
 
-/* ioctl's requests are numbers of 32 bits: an unsigned long in glibc, an int in musl. */
-#ifdef __GLIBC__
-#define REQUEST(number) ((unsigned long)(number))
-#else
-#define REQUEST(number) ((int)(number))
-#endif
-
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
     char name[64];
@@ -299,11 +292,7 @@ static int sys_terminal(const struct eddy_sys *sys, int fd)
     if (isatty(fd) == 0) {
         return -errno;
     }
-<<<<<<< HEAD
-    return ioctl(fd, REQUEST(TIOCGPTN), &number) == 0 ? -ENOTTY : 0;
-=======
     return ptsname_r(fd, name, sizeof name) == ENOTTY ? 0 : -ENOTTY;
->>>>>>> main
 }
 
 static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)

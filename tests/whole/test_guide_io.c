@@ -1,9 +1,11 @@
 /* What docs/guide.md quotes of streams, files and blocking work; see test_guide.c. */
+#include "support/net.h"
 #include "support/tasks.h"
 
 #include <eddy.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define printf testing_log
@@ -336,6 +338,71 @@ test(a_tunnel_of_two_copies)
     }
 }
 
+/* As one would write it at first: the way that fails takes the other with it. */
+eddy_frame(naive_tunnel) {
+    eddy_coro co;
+    eddy_stream *a, *b;
+    eddy_group group;
+};
+
+static void naive_tunnel(eddy_coro *co)
+{
+    eddy_begin(naive_tunnel);
+    eddy_with_group(&self->group) {
+        eddy_group_spawn(co, &self->group, copy_one_way, .from = self->a, .to = self->b);
+        eddy_group_spawn(co, &self->group, copy_one_way, .from = self->b, .to = self->a);
+    }
+    eddy_end;
+}
+
+enum { SENT = 100000 };
+
+/* The backend sends a lot and resets, before its slow client has read anything; how much that gets. */
+static size_t through_a_tunnel(bool naive)
+{
+    static eddy_stream a, b;
+    static char bytes[SENT];
+    int near[2];
+    int far[2];
+    size_t got = 0;
+    ssize_t count;
+    eddy_task task;
+    int64_t rc;
+
+    testing_socketpair(near);
+    net_small_send_buffer(near[1]);
+    net_tcp_pair(far);
+    assert_int_equal(eddy_stream_open(testing.loop, &a, near[1]), 0);
+    assert_int_equal(eddy_stream_open(testing.loop, &b, far[0]), 0);
+    task = naive ? start(naive_tunnel, .a = &a, .b = &b) : start(tunnel, .a = &a, .b = &b);
+    testing_turns();
+    assert_int_equal(send(far[1], bytes, SENT, 0), SENT);
+    net_settle();
+    testing_turns();
+    net_reset_on_close(far[1]);
+    close(far[1]);
+    net_settle();
+    testing_turns();
+    do {
+        count = recv(near[0], bytes, sizeof bytes, MSG_DONTWAIT);
+        got += count > 0 ? (size_t)count : 0;
+        testing_turns();
+    } while (count > 0);
+    shutdown(near[0], SHUT_WR); /* the client is done, too */
+    rc = finish(task);
+    assert_true(rc == -ECONNRESET || rc == -EPIPE); /* whichever way has heard of it first */
+    eddy_stream_close(&a);
+    eddy_stream_close(&b);
+    close(near[0]);
+    return got;
+}
+
+test(a_tunnel_whose_backend_resets_passes_on_what_it_had_sent)
+{
+    assert_int_equal(through_a_tunnel(false), SENT);
+    assert_in_range(through_a_tunnel(true), 0, SENT / 2);
+}
+
 /* ---- blocking work */
 
 struct numbers {
@@ -468,6 +535,7 @@ int main(void)
         testing_case(a_page_is_sent),
         testing_case(a_client_and_a_server_on_a_unix_socket),
         testing_case(a_tunnel_of_two_copies),
+        testing_case(a_tunnel_whose_backend_resets_passes_on_what_it_had_sent),
         testing_case(work_on_a_thread),
         testing_case(a_file_is_copied),
     };

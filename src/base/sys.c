@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -285,13 +286,13 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
-    unsigned number;
+    char name[64];
 
     (void)sys;
     if (isatty(fd) == 0) {
         return -errno;
     }
-    return ioctl(fd, TIOCGPTN, &number) == 0 ? -ENOTTY : 0;
+    return ptsname_r(fd, name, sizeof name) == ENOTTY ? 0 : -ENOTTY;
 }
 
 static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)

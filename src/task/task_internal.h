@@ -231,8 +231,7 @@ void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t e
 void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
                               const char *what);
 
-/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the
- * program's. */
+/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the program's. */
 static inline bool eddy_is_a_lost_peer(int64_t error)
 {
     return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
@@ -493,10 +492,8 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
     scope->flags |= EDDY_SCOPE_UNMASKED_;
 }
 
-/* A cleanup of the frame has ended with that: the frame's outcome, unless it has failed before; then an
- * error is told. */
+/* A cleanup has ended so: the frame's outcome, unless it has failed before; then an error is told. */
 void eddy_scope_fail(eddy_coro *co, int64_t result);
-
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
 

@@ -3,6 +3,11 @@
  * are handed out of it at once until it is empty. So a directory of any size takes the same memory, and a
  * name costs a worker only once in some hundreds.
  *
+ * readdir(3) is not used: it keeps a buffer of malloc's, and may go to the disk at any name, so that each would
+ * have to be a worker's. Here the loop's thread takes names out of memory that is its own while no worker has it,
+ * and a call of getdents64(2) is a job. The block is in the pool: who lists a thousand directories in turn
+ * uses the same one again.
+ *
  *     used < size     names are left in the block
  *     used == size    the next batch is to be asked for
  */
@@ -37,6 +42,7 @@ static void give_block(eddy_dir *dir)
     }
 }
 
+/* A directory begins with its file. */
 static eddy_dir *of_file(eddy_file *file)
 {
     return (eddy_dir *)(void *)file;

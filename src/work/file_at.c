@@ -4,6 +4,15 @@
  * Offsets are the caller's and no file has a place of its own, so that several tasks may work on one file at
  * once, and what a cancel has cut off may simply be done again. A piece of a mebibyte or less is done or not
  * begun; the worker of a larger one looks in between whether it is to go on.
+ *
+ *     read       short at the end of the file, which is where the kernel says 0: a file that shrinks meanwhile
+ *                ends there, and one that grows is read as far as it is by then
+ *     write      all of it, or an error: the kernel's own short writes are gone on with, so that the error which
+ *                has cut one off comes from the next call
+ *     others     one call each, which nothing cuts off
+ *
+ * A call that a signal has interrupted has done nothing, and is made again: signals are blocked on
+ * workers but for those of a crash, yet a debugger or a stop interrupts all the same.
  */
 #include "work/file_job.h"
 
@@ -63,6 +72,7 @@ static int64_t write_work(struct eddy_file_job *job)
     return do_steps(job, write_step);
 }
 
+/* What is asked for is looked at first, and no worker sees it if it is nonsense. */
 static int64_t at(eddy_coro *co, eddy_file *file, const char *verb, eddy_file_work_fn *work,
                   void *memory, size_t size, int64_t offset)
 {
@@ -97,6 +107,7 @@ int64_t eddy_file_write_at(eddy_coro *co, eddy_file *file, const void *data, siz
     return at(co, file, "write", write_work, (void *)(uintptr_t)data, size, offset);
 }
 
+/* By the fd, whatever has the name by now. */
 static int64_t info_work(struct eddy_file_job *job)
 {
     const struct eddy_sys *sys = eddy_file_sys(job);

@@ -9,6 +9,10 @@
  *     told           a worker works               it looks after each mebibyte, and ends then or is done
  *     done           the message is on its way    the result stands
  *
+ * The record is read by two threads, but never at once what one of them writes: what the maker has set stays as
+ * it is, so that the dump may describe a job that runs; the worker writes only the result, and what
+ * `memory` points at.
+ *
  * `ended` runs once in each of them, on the loop's thread: an open file counts there who works on it, so
  * that nobody closes an fd whose number a worker is about to use.
  */
@@ -123,6 +127,7 @@ int64_t eddy_file_job_park(eddy_coro *co, struct eddy_file_job *job)
     return eddy_park(co, &file_kind, job, NULL);
 }
 
+/* A pending cancel comes before what is wrong with the file. */
 struct eddy_file_job *eddy_file_job_on(eddy_coro *co, eddy_file *file, const char *verb,
                                        eddy_file_work_fn *function, int64_t *error)
 {

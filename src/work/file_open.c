@@ -7,6 +7,12 @@
  *     set    >= 0  -          open; `working` counts the jobs that have its fd
  *     set    >= 0  yes        a worker closes it; a withdrawn close makes it open again
  *
+ * Between the two ends the fd is nobody's but this struct's, and is closed by one thread, once: a close is
+ * refused while a worker has the number, for by the time that it is used it may be another file's. close(2) is a
+ * worker's work, as it may write what is left; only where there is no worker to be had does the loop's
+ * thread do it, for a file that cannot be closed would be worse. In a child of fork(2), whose parent
+ * had just begun to close, it is not known whether the child's fd is still open: it is left.
+ *
  * From the first to the last it is linked as a guard into the list of the task that opened it, and hears of the
  * loop's end, which comes when no worker works any more: an fd that is open then is closed, and told.
  */

@@ -3,6 +3,10 @@
  * of a file into that goes back and forth, room here, bytes there, in a coroutine whose frame is what the
  * work works on. Into memory of the caller's it is one job.
  *
+ * Whether it was cancelled the worker asks after each mebibyte. What was read so far stays where it is when there is to
+ * be more room, and the file is read on behind it; the end is where the kernel says so, whatever the size was
+ * said to be: files in /proc say 0, and others write to files.
+ *
  * Only regular files: a FIFO or a terminal would hold a worker for ever, and has a stream.
  */
 #include <fcntl.h>

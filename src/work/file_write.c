@@ -5,6 +5,10 @@
  * crashes meanwhile: a file of another name beside it, written, on the disk if asked for, renamed, and
  * with EDDY_FILE_SYNC its directory, too, for the name is in that. What fails removes it
  * again; only a crash leaves it.
+ *
+ * The mode of the old file is asked of the file itself, opened with O_PATH, which needs no right to read it. The
+ * new one is its owner's alone until it has that mode: nobody reads through it what the old one would not
+ * have let him read.
  */
 #include <fcntl.h>
 #include <limits.h>

@@ -1,5 +1,10 @@
 /*
- * Names of files, changed and asked for by workers: each is one system call, which a cancel cannot cut off.
+ * Names of files, changed and asked for by workers: each is one system call, which a cancel cannot cut off. So
+ * there are only two ends: it was taken back before it began, or its result stands.
+ *
+ * A name is looked up by the kernel at that moment, through directories that may be on a slow disk or
+ * another machine: that is why even the smallest of these is no call for the loop's thread. Whether a name still
+ * means what it did at an earlier call, nobody can say: who must know keeps the file open (file_open.c).
  */
 #include "eddy/path.h"
 
@@ -7,7 +12,7 @@
 
 #include "work/file_job.h"
 
-/* `path` first, and what else the call takes. */
+/* `path` first, and what else the call takes; a second path goes as `memory`, which is only read. */
 static int64_t call(eddy_coro *co, const char *verb, const char *path, eddy_file_work_fn *work,
                     void *memory, int flags, mode_t mode)
 {

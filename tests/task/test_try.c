@@ -171,6 +171,37 @@ test(a_cancel_that_was_pending_before_keeps_the_block_from_running)
     testing_assert_log("");
 }
 
+eddy_frame_of(fails_beside_a_cleanup, int64_t first, int64_t second);
+
+/* Its frame may lie where a block was. */
+static void fails_beside_a_cleanup(eddy_coro *co)
+{
+    eddy_begin(fails_beside_a_cleanup);
+    eddy_fail(co, -EIO, "the second");
+eddy_finally:
+    eddy_await(give(co, 0));
+    eddy_end;
+}
+
+eddy_frame_of(fails_again, int64_t rc, int64_t again);
+
+static void fails_again(eddy_coro *co)
+{
+    eddy_begin(fails_again);
+    eddy_try(self->rc) {
+        eddy_fail(co, -EIO, "the first");
+    }
+    eddy_catch(self->again, eddy_call(co, fails_beside_a_cleanup));
+    testing_log("%s", eddy_error(co)->text);
+    eddy_end;
+}
+
+test(an_error_that_was_caught_is_not_taken_for_a_later_one)
+{
+    assert_int_equal(run(fails_again), 0);
+    testing_assert_log("the second");
+}
+
 /* ---- nested, and in a finally */
 
 eddy_frame_of(nests, int64_t inner, int64_t outer);
@@ -294,6 +325,7 @@ int main(void)
         testing_case(a_cancel_passes_through_unless_it_is_named),
         testing_case(a_time_out_around_the_block_strikes_it),
         testing_case(a_cancel_that_was_pending_before_keeps_the_block_from_running),
+        testing_case(an_error_that_was_caught_is_not_taken_for_a_later_one),
         testing_case(an_error_that_is_raised_on_is_caught_further_out_with_its_text_and_place),
         testing_case(in_a_finally_it_catches_its_own_errors_and_the_outcome_stays),
         testing_case(a_variable_on_the_c_stack_aborts),

@@ -28,6 +28,7 @@ extern "C" {
 #endif
 
 struct addrinfo;
+struct mmsghdr;
 
 /* What a file is (fstatat(2)), of the same size for every program on a machine. */
 struct eddy_file_info {
@@ -148,6 +149,15 @@ struct eddy_sys {
     int (*terminal)(const struct eddy_sys *sys, int fd);
     /* kcmp(2) of this process with KCMP_FILE: 0 if both are the same open file description. */
     int (*kcmp_file)(const struct eddy_sys *sys, int fd, int other);
+    /* sendmsg(2) with MSG_NOSIGNAL, recvmsg(2): with what goes beside the bytes. Of a message for
+     * recvmsg the lengths say how much room there is, and then how much came. */
+    ssize_t (*sendmsg)(const struct eddy_sys *sys, int fd, const struct msghdr *message, int flags);
+    ssize_t (*recvmsg)(const struct eddy_sys *sys, int fd, struct msghdr *message, int flags);
+    /* sendmmsg(2), recvmmsg(2) without a time-out: many at once, of at most 1024. */
+    int (*sendmmsg)(const struct eddy_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
+    int (*recvmmsg)(const struct eddy_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
     /* How many bytes that were sent the peer has not taken yet: ioctl(2) with TIOCOUTQ; of a pipe with
      * FIONREAD. */
     int (*unsent)(const struct eddy_sys *sys, int fd, int *bytes);

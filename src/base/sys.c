@@ -13,6 +13,8 @@
  */
 #include "eddy/sys.h"
 
+#include "base/messages.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -409,6 +411,10 @@ const struct eddy_sys *eddy_sys_default(void)
         .pread = eddy_sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
+        .sendmsg = eddy_sys_sendmsg,
+        .recvmsg = eddy_sys_recvmsg,
+        .sendmmsg = eddy_sys_sendmmsg,
+        .recvmmsg = eddy_sys_recvmmsg,
         .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,

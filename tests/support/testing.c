@@ -162,6 +162,12 @@ WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
+WRAP(ssize_t, sendmsg, (, int fd, const struct msghdr *message, int flags), , fd, message, flags)
+WRAP(ssize_t, recvmsg, (, int fd, struct msghdr *message, int flags), , fd, message, flags)
+WRAP(int, sendmmsg, (, int fd, struct mmsghdr *messages, unsigned count, int flags), , fd, messages,
+     count, flags)
+WRAP(int, recvmmsg, (, int fd, struct mmsghdr *messages, unsigned count, int flags), , fd, messages,
+     count, flags)
 WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
      count)
 WRAP(ssize_t, sendfile, (, int to, int from, int64_t offset, size_t size), , to, from, offset, size)
@@ -345,6 +351,10 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
+        .sendmsg = sendmsg_,
+        .recvmsg = recvmsg_,
+        .sendmmsg = sendmmsg_,
+        .recvmmsg = recvmmsg_,
         .sendfile = sendfile_,
         .pread = pread_,
         .writev_nosignal = writev_nosignal_,

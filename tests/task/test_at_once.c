@@ -32,6 +32,9 @@ static eddy_task gone;
 static struct eddy_address address;
 static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
+static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
+static struct eddy_packet packet;
 static struct eddy_file_info info;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
@@ -90,6 +93,15 @@ struct operation {
 
 /* OPERATION(name, result, the operation) */
 #define OPERATIONS                                                                                \
+    OPERATION(eddy_datagram_receive, -EBADF,                                                      \
+              eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))                             \
+    OPERATION(eddy_datagram_receive_many, -EBADF,                                                 \
+              eddy_datagram_receive_many(co, &no_socket, &packet, 1))                             \
+    OPERATION(eddy_datagram_send, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))    \
+    OPERATION(eddy_datagram_send_many, -EBADF,                                                    \
+              eddy_datagram_send_many(co, &no_socket, &packet, 1))                                \
+    OPERATION(eddy_receive_fds, -EBADF, eddy_receive_fds(co, &stream, buffer, 1, &no_fds))        \
+    OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
     OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))               \
     OPERATION(eddy_call, 0, eddy_call(co, returns))                                               \
     OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                              \

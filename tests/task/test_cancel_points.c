@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "eddy/address.h"
+#include "eddy/datagram.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
 #include "eddy/gather.h"
@@ -17,6 +18,7 @@
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
+#include "eddy/unix.h"
 #include "eddy/writer.h"
 
 static eddy_stream stream; /* has a byte to be read */
@@ -38,6 +40,8 @@ static eddy_queue queue;
 static eddy_reader reader;
 static eddy_reader of_closed;
 static const struct eddy_address nowhere;
+static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
 static char line[16];
 
 static int setup(void **state)
@@ -193,6 +197,13 @@ POINT(reading_exactly_what_is_closed, -EBADF, eddy_read_exactly(co, &of_closed, 
 POINT(reading_by_a_reader_what_is_closed, -EBADF, eddy_reader_read(co, &of_closed, buffer, 1))
 POINT(connecting_what_is_open, -EINVAL, eddy_connect(co, &stream, "127.0.0.1", 1))
 POINT(connecting_to_nowhere, -EAFNOSUPPORT, eddy_connect_to(co, &closed, &nowhere))
+POINT(connecting_to_none, -EINVAL, eddy_connect_any(co, &closed, &nowhere, 0, NULL))
+POINT(sending_fds_on_what_is_closed, -EBADF, eddy_send_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_fds_on_what_is_closed, -EBADF, eddy_receive_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_by_what_is_closed, -EBADF, eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))
+POINT(receiving_many_by_what_is_closed, -EBADF, eddy_datagram_receive_many(co, &no_socket, NULL, 1))
+POINT(sending_by_what_is_closed, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))
+POINT(sending_many_by_what_is_closed, -EBADF, eddy_datagram_send_many(co, &no_socket, NULL, 1))
 POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serves_client))
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
@@ -302,6 +313,13 @@ int main(void)
         point_case(reading_by_a_reader_what_is_closed_is_a_cancel_point),
         point_case(connecting_what_is_open_is_a_cancel_point),
         point_case(connecting_to_nowhere_is_a_cancel_point),
+        point_case(connecting_to_none_is_a_cancel_point),
+        point_case(sending_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_by_what_is_closed_is_a_cancel_point),
+        point_case(receiving_many_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_many_by_what_is_closed_is_a_cancel_point),
         point_case(serving_at_no_port_is_a_cancel_point),
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),

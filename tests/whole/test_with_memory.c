@@ -22,6 +22,7 @@ enum word {
     WRITER,
     STREAM,
     OPEN_FILE,
+    TRY,
     FULL_GROUP,
     WORDS
 };
@@ -145,6 +146,9 @@ static void uses(eddy_coro *co)
         }
     } else if (self->word == OPEN_FILE) {
         eddy_with_file(&things.file, "/proc/self/stat", O_RDONLY, 0)
+            self->entered = true;
+    } else if (self->word == TRY) {
+        eddy_try(self->rc)
             self->entered = true;
     } else {
         eddy_with_group(&things.group)

@@ -37,5 +37,5 @@ static void serve(eddy_coro *co)
 
 int main(void)
 {
-    return eddy_exit_status(eddy_run(serve));
+    return eddy_main(serve);
 }

@@ -4,8 +4,8 @@
  *
  * The first line that a client sends is its name; every further one goes to all others. Each client
  * is a coroutine, a loop around eddy_read_line; all of them run in one thread, so the list of the
- * members needs no lock. Who does not read what he is sent is thrown out, so that nobody waits for
- * him and nothing piles up.
+ * members needs no lock. What they say is put into a writer for each, which never waits; who does not read
+ * what he is sent is thrown out by his, so that nothing piles up. A client who is silent holds no buffer.
  */
 #include <eddy.h>
 #include <stdio.h>
@@ -19,9 +19,11 @@ enum { MOST_NAME = 32, MOST_LINE = 1024 };
 /* What the others see of a client. */
 struct member {
     struct eddy_link link; /* first: a link of the list is a member */
-    eddy_stream *stream;
-    eddy_task task;
+    eddy_writer out;
 };
+
+static const struct eddy_writer_options options = {
+    .high = 65536, .limit = 65536, .at_limit = EDDY_WRITER_CLOSE};
 
 static struct eddy_link members; /* the list; valid when zeroed */
 
@@ -30,8 +32,8 @@ static void tell_others(const struct member *from, const char *text, int length)
 {
     for (struct eddy_link *link = members.next; link != &members; link = link->next) {
         struct member *to = (struct member *)(void *)link;
-        if (to != from && eddy_try_write(to->stream, text, (size_t)length) != length) {
-            eddy_cancel(to->task); /* too slow, or gone: his next await ends him */
+        if (to != from && eddy_writer_put(&to->out, text, (size_t)length) < 0) {
+            continue; /* who is too slow, or gone, finds that out himself */
         }
     }
 }
@@ -49,47 +51,48 @@ eddy_frame(chat) { /* a client */
     struct member member;
     eddy_reader in;
     int64_t length;
-    bool too_long; /* it sends a line that is, and has not come to its end */
     char name[MOST_NAME];
-    char buffer[MOST_LINE];
 };
 
 /* The first line. The frame began as zeros, so the name is terminated. */
 static void come_in(struct chat *self, const char *line, size_t length)
 {
     memcpy(self->name, line, length < MOST_NAME ? length : MOST_NAME - 1);
-    self->member.stream = self->stream;
-    self->member.task = eddy_task_self(&self->co);
     eddy_list_append(&members, &self->member.link);
     say(&self->member, self->name, "(has come)", 10);
+}
+
+static void listen_to(struct chat *self, const char *line, size_t length)
+{
+    if (!eddy_link_used(&self->member.link)) {
+        come_in(self, line, length);
+    } else {
+        say(&self->member, self->name, line, length);
+    }
 }
 
 static void chat(eddy_coro *co)
 {
     eddy_begin(chat);
-    eddy_reader_init(&self->in, self->stream, self->buffer, sizeof self->buffer);
-    eddy_await(eddy_write(co, self->stream, "Your name?\n", 11));
-    for (;;) {
-        eddy_catch(self->length, eddy_read_line(co, &self->in, sizeof self->buffer));
-        if (self->length == -EMSGSIZE) { /* drop what there is of it, and then its end */
-            eddy_reader_skip(&self->in, sizeof self->buffer);
-            self->too_long = true;
-            continue;
-        }
-        if (self->length <= 0) {
-            eddy_return(self->length); /* the end of the file, or an error */
-        }
-        self->length = (int64_t)eddy_line_strip(self->in.line, (size_t)self->length);
-        if (self->too_long) {
-            self->too_long = false;
-            eddy_await(eddy_write(co, self->stream, "Too long.\n", 10));
-        } else if (!eddy_link_used(&self->member.link)) {
-            come_in(self, self->in.line, (size_t)self->length);
-        } else {
-            say(&self->member, self->name, self->in.line, (size_t)self->length);
+    eddy_with_writer(&self->member.out, self->stream, &options) {
+        eddy_await(eddy_writer_printf(&self->member.out, "Your name?\n"));
+        eddy_with_reader(&self->in, self->stream, MOST_LINE) {
+            for (;;) {
+                eddy_catch(self->length, eddy_read_line(co, &self->in, MOST_LINE));
+                if (self->length == -EMSGSIZE) {
+                    eddy_await(eddy_reader_skip_line(co, &self->in));
+                    eddy_await(eddy_writer_printf(&self->member.out, "Too long.\n"));
+                    continue;
+                }
+                if (self->length <= 0) { /* the end of the file, or an error */
+                    eddy_return(self->length);
+                }
+                self->length = (int64_t)eddy_line_strip(self->in.line, (size_t)self->length);
+                listen_to(self, self->in.line, (size_t)self->length);
+            }
         }
     }
-eddy_finally: /* however it ends: also if another client has thrown it out */
+eddy_finally: /* however it ends: also if his own writer has thrown him out */
     if (eddy_link_used(&self->member.link)) {
         eddy_list_remove(&self->member.link);
         say(&self->member, self->name, "(has gone)", 10);

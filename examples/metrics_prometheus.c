@@ -61,6 +61,7 @@ static void write_page(eddy_loop *loop, char *page, size_t size)
     append_count(page, size, "reads_total", "Calls that read from a stream.", m.reads);
     append_count(page, size, "writes_total", "Calls that write to a stream.", m.writes);
     append_count(page, size, "accepts_total", "Calls of accept4.", m.accepts);
+    append_count(page, size, "file_jobs_total", "Operations on files.", m.file_jobs);
     append_count(page, size, "deadlines_total", "Deadlines that came up.", m.deadlines);
     append_count(page, size, "tasks_spawned_total", "Tasks spawned.", m.spawned);
     append_count(page, size, "children_spawned_total", "Processes spawned.", m.children_spawned);

@@ -183,6 +183,40 @@ typedef void eddy_coro_fn(eddy_coro *co);
  * others on, and drops a value. Put braces around it under an `if` of your own. */
 #define eddy_except(code, operation) EDDY_EXCEPT_(code, operation, EDDY_LABEL_(eddy_caught_))
 
+/*
+ * eddy_try(variable) { ... }: runs the block. An error in it, of whichever await, call or inner block, by
+ * eddy_return(error) or eddy_fail, ends the block, through the exits of the blocks inside, and lands in the
+ * variable, an int64_t of the frame; eddy_error(co) has its text and where it began. If the block ends otherwise
+ * the variable is 0. Then it goes on behind the block:
+ *
+ *     eddy_try(self->rc) {
+ *         eddy_await(eddy_connect(co, &self->stream, self->host, 80));
+ *         eddy_with_timeout(5 * EDDY_SECOND) {
+ *             eddy_await(eddy_call(co, talk, .stream = &self->stream));
+ *         }
+ *     }
+ *     if (self->rc == -ETIMEDOUT) {
+ *         ...
+ *     } else if (self->rc < 0) {
+ *         eddy_return(self->rc);                  // raises it on, with where it began
+ *     }
+ *
+ * A cancel is not caught: it passes through, the variable stays 0, and what stands behind the block does not
+ * run. eddy_try(variable, -ECANCELED) { ... } catches it too; pass it on unless there is a reason not to.
+ * `break`, and eddy_return of a value, leave the block as any other (eddy_with). In an eddy_finally it catches
+ * what its own awaits raise, and the outcome of the coroutine stays what it was. -ENOMEM, if there is none
+ * for the block, is raised and not caught.
+ */
+#define eddy_try(...) EDDY_TRY_PICKED_(__VA_ARGS__, 0, )
+#define EDDY_TRY_PICKED_(variable, also, ...) EDDY_TRY_(variable, also, )
+
+/* In eddy_finally, and behind an eddy_body: how it was reached: what the coroutine is to return: a value, an
+ * error, or -ECANCELED; of a manager, what its block has raised. Before that 0. */
+static inline int64_t eddy_outcome(const eddy_coro *co)
+{
+    return eddy_outcome_(co);
+}
+
 /* ---- generators and context managers: blocks with an exit that always runs, and may await */
 
 /*

@@ -117,9 +117,12 @@ struct eddy_metrics {
     /* Since then, system calls, also those that failed; what opens and closes is left out: */
     uint64_t waits;    /* for events: epoll_pwait2(2), or epoll_wait(2) where that is missing */
     uint64_t controls; /* epoll_ctl(2) */
-    uint64_t reads;    /* from streams: read(2) */
-    uint64_t writes;   /* to streams: send(2), sendmsg(2) */
+    uint64_t reads;    /* from streams and datagram sockets: read(2), recvmmsg(2), ... */
+    uint64_t writes;   /* likewise to them: send(2), sendmsg(2), sendmmsg(2) */
     uint64_t accepts;  /* accept4(2) */
+
+    /* Since then: */
+    uint64_t file_jobs; /* operations on files that were given to workers (file.h, path.h) */
 
     /* At the moment: */
     uint64_t ready;    /* tasks and callbacks that are to run */

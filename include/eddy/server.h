@@ -100,9 +100,10 @@ struct eddy_server {
     size_t stream_offset; /* of the handler's field `stream` */
     const char *named_place;
     unsigned handler_class;
-    bool pause_told; /* since no client waited */
-    uint32_t cut;    /* how many handlers had not ended when the grace was over */
-    uint32_t parent; /* the number of the task that serves: its clients' tasks stand below it */
+    bool pause_told;  /* since no client waited */
+    bool linger_told; /* since a client has lingered */
+    uint32_t cut;     /* how many handlers had not ended when the grace was over */
+    uint32_t parent;  /* the number of the task that serves: its clients' tasks stand below it */
 };
 
 /*
@@ -125,7 +126,8 @@ struct eddy_server {
  * 5 s in which the client neither sends nor takes a byte. A stream of which the handler has read the
  * end or an error is closed at once, and so is what a handler closes itself (eddy_stream_close), and
  * a client that has all of its answer when the server is closed, and
- * what is left when the server is cut off by a cancel or the end of the loop.
+ * what is left when the server is cut off by a cancel or the end of the loop. So is a client for whose
+ * lingering there is no memory: the error hook is told, once until one has lingered again.
  *
  * The server is bound when this returns 0. -EINVAL: neither an address nor a name, no such port,
  * or the server is open; that of eddy_resolve (-ENOENT: no such host); that of the

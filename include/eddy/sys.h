@@ -28,6 +28,16 @@ extern "C" {
 #endif
 
 struct addrinfo;
+struct mmsghdr;
+
+/* What a file is (fstatat(2)), of the same size for every program on a machine. */
+struct eddy_file_info {
+    int64_t size;     /* bytes */
+    int64_t modified; /* nanoseconds since 1970 */
+    uint64_t device;  /* the two say whether two files are the same */
+    uint64_t inode;
+    mode_t mode; /* kind and permissions: S_ISREG(mode), S_ISDIR(mode) */
+};
 
 /* An fd that a child is to have: `from`, the parent's, becomes the child's `to`. */
 struct eddy_child_fd {
@@ -98,6 +108,8 @@ struct eddy_sys {
     int (*timerfd_settime)(const struct eddy_sys *sys, int fd, int64_t deadline);
     int (*signalfd)(const struct eddy_sys *sys, int fd, const sigset_t *set);
     int (*signal_mask)(const struct eddy_sys *sys, int how, const sigset_t *set, sigset_t *old);
+    /* sigaction(2): 1 if the signal is ignored (SIG_IGN), else 0. */
+    int (*signal_ignored)(const struct eddy_sys *sys, int number);
 
     int (*socket)(const struct eddy_sys *sys, int domain, int type, int protocol);
     int (*bind)(const struct eddy_sys *sys, int fd, const struct sockaddr *address, socklen_t size);
@@ -137,6 +149,15 @@ struct eddy_sys {
     int (*terminal)(const struct eddy_sys *sys, int fd);
     /* kcmp(2) of this process with KCMP_FILE: 0 if both are the same open file description. */
     int (*kcmp_file)(const struct eddy_sys *sys, int fd, int other);
+    /* sendmsg(2) with MSG_NOSIGNAL, recvmsg(2): with what goes beside the bytes. Of a message for
+     * recvmsg the lengths say how much room there is, and then how much came. */
+    ssize_t (*sendmsg)(const struct eddy_sys *sys, int fd, const struct msghdr *message, int flags);
+    ssize_t (*recvmsg)(const struct eddy_sys *sys, int fd, struct msghdr *message, int flags);
+    /* sendmmsg(2), recvmmsg(2) without a time-out: many at once, of at most 1024. */
+    int (*sendmmsg)(const struct eddy_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
+    int (*recvmmsg)(const struct eddy_sys *sys, int fd, struct mmsghdr *messages, unsigned count,
+                    int flags);
     /* How many bytes that were sent the peer has not taken yet: ioctl(2) with TIOCOUTQ; of a pipe with
      * FIONREAD. */
     int (*unsent)(const struct eddy_sys *sys, int fd, int *bytes);
@@ -159,6 +180,17 @@ struct eddy_sys {
     int (*fsync)(const struct eddy_sys *sys, int fd);
     int (*rename)(const struct eddy_sys *sys, const char *from, const char *to);
     int (*unlink)(const struct eddy_sys *sys, const char *path);
+    int (*mkdir)(const struct eddy_sys *sys, const char *path, mode_t mode);
+    int (*rmdir)(const struct eddy_sys *sys, const char *path);
+    ssize_t (*pwrite)(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
+                      int64_t offset);
+    int (*ftruncate)(const struct eddy_sys *sys, int fd, int64_t size);
+    int (*fdatasync)(const struct eddy_sys *sys, int fd);
+    /* Relative to `fd`, which may be AT_FDCWD; flags as in the man page. */
+    int (*fstatat)(const struct eddy_sys *sys, int fd, const char *path,
+                   struct eddy_file_info *info, int flags);
+    /* getdents64(2): fills the buffer with records of names; 0: there are no more. */
+    ssize_t (*getdents)(const struct eddy_sys *sys, int fd, void *buffer, size_t size);
 
     int (*pipe)(const struct eddy_sys *sys, int ends[2]); /* with O_CLOEXEC */
     /* A child with all signals as they are by default (ignored ones stay so, but for SIGPIPE) and none

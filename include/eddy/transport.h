@@ -91,8 +91,8 @@ struct eddy_transport {
     int below_result; /* why there is nothing below any more; 0: nothing ever was, or it is there */
 };
 
-/* Opens a stream on a transport. `fd` (>= 0) is watched for it, edge-triggered, and must not block; it
- * is the transport's to close. -1: it has none. 0; -EINVAL: the stream or the transport is open already, or
+/* Opens a stream on a transport. `fd` (>= 0) is watched for it, edge-triggered, and must not block (one
+ * that epoll refuses, a file, is never told of); it is the transport's to close. -1: it has none. 0; -EINVAL: the stream or the transport is open already, or
  * there is no kind; -EEXIST, -EBADF, -ENOMEM, -ENOSPC as eddy_stream_open. After an error everything is as
  * it was. */
 EDDY_API int eddy_stream_open_transport(eddy_loop *loop, eddy_stream *stream,

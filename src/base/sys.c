@@ -13,19 +13,22 @@
  */
 #include "eddy/sys.h"
 
+#include "base/messages.h"
+
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/sys_child.h"
+#include "base/sys_files.h"
 #include "base/sys_sigpipe.h"
 
 /* libc says -1 and errno; the library wants the negated errno. */
@@ -158,6 +161,15 @@ static int sys_signal_mask(const struct eddy_sys *sys, int how, const sigset_t *
     return checked(sigprocmask(how, set, old)); /* the calling thread's: no more is asked of libc */
 }
 
+static int sys_signal_ignored(const struct eddy_sys *sys, int number)
+{
+    struct sigaction action;
+    int result = checked(sigaction(number, NULL, &action));
+
+    (void)sys;
+    return result < 0 ? result : action.sa_handler == SIG_IGN;
+}
+
 static int sys_socket(const struct eddy_sys *sys, int domain, int type, int protocol)
 {
     (void)sys;
@@ -274,13 +286,13 @@ static ssize_t sys_writev_nosignal(const struct eddy_sys *sys, int fd, const str
 
 static int sys_terminal(const struct eddy_sys *sys, int fd)
 {
-    unsigned number;
+    char name[64];
 
     (void)sys;
     if (isatty(fd) == 0) {
         return -errno;
     }
-    return ioctl(fd, TIOCGPTN, &number) == 0 ? -ENOTTY : 0;
+    return ptsname_r(fd, name, sizeof name) == ENOTTY ? 0 : -ENOTTY;
 }
 
 static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
@@ -298,13 +310,6 @@ static int sys_kcmp_file(const struct eddy_sys *sys, int fd, int other)
     (void)other;
     return -ENOSYS;
 #endif
-}
-
-static ssize_t sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
-                         int64_t offset)
-{
-    (void)sys;
-    return checked_size(pread(fd, buffer, size, (off_t)offset));
 }
 
 static int sys_unsent(const struct eddy_sys *sys, int fd, int *bytes)
@@ -372,63 +377,6 @@ static int sys_close(const struct eddy_sys *sys, int fd)
     return checked(close(fd));
 }
 
-static int sys_open(const struct eddy_sys *sys, const char *path, int flags, mode_t mode)
-{
-    (void)sys;
-    return checked(open(path, flags, mode));
-}
-
-static int sys_fstat(const struct eddy_sys *sys, int fd, int64_t *size, mode_t *mode)
-{
-    struct stat status;
-    int result = checked(fstat(fd, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *size = status.st_size;
-        *mode = status.st_mode;
-    }
-    return result;
-}
-
-static int sys_lstat(const struct eddy_sys *sys, const char *path, uint64_t *device,
-                     uint64_t *inode)
-{
-    struct stat status;
-    int result = checked(lstat(path, &status));
-
-    (void)sys;
-    if (result == 0) {
-        *device = status.st_dev;
-        *inode = status.st_ino;
-    }
-    return result;
-}
-
-static int sys_fchmod(const struct eddy_sys *sys, int fd, mode_t mode)
-{
-    (void)sys;
-    return checked(fchmod(fd, mode));
-}
-
-static int sys_fsync(const struct eddy_sys *sys, int fd)
-{
-    (void)sys;
-    return checked(fsync(fd));
-}
-
-static int sys_rename(const struct eddy_sys *sys, const char *from, const char *to)
-{
-    (void)sys;
-    return checked(rename(from, to));
-}
-
-static int sys_unlink(const struct eddy_sys *sys, const char *path)
-{
-    (void)sys;
-    return checked(unlink(path));
-}
-
 const struct eddy_sys *eddy_sys_default(void)
 {
     static const struct eddy_sys table = {
@@ -443,6 +391,7 @@ const struct eddy_sys *eddy_sys_default(void)
         .timerfd_settime = sys_timerfd_settime,
         .signalfd = sys_signalfd,
         .signal_mask = sys_signal_mask,
+        .signal_ignored = sys_signal_ignored,
         .socket = sys_socket,
         .bind = sys_bind,
         .listen = sys_listen,
@@ -460,9 +409,13 @@ const struct eddy_sys *eddy_sys_default(void)
         .writev_nosignal = sys_writev_nosignal,
         .writev_masked = eddy_sys_writev_masked,
         .sendfile = eddy_sys_sendfile,
-        .pread = sys_pread,
+        .pread = eddy_sys_pread,
         .terminal = sys_terminal,
         .kcmp_file = sys_kcmp_file,
+        .sendmsg = eddy_sys_sendmsg,
+        .recvmsg = eddy_sys_recvmsg,
+        .sendmmsg = eddy_sys_sendmmsg,
+        .recvmmsg = eddy_sys_recvmmsg,
         .unsent = sys_unsent,
         .fcntl = sys_fcntl,
         .getpid = sys_getpid,
@@ -471,13 +424,20 @@ const struct eddy_sys *eddy_sys_default(void)
         .madvise_wipe_on_fork = sys_madvise_wipe_on_fork,
         .dup3 = sys_dup3,
         .close = sys_close,
-        .open = sys_open,
-        .fstat = sys_fstat,
-        .lstat = sys_lstat,
-        .fchmod = sys_fchmod,
-        .fsync = sys_fsync,
-        .rename = sys_rename,
-        .unlink = sys_unlink,
+        .open = eddy_sys_open,
+        .fstat = eddy_sys_fstat,
+        .lstat = eddy_sys_lstat,
+        .fchmod = eddy_sys_fchmod,
+        .fsync = eddy_sys_fsync,
+        .rename = eddy_sys_rename,
+        .unlink = eddy_sys_unlink,
+        .mkdir = eddy_sys_mkdir,
+        .rmdir = eddy_sys_rmdir,
+        .pwrite = eddy_sys_pwrite,
+        .ftruncate = eddy_sys_ftruncate,
+        .fdatasync = eddy_sys_fdatasync,
+        .fstatat = eddy_sys_fstatat,
+        .getdents = eddy_sys_getdents,
         .pipe = eddy_sys_pipe,
         .spawn = eddy_sys_spawn,
         .waitid = eddy_sys_waitid,

@@ -44,6 +44,7 @@ void eddy_loop_metrics(const eddy_loop *loop, struct eddy_metrics *metrics)
         .reads = counts->reads,
         .writes = counts->writes,
         .accepts = counts->accepts,
+        .file_jobs = counts->file_jobs,
         .deadlines = counts->deadlines,
         .children_spawned = counts->children_spawned,
         .spawned = loop->tasks != NULL ? loop->tasks->spawned : 0,

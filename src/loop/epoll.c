@@ -24,7 +24,7 @@ SAME(EDDY_PEER_CLOSED, EPOLLRDHUP);
 /* What the kernel is asked to tell of a watcher. */
 static uint32_t to_epoll(const eddy_io *io)
 {
-    if (io->mode == EDDY_IO_EDGE) {
+    if (io->mode >= EDDY_IO_EDGE) {
         return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
     }
     return (io->interest & (EDDY_READ | EDDY_WRITE | EDDY_PRIORITY)) |

@@ -86,7 +86,7 @@ static int begin_always(eddy_loop *loop, eddy_io *io)
  * set, for epoll tells hangups and errors whether asked or not. */
 static int apply(eddy_loop *loop, eddy_io *io)
 {
-    bool wanted = io->interest != 0 || io->mode == EDDY_IO_EDGE;
+    bool wanted = io->interest != 0 || io->mode >= EDDY_IO_EDGE;
     int result = 0;
 
     if (io->registered == ALWAYS_READY) {
@@ -177,7 +177,7 @@ static void stop(eddy_loop *loop, eddy_io *io)
     struct eddy_io_slot *slot = &loop->slots[io->fd];
 
     /* so that no interest is none */
-    io->mode = io->mode == EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
+    io->mode = io->mode >= EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
     (void)change(io, 0);
     if (eddy_link_used(&io->ready.link)) {
         eddy_list_remove(&io->ready.link);
@@ -197,7 +197,7 @@ static void tell_lost(eddy_loop *loop, const eddy_io *io, const char *end)
     static const char *const who[] = {
         [EDDY_IO_CALLBACK] = "a watcher", [EDDY_IO_NOTIFY] = "a task that waits for it",
         [EDDY_IO_OWN] = "the loop",       [EDDY_IO_LISTENER] = "a server",
-        [EDDY_IO_EDGE] = "a stream",
+        [EDDY_IO_EDGE] = "a stream",      [EDDY_IO_EDGE_DATAGRAM] = "a datagram socket",
     };
     const char *place = eddy_look_place_of(loop, io);
 
@@ -276,7 +276,7 @@ void eddy_io_lose_closed(eddy_loop *loop)
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback)
 {
-    bool fresh = mode == EDDY_IO_OWN || mode == EDDY_IO_LISTENER || mode == EDDY_IO_EDGE;
+    bool fresh = mode == EDDY_IO_OWN || mode == EDDY_IO_LISTENER || mode >= EDDY_IO_EDGE;
     int result;
 
     eddy_loop_here(loop, mode == EDDY_IO_CALLBACK ? "eddy_io_start" : "an operation on an fd");
@@ -370,7 +370,7 @@ void eddy_io_exchange(eddy_io *one, eddy_io *other)
 bool eddy_io_release(eddy_io *io)
 {
     eddy_loop *loop = io->loop;
-    bool edge = io->mode == EDDY_IO_EDGE;
+    unsigned mode = io->mode;
     bool told = io->registered == LOST;
 
     if (loop == NULL) {
@@ -378,7 +378,7 @@ bool eddy_io_release(eddy_io *io)
     }
     stop(loop, io);
     if (io->registered == LOST && !told) {
-        io->mode = edge ? EDDY_IO_EDGE : io->mode;
+        io->mode = mode & 0xFu;
         tell_lost(loop, io, "it is not closed again");
     }
     return io->registered != LOST;
@@ -479,7 +479,7 @@ void eddy_io_fini(eddy_loop *loop)
     for (int fd = 0; fd < loop->slot_count; fd++) {
         eddy_io *io = loop->slots[fd].io;
         if (io != NULL) {
-            bool edge = io->mode == EDDY_IO_EDGE;
+            bool edge = io->mode >= EDDY_IO_EDGE;
             bool owned = io->mode == EDDY_IO_LISTENER || edge;
             bool open = eddy_io_release(io);
             if (edge) {

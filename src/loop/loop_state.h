@@ -112,6 +112,7 @@ struct eddy_counts {
     uint64_t reads;
     uint64_t writes;
     uint64_t accepts;
+    uint64_t file_jobs;
     uint64_t children_spawned;
     uint64_t children; /* that run now */
     int64_t made_at;

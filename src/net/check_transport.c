@@ -16,7 +16,7 @@
 #include "net/check_parts.h"
 #include "task/task_internal.h"
 
-enum { LONG = 50000, ROUNDS = 20, PIECES = 70 };
+enum { LONG = 20000, ROUNDS = 20, PIECES = 70 };
 
 static const int64_t MOST_TIME = 30 * EDDY_SECOND;
 static const int64_t A_WHILE = 20 * EDDY_MILLISECOND;

@@ -78,18 +78,23 @@ static void client_done(eddy_owner *owner, struct eddy_task_record *task, int64_
 {
     eddy_client *client = client_owned_by(owner);
     eddy_server *server = client->server;
+    int error = 0;
 
     if (result < 0 && !eddy_is_a_peers_doing(result)) {
         eddy_error_report(task, result, "served a client");
     }
     eddy_task_release(task);
-    if (!eddy_stream_is_open(&client->stream) || !eddy_linger_begin(server, &client->stream)) {
-        eddy_stream_close(&client->stream);
+    if (eddy_stream_is_open(&client->stream)) {
+        error = eddy_linger_begin(server, &client->stream);
+        eddy_stream_close(&client->stream); /* if it is still open */
     }
     eddy_list_remove(&client->link);
     client_free(client);
     server->active--;
     eddy_server_one_less(server);
+    if (error < 0) {
+        eddy_linger_tell(server, error); /* last: the hook may do anything */
+    }
 }
 
 static const struct eddy_wait_kind client_kind = {.name = "client", .child_done = client_done};

@@ -12,13 +12,15 @@
  *           -- the server's linger_time, or MOST_DROPPED bytes ----------> closed
  *
  * Handler, frame and stream are gone by then: there is one small block for a connection that
- * lingers, and none for one that is served. Its watcher is no stream's, since it is told again of
+ * lingers, and none for one that is served. Without memory for that the client is closed at once, which may
+ * cost it the end of its answer: so it is told. Its watcher is no stream's, since it is told again of
  * what it has not read: a fast sender gets a bounded share of every turn.
  */
 #include "net/linger.h"
 
 #include <string.h>
 
+#include "loop/look.h"
 #include "net/address.h"
 #include "net/server_internal.h"
 #include "net/stream_internal.h"
@@ -222,30 +224,53 @@ static void begin(struct lingerer *linger, int fd)
     }
 }
 
-bool eddy_linger_begin(eddy_server *server, eddy_stream *stream)
+int eddy_linger_begin(eddy_server *server, eddy_stream *stream)
 {
     eddy_loop *loop = server->loop;
+    int result = 0;
     bool readable = (stream->state & EDDY_READ) != 0;
     int fd = stream->io.fd;
     struct lingerer *linger;
 
     if (server->lingers_for <= 0 || (stream->state & EDDY_STREAM_ENDED) != 0 || loop->closing ||
         eddy_loop_forked(loop)) {
-        return false;
+        return 0;
     }
     linger = linger_new(server);
     if (linger == NULL) {
-        return false;
+        return -ENOMEM;
     }
     if (!eddy_stream_disown(stream)) { /* somebody else has closed the fd */
         eddy_pool_give(&loop->pool, linger, linger->pool_class);
-    } else if (shut(linger, fd, readable) && watch(linger, loop, fd) == 0) {
-        begin(linger, fd);
-    } else { /* there is nothing to wait for, or no way to */
-        eddy_pool_give(&loop->pool, linger, linger->pool_class);
-        (void)loop->sys->close(loop->sys, fd);
+        return 0;
     }
-    return true;
+    if (shut(linger, fd, readable)) {
+        result = watch(linger, loop, fd);
+        if (result == 0) {
+            server->linger_told = false;
+            begin(linger, fd);
+            return 0;
+        }
+    }
+    eddy_pool_give(&loop->pool, linger, linger->pool_class);
+    (void)loop->sys->close(loop->sys, fd);
+    return result;
+}
+
+void eddy_linger_tell(eddy_server *server, int error)
+{
+    const eddy_task none = {NULL, 0};
+    char name[EDDY_FD_TEXT];
+
+    if (!server->linger_told) {
+        server->linger_told = true;
+        if (!eddy_address_format(&server->address, name, sizeof name)) {
+            name[0] = '\0';
+        }
+        eddy_loop_report(server->loop, none, error,
+                         "server: %s (%s) closes clients without lingering for now: %s", name,
+                         eddy_place_in(server->named_place), eddy_strerror(error));
+    }
 }
 
 void eddy_linger_hurry(eddy_server *server)

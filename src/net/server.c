@@ -109,6 +109,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_plac
     server->parent = co->task->timed.ready.generation;
     server->client_timeout = server->idle_timeout;
     server->lingers_for = server->linger_time != 0 ? server->linger_time : LINGER_TIME;
+    server->linger_told = false;
     server->handler_size = handler_size;
     server->stream_offset = stream_offset;
     server->named_place = named_place;

@@ -62,10 +62,10 @@ int eddy_stream_abort_write(struct eddy_task_record *task)
     return 1;
 }
 
-/* A read has found nothing; a transport may have told of something meanwhile. */
-static int64_t pending_read(struct eddy_task_record *task, const eddy_stream *stream)
+/* The task that waits has read and found nothing; a transport may have told of something meanwhile. */
+static int64_t __attribute__((noinline)) read_again(const eddy_stream *stream)
 {
-    return (stream->state & EDDY_READ) != 0 ? eddy_resume_later(task) : EDDY_PENDING;
+    return (stream->state & EDDY_READ) != 0 ? eddy_resume_later(stream->reader) : EDDY_PENDING;
 }
 
 static int64_t resume_read(struct eddy_task_record *task)
@@ -74,7 +74,7 @@ static int64_t resume_read(struct eddy_task_record *task)
     int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
-        return pending_read(task, stream);
+        return read_again(stream);
     }
     stream->state &= ~(uint32_t)EDDY_STREAM_READING; /* as eddy_stream_read_over */
     stream->io.loop->references--;
@@ -87,7 +87,7 @@ static int64_t resume_read_inside(struct eddy_task_record *task)
     int64_t count = eddy_stream_read_some(stream, task->with.value, stream->read_size);
 
     if (count == -EAGAIN) {
-        return pending_read(task, stream);
+        return read_again(stream);
     }
     eddy_stream_read_over(stream);
     return count;
@@ -404,12 +404,23 @@ int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result)
     return result;
 }
 
+/* What every write begins with, where there is anything to check. */
+static int64_t __attribute__((noinline)) check_write(eddy_coro *co, eddy_stream *stream)
+{
+    int64_t result = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
+
+    return result < 0 ? eddy_stream_refuse_write(stream, result) : 0;
+}
+
 int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t size)
 {
-    int64_t count = eddy_stream_may_begin(co, stream, EDDY_STREAM_BUSY_WRITING);
+    int64_t count = 0;
 
-    if (count < 0) {
-        return eddy_stream_refuse_write(stream, count);
+    if (!eddy_is_clear_(co) || !eddy_stream_is_free(stream, EDDY_STREAM_BUSY_WRITING)) {
+        count = check_write(co, stream);
+        if (count < 0) {
+            return count;
+        }
     }
     if ((stream->state & EDDY_WRITE) != 0 && size - 1 < EDDY_BYTES_A_STEP) { /* not of nothing */
         count = eddy_stream_write_some(stream, data, size);
@@ -419,30 +430,6 @@ int64_t eddy_write(eddy_coro *co, eddy_stream *stream, const void *data, size_t 
     }
     stream->written = size;
     return eddy_complete(co, count);
-}
-
-/* ---- what never waits */
-
-int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
-{
-    if (eddy_stream_is_open(stream)) {
-        eddy_loop_here(stream->io.loop, __func__);
-    }
-    if ((stream->state & (EDDY_STREAM_BUSY_READING | EDDY_READ)) != EDDY_READ) {
-        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_READING);
-    }
-    return eddy_stream_read_some(stream, buffer, size);
-}
-
-int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
-{
-    if (eddy_stream_is_open(stream)) {
-        eddy_loop_here(stream->io.loop, __func__);
-    }
-    if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
-        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_WRITING);
-    }
-    return eddy_stream_write_some(stream, data, size);
 }
 
 int eddy_stream_shutdown_write(eddy_stream *stream)

@@ -43,12 +43,8 @@ static inline int64_t settled(eddy_stream *stream, int64_t count)
     return count;
 }
 
-static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+int64_t eddy_stream_has_read(eddy_stream *stream, size_t size, int64_t count)
 {
-    while (count == -EINTR) {
-        stream->io.loop->counts.reads++;
-        count = call_read(stream, buffer, size);
-    }
     if (count == -EAGAIN ||
         (count > 0 && (size_t)count < size && (stream->state & EDDY_STREAM_DRAINS) != 0)) {
         stream->state &= ~(uint32_t)EDDY_READ;
@@ -63,6 +59,15 @@ static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_
     return count;
 }
 
+static int64_t after_read(eddy_stream *stream, void *buffer, size_t size, int64_t count)
+{
+    while (count == -EINTR) {
+        stream->io.loop->counts.reads++;
+        count = call_read(stream, buffer, size);
+    }
+    return eddy_stream_has_read(stream, size, count);
+}
+
 int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count)
 {
     return after_read(stream, buffer, size, count < 0 ? -errno : count);
@@ -73,8 +78,7 @@ int64_t eddy_stream_read_by_table(eddy_stream *stream, void *buffer, size_t size
     return settled(stream, after_read(stream, buffer, size, call_read(stream, buffer, size)));
 }
 
-/* After a call that was not interrupted. */
-static int64_t wrote(eddy_stream *stream, int64_t count)
+int64_t eddy_stream_has_written(eddy_stream *stream, int64_t count)
 {
     if (count == -EAGAIN) {
         eddy_stream_is_full(stream);
@@ -92,7 +96,7 @@ static int64_t after_write(eddy_stream *stream, const void *data, size_t size, i
         stream->io.loop->counts.writes++;
         count = call_write(stream, data, size);
     }
-    return wrote(stream, count);
+    return eddy_stream_has_written(stream, count);
 }
 
 int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count)
@@ -111,9 +115,10 @@ int64_t eddy_stream_write_pieces(eddy_stream *stream, struct iovec *pieces, int 
 
     stream->io.loop->counts.writes++;
     if ((stream->state & EDDY_STREAM_TRANSPORT) == 0) {
-        return wrote(stream, sys->sendv(sys, stream->io.fd, pieces, count));
+        return eddy_stream_has_written(stream, sys->sendv(sys, stream->io.fd, pieces, count));
     }
-    return settled(stream, wrote(stream, eddy_transport_writev(stream, pieces, count)));
+    return settled(stream,
+                   eddy_stream_has_written(stream, eddy_transport_writev(stream, pieces, count)));
 }
 
 int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, size_t size)
@@ -121,7 +126,7 @@ int64_t eddy_stream_send_some(eddy_stream *stream, int file, int64_t offset, siz
     const struct eddy_sys *sys = stream->io.loop->sys;
 
     stream->io.loop->counts.writes++;
-    return wrote(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
+    return eddy_stream_has_written(stream, sys->sendfile(sys, stream->io.fd, file, offset, size));
 }
 
 int eddy_stream_unsent(eddy_stream *stream)
@@ -129,4 +134,28 @@ int eddy_stream_unsent(eddy_stream *stream)
     return (stream->state & EDDY_STREAM_TRANSPORT) != 0
                ? eddy_transport_unsent(stream)
                : eddy_socket_unsent(stream->io.loop, stream->io.fd);
+}
+
+/* ---- what never waits */
+
+int64_t eddy_try_read(eddy_stream *stream, void *buffer, size_t size)
+{
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
+    if ((stream->state & (EDDY_STREAM_BUSY_READING | EDDY_READ)) != EDDY_READ) {
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_READING);
+    }
+    return eddy_stream_read_some(stream, buffer, size);
+}
+
+int64_t eddy_try_write(eddy_stream *stream, const void *data, size_t size)
+{
+    if (eddy_stream_is_open(stream)) {
+        eddy_loop_here(stream->io.loop, __func__);
+    }
+    if ((stream->state & (EDDY_STREAM_BUSY_WRITING | EDDY_WRITE)) != EDDY_WRITE) {
+        return eddy_stream_refusal(stream, EDDY_STREAM_BUSY_WRITING);
+    }
+    return eddy_stream_write_some(stream, data, size);
 }

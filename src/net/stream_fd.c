@@ -299,6 +299,6 @@ int eddy_stream_open_fd(eddy_loop *loop, eddy_stream *stream, int fd, int flags,
         return result;
     }
     /* what it is not opened for the kernel refuses, and does not tell of */
-    stream->state |= self->waits && !self->write_only ? 0u : (unsigned)EDDY_READ;
+    stream->state |= self->write_only ? (unsigned)EDDY_READ : 0u;
     return 0;
 }

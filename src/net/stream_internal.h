@@ -191,6 +191,10 @@ int64_t eddy_stream_refuse_write(eddy_stream *stream, int64_t result) __attribut
 /* ---- stream_calls.c: the system calls, straight to libc where nobody can see the difference, for
  * they are on the path of every message */
 
+/* What a call that was not interrupted has brought is in the stream's state; `size` was asked for. */
+int64_t eddy_stream_has_read(eddy_stream *stream, size_t size, int64_t count);
+int64_t eddy_stream_has_written(eddy_stream *stream, int64_t count);
+
 /* Deal with what read(2) or send(2) returned that is not just some bytes. */
 int64_t eddy_stream_read_odd(eddy_stream *stream, void *buffer, size_t size, int64_t count);
 int64_t eddy_stream_write_odd(eddy_stream *stream, const void *data, size_t size, int64_t count);

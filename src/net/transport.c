@@ -269,14 +269,14 @@ static int check(const eddy_stream *stream, const eddy_transport *transport)
                : 0;
 }
 
-/* What has no fd may be tried at once; of an fd the registration tells. */
-static uint32_t first_state(const eddy_transport *transport, bool has_fd)
+/* Of an fd that epoll knows the registration tells; anything else is tried at once. */
+static uint32_t first_state(const eddy_transport *transport, bool is_told)
 {
     bool inside = transport->below != NULL ? (transport->below->state & EDDY_STREAM_INSIDE) != 0
                                            : transport->kind->inside;
 
     return EDDY_STREAM_OPEN | EDDY_STREAM_TRANSPORT | EDDY_WRITE | EDDY_STREAM_ANSWERED |
-           (has_fd ? 0u : (unsigned)EDDY_READ) | (inside ? (uint32_t)EDDY_STREAM_INSIDE : 0u);
+           (is_told ? 0u : (unsigned)EDDY_READ) | (inside ? (uint32_t)EDDY_STREAM_INSIDE : 0u);
 }
 
 static int open_on(eddy_loop *loop, eddy_stream *stream, eddy_transport *transport, int fd,
@@ -301,7 +301,7 @@ static int open_on(eddy_loop *loop, eddy_stream *stream, eddy_transport *transpo
     transport->told = 0;
     transport->below_result = 0;
     stream->io.user = transport;
-    stream->state = first_state(transport, fd >= 0);
+    stream->state = first_state(transport, stream->io.registered == EDDY_IO_IN_EPOLL);
     eddy_loop_end_follow(loop, &transport->end, told_of_end);
     transport->end.describe = fd < 0 ? describe_end : NULL;
     eddy_look_note_place(loop, fd < 0 ? (const void *)&transport->end : &stream->io, place);

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "task/task_internal.h"
+#include "task/run.h"
 
 static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
 {
@@ -33,9 +33,18 @@ static int run_until_done(eddy_loop *loop, const struct eddy_task_record *task)
     return result;
 }
 
-/* The task's result in *result, or an error of the running itself. `what`, as in "was detached": tells
- * the error hook of the task's error; NULL: does not. */
-static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result, const char *what)
+static bool is_told(const struct eddy_runner *runner, int64_t result)
+{
+    bool expected = result == -ECANCELED &&
+                    (runner->expects_cancel == NULL || runner->expects_cancel(runner->context));
+
+    return result < 0 && !expected;
+}
+
+/* The task's result in *result, or an error of the running itself. The runner's hook is told of the task's
+ * error; NULL: nobody is. */
+static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result,
+                     const struct eddy_runner *runner)
 {
     struct eddy_task_record *task = eddy_task_find(handle);
     int error;
@@ -50,8 +59,8 @@ static int run_until(eddy_loop *loop, eddy_task handle, int64_t *result, const c
     }
     if (error == 0) {
         *result = task->in.result;
-        if (what != NULL && *result < 0 && *result != -ECANCELED) {
-            eddy_error_report(task, *result, what);
+        if (runner != NULL && is_told(runner, *result)) {
+            eddy_error_report(task, *result, runner->what);
         }
         eddy_task_release(task);
     }
@@ -66,8 +75,19 @@ int64_t eddy_loop_run_until(eddy_loop *loop, eddy_task task)
     return error < 0 ? error : result;
 }
 
-int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_place,
-                  const void *frame, size_t size)
+static int begin(const struct eddy_runner *runner, eddy_loop *loop, eddy_task task)
+{
+    int error = runner->begin != NULL ? runner->begin(loop, task, runner->context) : 0;
+
+    if (error < 0) {
+        eddy_loop_report(loop, task, error, "the program could not be started: %s",
+                         eddy_strerror(error));
+    }
+    return error;
+}
+
+int64_t eddy_run_by(const struct eddy_runner *runner, const struct eddy_loop_options *options,
+                    const char *named_place, const void *frame, size_t size)
 {
     eddy_loop *loop;
     eddy_task task;
@@ -87,10 +107,21 @@ int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_pla
     if (eddy_spawn_failed(task)) {
         eddy_error_report_spawn(loop, named_place, eddy_unstarted_error(task), "");
     }
-    run_error = run_until(loop, task, &result, "was run by eddy_run");
+    run_error = begin(runner, loop, task);
+    if (run_error == 0) {
+        run_error = run_until(loop, task, &result, runner);
+    }
     free_error = eddy_loop_free(loop);
     if (run_error < 0) {
         return run_error;
     }
     return free_error < 0 ? free_error : result;
+}
+
+int64_t eddy_run_(const struct eddy_loop_options *options, const char *named_place,
+                  const void *frame, size_t size)
+{
+    static const struct eddy_runner runner = {.what = "was run by eddy_run"};
+
+    return eddy_run_by(&runner, options, named_place, frame, size);
 }

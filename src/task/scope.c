@@ -32,7 +32,7 @@
 /* ---- unwinding */
 
 /* An error of a cleanup counts only if nothing went wrong before; otherwise it is told. */
-static void set_outcome_of_cleanup(eddy_coro *co, int64_t result)
+void eddy_scope_fail(eddy_coro *co, int64_t result)
 {
     if (co->outcome >= 0) {
         co->outcome = result;
@@ -59,7 +59,7 @@ void eddy_unwind_slow_(eddy_coro *co, int64_t result)
         eddy_frame_misuse(co, "the coroutine ended although an operation that it began goes on");
     }
     if ((co->flags & EDDY_FRAME_IN_FINALLY_) != 0) {
-        set_outcome_of_cleanup(co, result);
+        eddy_scope_fail(co, result);
     } else {
         co->outcome = result;
     }
@@ -330,7 +330,7 @@ int eddy_scope_left_(eddy_coro *co, int64_t result)
             eddy_scope_turn(co, result);
         } else if (result < 0 && result != co->outcome) {
             /* not the error that was raised in the manager */
-            set_outcome_of_cleanup(co, result);
+            eddy_scope_fail(co, result);
         }
         eddy_error_restore(co->task, co->outcome, scope);
     }

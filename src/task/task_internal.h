@@ -493,6 +493,10 @@ static inline void eddy_scope_unmask(eddy_coro *co, struct eddy_scope *scope)
     scope->flags |= EDDY_SCOPE_UNMASKED_;
 }
 
+/* A cleanup of the frame has ended with that: the frame's outcome, unless it has failed before; then an
+ * error is told. */
+void eddy_scope_fail(eddy_coro *co, int64_t result);
+
 /* For a scope's `leave`: the error of its body becomes another (0: that of `leave`, if any). */
 void eddy_scope_turn(eddy_coro *co, int64_t outcome);
 

@@ -34,13 +34,6 @@ static const struct eddy_job_kind offload_jobs = {
     .work = work,
 };
 
-/* The library's own work on files: it does not wait behind what a program computes for long. */
-const struct eddy_job_kind eddy_file_jobs = {
-    .size = sizeof(struct offload),
-    .workers = 4,
-    .work = work,
-};
-
 /* ---- waiting */
 
 static int abort_offload(struct eddy_task_record *task)
@@ -56,8 +49,8 @@ static int abort_offload(struct eddy_task_record *task)
 
 static const struct eddy_wait_kind offload_kind = {.name = "offload", .abort = abort_offload};
 
-static int64_t offload(eddy_coro *co, const struct eddy_job_kind *kind, eddy_offload_fn *function,
-                       void *argument, eddy_progress *progress)
+int64_t eddy_offload_watched(eddy_coro *co, eddy_offload_fn *function, void *argument,
+                             eddy_progress *progress)
 {
     struct offload *job;
     int64_t result = eddy_check(co);
@@ -67,7 +60,7 @@ static int64_t offload(eddy_coro *co, const struct eddy_job_kind *kind, eddy_off
     }
     eddy_check_pointer(co, argument);
     eddy_check_pointer(co, progress);
-    job = (struct offload *)(void *)eddy_job_new(co, kind);
+    job = (struct offload *)(void *)eddy_job_new(co, &offload_jobs);
     if (job == NULL) {
         return -ENOMEM;
     }
@@ -76,17 +69,6 @@ static int64_t offload(eddy_coro *co, const struct eddy_job_kind *kind, eddy_off
     job->progress = progress;
     result = eddy_job_start(&job->job);
     return result < 0 ? result : eddy_park(co, &offload_kind, job, NULL);
-}
-
-int64_t eddy_offload_watched(eddy_coro *co, eddy_offload_fn *function, void *argument,
-                             eddy_progress *progress)
-{
-    return offload(co, &offload_jobs, function, argument, progress);
-}
-
-int64_t eddy_offload_file(eddy_coro *co, eddy_offload_fn *function, void *argument)
-{
-    return offload(co, &eddy_file_jobs, function, argument, NULL);
 }
 
 int64_t eddy_offload(eddy_coro *co, eddy_offload_fn *function, void *argument)

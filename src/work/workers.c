@@ -8,61 +8,20 @@
  *     -       in            message, list   the end is known to nobody yet        on_done: freed
  *
  * `queue`, the counters and `ending` are under the lock; the rest is the loop's thread's, but for the
- * record of a job while a worker works. Nothing is allocated on a worker, and no
- * lock is held while work runs.
- *
- * `idle` counts threads without a job, and those that are about to start, as needs_worker has
- * promised the jobs to them. A worker counts itself idle before it sends its message, or the next job,
- * which the message may bring, would start a thread that nobody needs.
+ * record of a job while a worker (worker.c) works.
  *
  * No thread outlives the loop, to which it sends its message. A thread that hangs is waited for, in
  * eddy_loop_free: the alternative is a thread that writes to memory which is gone.
  */
-#include "work/workers.h"
+#include "work/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 enum { MOST_WORKERS = 1024 };
 
-/* The workers of one kind of a loop; made when they are first needed, ended with the loop. */
-struct eddy_workers {
-    struct eddy_attachment attachment; /* its key is the kind of their jobs */
-    eddy_loop *loop;
-    struct eddy_link threads;     /* struct worker; the loop's thread alone touches it */
-    struct eddy_link outstanding; /* all jobs whose end the loop does not know; likewise */
-    unsigned limit;               /* on the number of threads; likewise */
-    unsigned started;             /* likewise */
-    unsigned pool_class;
-
-    pthread_mutex_t lock;   /* guards what follows */
-    pthread_cond_t changed; /* there is something in the queue, or `ending` was set */
-    struct eddy_link queue; /* jobs that no worker has begun, oldest first */
-    unsigned queued;
-    unsigned idle; /* threads that have no job, those that are about to begin or to wait too */
-    bool ending;
-    sigset_t mask; /* the loop's thread's, when it last offloaded something */
-};
-
-struct worker {
-    struct eddy_link link;
-    pthread_t thread;
-};
-
-static eddy_job *of_queue(struct eddy_link *link)
-{
-    return (eddy_job *)(void *)link;
-}
-
 static eddy_job *of_outstanding(struct eddy_link *link)
 {
     return (eddy_job *)(void *)((char *)link - offsetof(eddy_job, outstanding));
-}
-
-static const struct eddy_job_kind *kind_of(const struct eddy_workers *workers)
-{
-    return workers->attachment.key;
 }
 
 /* ---- the end of a job, on the loop's thread */
@@ -77,7 +36,7 @@ static void job_free(eddy_job *job)
 
 static int64_t job_finish(eddy_job *job)
 {
-    const struct eddy_job_kind *kind = kind_of(job->workers);
+    const struct eddy_job_kind *kind = eddy_workers_kind(job->workers);
 
     return kind->finish != NULL ? kind->finish(job) : job->result;
 }
@@ -100,168 +59,6 @@ static void on_done(eddy_callback *callback)
     job_free(job);
 }
 
-/* ---- a worker's thread */
-
-/* The oldest job of the queue, waited for, and the signal mask for it; NULL: it is time to end. */
-static eddy_job *next_job(struct eddy_workers *workers, sigset_t *mask)
-{
-    eddy_job *job = NULL;
-
-    pthread_mutex_lock(&workers->lock);
-    while (!workers->ending && eddy_list_empty(&workers->queue)) {
-        pthread_cond_wait(&workers->changed, &workers->lock);
-    }
-    if (!workers->ending) {
-        job = of_queue(eddy_list_first(&workers->queue));
-        eddy_list_remove(&job->queue);
-        workers->queued--;
-        workers->idle--;
-        *mask = workers->mask;
-    }
-    pthread_mutex_unlock(&workers->lock);
-    return job;
-}
-
-/* `more` may be -1u: arithmetic of unsigned numbers. */
-static void count_idle(struct eddy_workers *workers, unsigned more)
-{
-    pthread_mutex_lock(&workers->lock);
-    workers->idle += more;
-    pthread_mutex_unlock(&workers->lock);
-}
-
-/* A process that the work starts inherits the mask of its thread, and must be the same process as if
- * the loop's thread had started it: not one that no SIGTERM ends. So the user's work runs with the mask
- * of the loop's thread. That takes no signal from anybody: what the loop waits for is blocked there,
- * what is not ends the process in whatever thread it comes, or runs a handler, which may be any
- * thread's. A worker that waits has all blocked, so that it has nothing to do with signals that are
- * watched, and blocked, only later. */
-static int64_t do_job(const struct eddy_workers *workers, eddy_job *job, const sigset_t *mask)
-{
-    const struct eddy_sys *sys = workers->loop->sys;
-    const struct eddy_job_kind *kind = kind_of(workers);
-    bool masked = kind->foreign;
-    sigset_t before;
-    int64_t result;
-
-    if (masked) {
-        masked = sys->signal_mask(sys, SIG_SETMASK, mask, &before) == 0;
-    }
-    result = kind->work(job);
-    if (masked) {
-        (void)sys->signal_mask(sys, SIG_SETMASK, &before, NULL);
-    }
-    return result;
-}
-
-static void *work(void *argument)
-{
-    struct eddy_workers *workers = argument;
-    sigset_t mask;
-    eddy_job *job;
-
-    while ((job = next_job(workers, &mask)) != NULL) {
-        job->result = do_job(workers, job, &mask);
-        count_idle(workers, 1); /* before the loop hears of it, and may have another job */
-        /* From here on the job is the loop's, which may have freed it already. */
-        eddy_loop_call_own(workers->loop, &job->done, on_done);
-    }
-    return NULL;
-}
-
-/* ---- starting and ending threads */
-
-/* Signals are for the threads of the program, but for those that a thread brings on itself:
- * blocked, they would kill the process without its crash handler. */
-static sigset_t for_others(void)
-{
-    static const int own[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
-    sigset_t set;
-
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        sigdelset(&set, own[i]);
-    }
-    return set;
-}
-
-static int create(const struct eddy_sys *sys, pthread_t *thread, struct eddy_workers *workers)
-{
-    return sys->thread_create != NULL ? sys->thread_create(sys, thread, work, workers)
-                                      : -pthread_create(thread, NULL, work, workers);
-}
-
-/* A thread starts with the mask of the one that creates it. */
-static int create_masked(const struct eddy_sys *sys, pthread_t *thread,
-                         struct eddy_workers *workers)
-{
-    sigset_t mask = for_others();
-    sigset_t before;
-    int result = sys->signal_mask(sys, SIG_BLOCK, &mask, &before);
-
-    if (result == 0) {
-        result = create(sys, thread, workers);
-        (void)sys->signal_mask(sys, SIG_SETMASK, &before, NULL);
-    }
-    return result;
-}
-
-static int add_worker(struct eddy_workers *workers)
-{
-    eddy_loop *loop = workers->loop;
-    unsigned pool_class;
-    struct worker *worker = eddy_pool_take(&loop->pool, sizeof *worker, &pool_class);
-    int result;
-
-    if (worker == NULL) {
-        return -ENOMEM;
-    }
-    result = create_masked(loop->sys, &worker->thread, workers);
-    if (result < 0) {
-        eddy_pool_give(&loop->pool, worker, pool_class);
-        return result;
-    }
-    memset(&worker->link, 0, sizeof worker->link);
-    eddy_list_append(&workers->threads, &worker->link);
-    workers->started++;
-    return 0;
-}
-
-/* Whether another thread is to be started, which counts as idle from here on; under the lock. */
-static bool needs_worker(struct eddy_workers *workers)
-{
-    bool needs = workers->queued > workers->idle && workers->started < workers->limit;
-
-    workers->idle += needs;
-    return needs;
-}
-
-/* Starts the thread that needs_worker has counted. */
-static int start_worker(struct eddy_workers *workers)
-{
-    int result = add_worker(workers);
-
-    if (result < 0) {
-        count_idle(workers, -1u);
-    }
-    return result;
-}
-
-/* No thread may outlive the loop, to which it sends its messages. */
-static void end_threads(struct eddy_workers *workers)
-{
-    struct eddy_link *link;
-
-    pthread_mutex_lock(&workers->lock);
-    workers->ending = true;
-    pthread_cond_broadcast(&workers->changed);
-    pthread_mutex_unlock(&workers->lock);
-    while ((link = eddy_list_first(&workers->threads)) != NULL) {
-        eddy_list_remove(link);
-        pthread_join(((struct worker *)(void *)link)->thread, NULL);
-    }
-}
-
 /* Jobs that are left here were abandoned, or their tasks cut off: nobody is woken. Their memory
  * goes with the pool, for their messages may still be linked in the loop's lists. */
 static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
@@ -273,7 +70,7 @@ static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
     for (link = eddy_list_first(head); link != NULL && link != head; link = link->next) {
         eddy_job_tell(of_outstanding(link));
     }
-    end_threads(workers);
+    eddy_workers_end_threads(workers);
     while ((link = eddy_list_first(head)) != NULL) {
         eddy_job *job = of_outstanding(link);
         eddy_list_remove(link);
@@ -358,6 +155,7 @@ static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_k
     workers->attachment.after_fork = part_workers;
     workers->loop = loop;
     workers->limit = kind->workers;
+    workers->on_done = on_done;
     workers->pool_class = pool_class;
     /* With default attributes neither can fail in glibc or musl; POSIX allows -ENOMEM. */
     if (pthread_mutex_init(&workers->lock, NULL) != 0) {
@@ -387,9 +185,9 @@ static void start_workers(struct eddy_workers *workers)
 
     do {
         pthread_mutex_lock(&workers->lock);
-        needs = needs_worker(workers);
+        needs = eddy_worker_needed(workers);
         pthread_mutex_unlock(&workers->lock);
-    } while (needs && start_worker(workers) == 0); /* those that run take the jobs too */
+    } while (needs && eddy_worker_start(workers) == 0); /* those that run take the jobs too */
 }
 
 int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsigned count)
@@ -435,21 +233,21 @@ eddy_job *eddy_job_new(eddy_coro *co, const struct eddy_job_kind *kind)
     return job;
 }
 
-/* Returns whether another thread is to be started, which counts as idle from here on. */
+/* Whether another thread is to be started, as eddy_worker_needed says. */
 static bool enqueue(struct eddy_workers *workers, eddy_job *job)
 {
     const struct eddy_sys *sys = workers->loop->sys;
-    sigset_t mask = for_others(); /* if it cannot be asked for */
+    sigset_t mask = eddy_worker_mask(); /* if it cannot be asked for */
     bool start;
 
-    if (kind_of(workers)->foreign) {
+    if (eddy_workers_kind(workers)->foreign) {
         (void)sys->signal_mask(sys, SIG_BLOCK, NULL, &mask);
     }
     pthread_mutex_lock(&workers->lock);
     workers->mask = mask;
     eddy_list_append(&workers->queue, &job->queue);
     workers->queued++;
-    start = needs_worker(workers);
+    start = eddy_worker_needed(workers);
     pthread_cond_signal(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
     return start;
@@ -477,7 +275,7 @@ static bool dequeue(eddy_job *job)
 int eddy_job_start(eddy_job *job)
 {
     struct eddy_workers *workers = job->workers;
-    int result = enqueue(workers, job) ? start_worker(workers) : 0;
+    int result = enqueue(workers, job) ? eddy_worker_start(workers) : 0;
 
     if (result < 0 && workers->started == 0) { /* with fewer threads it only takes longer */
         (void)dequeue(job);

@@ -1,6 +1,6 @@
 /* Threads that work beside a loop, and the jobs they do. No other module of the library knows of
- * threads; what links this one are offload, file and resolve, and with that connect_name and
- * server_name. */
+ * threads; what links this one are offload, files and names (resolve), and with those connect_name
+ * and server_name. */
 #ifndef EDDY_SRC_WORKERS_H
 #define EDDY_SRC_WORKERS_H
 
@@ -51,10 +51,6 @@ void eddy_job_tell(eddy_job *job);
 
 /* Its task will not wait for it any longer: its end frees it. */
 void eddy_job_abandon(eddy_job *job);
-
-/* offload.c: as eddy_offload, on the threads of the files. */
-extern const struct eddy_job_kind eddy_file_jobs;
-EDDY_MUST_USE int64_t eddy_offload_file(eddy_coro *co, eddy_offload_fn *work, void *argument);
 
 /* Sets how many workers of that kind there may be: see eddy_offload_workers. */
 int eddy_workers_limit(eddy_loop *loop, const struct eddy_job_kind *kind, unsigned count);

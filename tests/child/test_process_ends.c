@@ -115,10 +115,10 @@ static void forget(void *argument)
 
 test(a_frame_that_ends_with_an_open_process_aborts_and_is_named)
 {
-    testing_expect_abort(
-        forget, NULL,
-        "forgets: the coroutine ends although a stream, reader, writer, server, process, queue or "
-        "group in its frame is still open: close it in eddy_finally");
+    testing_expect_abort(forget, NULL,
+                         "forgets: the coroutine ends although a stream, reader, writer, server, "
+                         "file, process, queue or "
+                         "group in its frame is still open: close it in eddy_finally");
 }
 
 eddy_frame_of(waits_for_it, int64_t rc);

@@ -26,6 +26,25 @@ void box_open(struct box *box)
                         .compare = kind == EDDY_QUEUE_PRIORITY ? by_number : NULL) < 0) {
         require(world.faults);
     }
+    require(eddy_memory_pair(world.loop, &box->ends[0], &box->ends[1], BYTES) == 0 || world.faults);
+}
+
+/* What was written and not read is still there. */
+static void close_ends(struct box *box, bool clean)
+{
+    char text[BYTES];
+
+    for (int i = 0; i < 2; i++) {
+        int64_t count = eddy_stream_is_open(&box->ends[i])
+                            ? eddy_try_read(&box->ends[i], text, sizeof text)
+                            : -EBADF;
+        box->came[i] += count > 0 ? (unsigned)count : 0;
+        if (clean && count != -EBADF && box->came[i] != box->sent[1 - i]) {
+            driver_fail("%u bytes were written, and %u came out", box->sent[1 - i], box->came[i]);
+        }
+    }
+    eddy_stream_close(&box->ends[0]);
+    eddy_stream_close(&box->ends[1]);
 }
 
 /* The box's end; `clean` if nobody can be using it any more. */
@@ -33,6 +52,7 @@ void box_close(struct box *box, bool clean)
 {
     struct item item;
 
+    close_ends(box, clean);
     while (box->queue.loop != NULL && eddy_queue_try_get(&box->queue, &item) == 0) {
         item_taken(box, &item);
     }

@@ -31,6 +31,7 @@
 #include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/look.h"
+#include "eddy/memory.h"
 #include "eddy/queue.h"
 #include "eddy/task.h"
 #include "eddy/timer.h"
@@ -43,6 +44,7 @@ enum {
     PERMITS = 2,
     PARTIES = 2,
     CAPACITY = 2,
+    BYTES = 5,     /* that a direction of a pair of streams holds */
     OUTSIDERS = 4, /* timers, and callbacks */
     VALUES = 1000, /* a task that succeeds returns this and its index */
     ROUNDS = 4000, /* of the supervisor, in which nothing happens; */
@@ -70,6 +72,10 @@ struct box {
     eddy_future future;
     eddy_barrier barrier;
     eddy_queue queue;
+    eddy_stream ends[2]; /* of a pair in memory */
+    unsigned sent[2];    /* bytes that went into each */
+    unsigned came[2];    /* and came out of it */
+    bool shut[2];
     int put, taken, done; /* items that are accepted, and taken, and said to be done */
     bool dropped;         /* some were given up */
 };
@@ -151,6 +157,7 @@ struct node {
     int reach; /* 0: the world's box, 1: its own, 2: its home's */
     int64_t duration;
     struct item item;
+    char text[5];
     struct tracked *other;
     eddy_task tasks[KIDS];
     int count;
@@ -269,8 +276,8 @@ struct operation {
 };
 
 /* Ended by a NULL name. */
-extern const struct operation operations_on_time[], operations_on_boxes[], operations_on_tasks[],
-    operations_on_blocks[], operations_from_outside[];
+extern const struct operation operations_on_time[], operations_on_boxes[], operations_on_memory[],
+    operations_on_tasks[], operations_on_blocks[], operations_from_outside[];
 
 int64_t wait_for_event(eddy_coro *co, struct node *node);
 int64_t wait_for_future(eddy_coro *co, struct node *node);

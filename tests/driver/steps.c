@@ -4,9 +4,9 @@
  */
 #include "driver.h"
 
-static const struct operation *const tables[] = {operations_on_time, operations_on_boxes,
-                                                 operations_on_tasks, operations_on_blocks,
-                                                 operations_from_outside};
+static const struct operation *const tables[] = {operations_on_time,   operations_on_boxes,
+                                                 operations_on_memory, operations_on_tasks,
+                                                 operations_on_blocks, operations_from_outside};
 
 static bool possible(const struct node *node, const struct operation *operation)
 {

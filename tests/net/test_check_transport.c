@@ -209,7 +209,7 @@ test(a_terminal)
 
 test(memory)
 {
-    size_t capacities[] = {3, 7, 4096, 65536};
+    size_t capacities[] = {7, 100, 4096, 65536};
 
     for (int i = 0; i < 4; i++) {
         assert_passes(&(struct eddy_transport_pair){

@@ -1,122 +1,5 @@
 /* server.h: how a server closes a client whose handler has ended. */
-#include "support/children.h"
-#include "support/net.h"
-
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "eddy/deadline.h"
-#include "eddy/server.h"
-
-enum { ANSWER = 60000 };
-
-static eddy_server server;
-static char answer[ANSWER];
-
-static int setup(void **state)
-{
-    int result = testing_setup(state);
-
-    memset(&server, 0, sizeof server);
-    return result;
-}
-
-#define linger_case(name) cmocka_unit_test_setup_teardown(name, setup, testing_teardown)
-
-/* Answers without having read the question; with `to_the_end` after all of it. */
-eddy_frame(answers) {
-    eddy_coro co;
-    eddy_stream *stream;
-    bool to_the_end;
-    int64_t rc;
-    char buffer[1000];
-};
-
-static void answers(eddy_coro *co)
-{
-    eddy_begin(answers);
-    do {
-        eddy_await(self->rc, eddy_read(co, self->stream, self->buffer, sizeof self->buffer));
-    } while (self->to_the_end && self->rc > 0);
-    eddy_await(eddy_write(co, self->stream, answer, sizeof answer));
-    eddy_end;
-}
-
-eddy_frame(listens) {
-    eddy_coro co;
-    bool to_the_end;
-};
-
-static void listens(eddy_coro *co)
-{
-    eddy_begin(listens);
-    eddy_await(eddy_serve(co, &server, "127.0.0.1", 0, answers, .to_the_end = self->to_the_end));
-    eddy_end;
-}
-
-eddy_frame(waits_until_closed) {
-    eddy_coro co;
-    int64_t limit;
-    int64_t rc;
-};
-
-static void waits_until_closed(eddy_coro *co)
-{
-    eddy_begin(waits_until_closed);
-    eddy_catch(self->rc, eddy_wait_for(co, self->limit, eddy_server_wait_closed(co, &server)));
-    testing_log_result("closed", self->rc);
-    eddy_end;
-}
-
-eddy_frame(sleeps) {
-    eddy_coro co;
-    int64_t duration;
-};
-
-static void sleeps(eddy_coro *co)
-{
-    eddy_begin(sleeps);
-    eddy_await(eddy_sleep(co, self->duration));
-    eddy_end;
-}
-
-static void serve_it(void)
-{
-    for (int i = 0; i < 1000 && (server.accepted == 0 || server.active > 0); i++) {
-        net_settle();
-        testing_turn();
-    }
-}
-
-/* A client who has asked more than the handler reads, and whose handler has ended. */
-static int asking_client(void)
-{
-    int fd;
-
-    assert_int_equal(testing_run_task(listens), 0);
-    fd = net_connect(eddy_server_port(&server));
-    memset(answer, 'a', sizeof answer);
-    assert_int_equal(send(fd, answer, 20000, 0), 20000);
-    serve_it();
-    return fd;
-}
-
-static void expect_answer(int fd)
-{
-    static char got[ANSWER];
-
-    assert_int_equal(recv(fd, got, sizeof got, MSG_WAITALL), ANSWER);
-    assert_memory_equal(got, answer, ANSWER);
-}
-
-static void end(int fd)
-{
-    close(fd);
-    eddy_server_close(&server);
-    testing_run();
-    assert_int_equal(server.lingering, 0);
-}
+#include "support/linger.h"
 
 test(an_answer_arrives_although_the_question_is_unread)
 {
@@ -219,6 +102,14 @@ test(a_loop_may_be_freed_while_clients_linger)
     close(fd);
 }
 
+static void assert_no_lingering_told(int64_t error)
+{
+    assert_int_equal(testing.errors.count, 1);
+    assert_int_equal(testing.errors.code, error);
+    assert_non_null(strstr(testing.errors.text, "closes clients without lingering for now: "));
+    testing.errors.count = 0;
+}
+
 test(without_memory_it_closes_at_once)
 {
     int fd;
@@ -229,7 +120,38 @@ test(without_memory_it_closes_at_once)
     testing_fail(epoll_ctl, 3, -ENOMEM); /* client in, client out, linger in */
     serve_it();
     assert_int_equal(server.lingering, 0);
+    assert_no_lingering_told(-ENOMEM);
     end(fd);
+}
+
+/* Two clients of one server, each in want of the same. */
+test(that_clients_cannot_linger_is_told_once_until_one_has_lingered)
+{
+    int fds[4];
+
+    assert_int_equal(testing_run_task(listens), 0);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = net_connect(eddy_server_port(&server));
+        assert_int_equal(send(fds[i], answer, 20000, 0), 20000);
+        if (i != 2) { /* the third lingers */
+            testing_fail(epoll_ctl, 3, -ENOSPC);
+        }
+        for (int turn = 0; turn < 1000 && (server.accepted <= (uint64_t)i || server.active > 0);
+             turn++) {
+            net_settle();
+            testing_turn();
+        }
+        testing_fail(epoll_ctl, 0, 0);
+        if (i == 0 || i == 3) {
+            assert_no_lingering_told(-ENOSPC);
+        } else {
+            assert_int_equal(testing.errors.count, 0);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+    end(fds[3]);
 }
 
 int main(void)
@@ -243,6 +165,7 @@ int main(void)
         linger_case(a_cancelled_wait_for_the_end_cuts_off_who_lingers),
         linger_case(a_loop_may_be_freed_while_clients_linger),
         linger_case(without_memory_it_closes_at_once),
+        linger_case(that_clients_cannot_linger_is_told_once_until_one_has_lingered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

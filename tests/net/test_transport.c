@@ -2,6 +2,9 @@
 #include "support/stream.h"
 #include "support/text.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+
 #include "eddy/transport.h"
 
 /* A transport whose content the test decides, and which logs what it is asked. */
@@ -264,11 +267,24 @@ test(events_of_its_fd_make_it_try)
     testing_poke(fds[1]);
     end(task);
     testing_assert_log("read:64 r:hello");
-    toy.transport.kind->close(&(eddy_transport){.loop = testing.loop}, -1);
-    testing.log[0] = '\0';
     eddy_stream_close(&stream);
     assert_int_equal(close(fds[0]), 0); /* it was told which, and has left it open */
     close(fds[1]);
+    testing.log[0] = '\0';
+}
+
+test(an_fd_that_epoll_refuses_is_tried_at_once)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    eddy_stream_close(&stream);
+    testing_assert_log("close:-1");
+    assert_int_equal(eddy_stream_open_transport(testing.loop, &stream, &toy.transport, fd), 0);
+    toy.content = "hello";
+    end(start_reading("r", 1));
+    testing_assert_log("read:64 r:hello");
+    eddy_stream_close(&stream);
+    close(fd);
     testing.log[0] = '\0';
 }
 
@@ -419,6 +435,7 @@ int main(void)
         toy_case(an_idle_time_out_closes_it),
         toy_case(it_is_refused_what_is_open_or_has_no_kind),
         toy_case(events_of_its_fd_make_it_try),
+        toy_case(an_fd_that_epoll_refuses_is_tried_at_once),
         stream_case(a_stream_over_another_hears_of_its_events),
         stream_case(nobody_else_moves_bytes_of_the_stream_below),
         stream_case(a_stream_above_learns_why_the_one_below_is_closed),

@@ -303,6 +303,52 @@ test(closing_wakes_the_writer)
     pieces_free(pieces, 2);
 }
 
+/* ---- what must not lie on the C stack: by the time it is written, the stack is another's */
+
+enum { THE_ARRAY, A_PIECE };
+
+eddy_frame(writes_from_the_stack) {
+    eddy_coro co;
+    int what;
+};
+
+static char much[MEBIBYTE];
+
+static void writes_from_the_stack(eddy_coro *co)
+{
+    static char still[1];
+    static struct iovec kept[2];
+    struct iovec local[2];
+    char byte = 'x';
+
+    eddy_begin(writes_from_the_stack);
+    kept[0] = (struct iovec){much, sizeof much}; /* more than the kernel takes at once */
+    kept[1] = (struct iovec){self->what == A_PIECE ? &byte : still, 1};
+    local[0] = kept[0];
+    local[1] = kept[1];
+    eddy_await(eddy_writev(co, &stream, self->what == THE_ARRAY ? local : kept, 2));
+    eddy_end;
+}
+
+/* In a child that would wait for ever if nothing were found. */
+static void run_for_ten_seconds(void *argument)
+{
+    (void)argument;
+    alarm(10);
+    (void)eddy_loop_run(testing.loop);
+}
+
+test(pieces_and_their_array_on_the_stack_abort)
+{
+    for (int what = THE_ARRAY; what <= A_PIECE; what++) {
+        eddy_task task = eddy_loop_spawn(testing.loop, writes_from_the_stack, .what = what);
+        testing_expect_abort(run_for_ten_seconds, NULL, "with a pointer to a local variable");
+        eddy_cancel(task);
+        testing_turns();
+        assert_int_equal(eddy_loop_run_until(testing.loop, task), -ECANCELED);
+    }
+}
+
 test(an_interrupted_call_is_made_again)
 {
     const size_t sizes[] = {3, 4};
@@ -328,6 +374,7 @@ int main(void)
         writev_case(a_peer_that_is_gone_is_epipe),
         writev_case(one_task_writes_at_a_time),
         writev_case(closing_wakes_the_writer),
+        writev_case(pieces_and_their_array_on_the_stack_abort),
         writev_case(an_interrupted_call_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ extern const struct scenario stream_scenarios[];
 extern const struct scenario reader_scenarios[];
 extern const struct scenario socket_scenarios[];
 extern const struct scenario writer_scenarios[];
+extern const struct scenario transport_scenarios[];
 extern const struct scenario beside_scenarios[];
 extern const struct scenario child_scenarios[];
 

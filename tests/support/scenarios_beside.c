@@ -10,6 +10,7 @@
 #include "eddy/address.h"
 #include "eddy/file.h"
 #include "eddy/offload.h"
+#include "eddy/path.h"
 #include "eddy/signal.h"
 #include "support/threads.h"
 #include "work/workers.h"
@@ -38,7 +39,8 @@ static void count_visitor(struct eddy_task_record *task, void *context)
     int *count = context;
 
     if (task->timed.ready.state == EDDY_TASK_WAITING_ &&
-        (strcmp(task->wait->name, "offload") == 0 || strcmp(task->wait->name, "resolve") == 0)) {
+        (strcmp(task->wait->name, "offload") == 0 || strcmp(task->wait->name, "file") == 0 ||
+         strcmp(task->wait->name, "resolve") == 0)) {
         *count += !is_told_of(task->in.object);
     }
 }
@@ -275,6 +277,118 @@ static void check_file(void)
     scenario_assert(rmdir(directory) == 0);
 }
 
+/* ---- files in pieces, and a directory: what is written is there, and nothing stays open */
+
+static ssize_t pread_at_gate(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
+                             int64_t offset)
+{
+    pass_gate();
+    return eddy_sys_default()->pread(sys, fd, buffer, size, offset);
+}
+
+static ssize_t pwrite_at_gate(const struct eddy_sys *sys, int fd, const void *buffer, size_t size,
+                              int64_t offset)
+{
+    pass_gate();
+    return eddy_sys_default()->pwrite(sys, fd, buffer, size, offset);
+}
+
+static int truncate_at_gate(const struct eddy_sys *sys, int fd, int64_t size)
+{
+    pass_gate();
+    return eddy_sys_default()->ftruncate(sys, fd, size);
+}
+
+static int sync_at_gate(const struct eddy_sys *sys, int fd)
+{
+    pass_gate();
+    return eddy_sys_default()->fsync(sys, fd);
+}
+
+static ssize_t list_at_gate(const struct eddy_sys *sys, int fd, void *buffer, size_t size)
+{
+    pass_gate();
+    return eddy_sys_default()->getdents(sys, fd, buffer, size);
+}
+
+static int close_at_gate(const struct eddy_sys *sys, int fd)
+{
+    pass_gate();
+    return eddy_sys_default()->close(sys, fd);
+}
+
+static eddy_file pieces;
+static eddy_dir names;
+static int written;
+
+static void begin_pieces(void)
+{
+    begin_files();
+    testing.sys.table.pread = pread_at_gate;
+    testing.sys.table.pwrite = pwrite_at_gate;
+    testing.sys.table.ftruncate = truncate_at_gate;
+    testing.sys.table.fsync = sync_at_gate;
+    testing.sys.table.getdents = list_at_gate;
+    testing.sys.table.close = close_at_gate;
+    memset(&pieces, 0, sizeof pieces);
+    memset(&names, 0, sizeof names);
+    written = 0;
+}
+
+eddy_frame_of(writes_pieces, int id, int64_t size, char byte);
+
+static void writes_pieces(eddy_coro *co)
+{
+    eddy_begin(writes_pieces);
+    eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
+    eddy_with_file(&pieces, path, O_RDWR, 0) {
+        eddy_await(self->size, eddy_file_write_at(co, &pieces, new_text, sizeof new_text - 1, 0));
+        written = 1;
+        eddy_await(eddy_file_truncate(co, &pieces, self->size));
+        written = 2;
+        eddy_await(self->size, eddy_file_read_at(co, &pieces, &self->byte, 1, 0));
+        scenario_assert(self->size == 1 && self->byte == new_text[0]);
+        eddy_await(eddy_file_sync(co, &pieces));
+    }
+    eddy_end;
+}
+scenario_role(writes_pieces);
+
+eddy_frame_of(lists_names, int id, int64_t more);
+
+static void lists_names(eddy_coro *co)
+{
+    eddy_begin(lists_names);
+    eddy_await(give(co, eddy_file_workers(testing.loop, 1)));
+    eddy_with_dir(&names, directory) {
+        eddy_await(self->more, eddy_dir_next(co, &names));
+        scenario_assert(self->more == 1 && strcmp(names.entry.name, "file") == 0);
+        eddy_await(self->more, eddy_dir_next(co, &names));
+        scenario_assert(self->more == 0);
+    }
+    eddy_end;
+}
+scenario_role(lists_names);
+
+/* A piece is whole in the file, or it is not there. */
+static void check_pieces(void)
+{
+    char text[32] = "";
+    FILE *file = fopen(path, "re");
+    size_t size;
+
+    scenario_assert(file != NULL);
+    size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    scenario_assert(written < 2 || size == sizeof new_text - 1);
+    scenario_assert(written == 0 || memcmp(text, new_text, sizeof new_text - 1) == 0);
+    scenario_assert(memcmp(text, new_text, sizeof new_text - 1) == 0 ||
+                    strcmp(text, old_text) == 0);
+    scenario_assert(pieces.loop == NULL && names.file.loop == NULL);
+    unlink(path);
+    scenario_assert(rmdir(directory) == 0);
+}
+
 /* ---- signals */
 
 enum { SIGNALS = 3 };
@@ -364,6 +478,7 @@ const struct scenario beside_scenarios[] = {
     {"work in a thread", begin_works, {play_offloads, play_offloads}, check_works},
     {"names", begin_names, {play_resolves, play_resolves}, nothing},
     {"files", begin_files, {play_writes_file, play_reads_file}, check_file},
+    {"files in pieces", begin_pieces, {play_writes_pieces, play_lists_names}, check_pieces},
     {"signals", block_signals, {play_raises, play_hears, play_hears}, check_signals},
     {NULL, NULL, {NULL}, NULL},
 };

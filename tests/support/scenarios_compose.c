@@ -316,11 +316,40 @@ eddy_finally:
 }
 scenario_role(hears);
 
+/* ---- a block that catches, with a group in it that fails */
+
+eddy_frame_of(tries, int id, int64_t rc, eddy_group group);
+
+static void tries(eddy_coro *co)
+{
+    eddy_begin(tries);
+    eddy_try(self->rc) {
+        eddy_with_group(&self->group) {
+            (void)eddy_group_spawn(co, &self->group, member, .times = 3);
+            (void)eddy_group_spawn(co, &self->group, member, .times = 1, .result = -EIO);
+        }
+    }
+    /* 0: the one that was to fail was cancelled itself */
+    scenario_assert(self->rc == -EIO || self->rc == 0 ||
+                    (self->rc == -ENOMEM && scenario_lacks_memory()));
+    eddy_await(eddy_sleep(co, TICK));
+eddy_finally:
+    scenario_assert(eddy_outcome(co) != -EIO);
+    eddy_try(self->rc) {
+        eddy_await(eddy_call(co, member, .times = 1, .result = -EPERM));
+    }
+    scenario_assert(self->rc == -EPERM || (self->rc == -ENOMEM && scenario_lacks_memory()) ||
+                    eddy_outcome(co) < 0);
+    eddy_end;
+}
+scenario_role(tries);
+
 const struct scenario compose_scenarios[] = {
     {"block with a group", reset, {play_with_group}, check},
     {"block with a group that fails", reset, {play_fails_in_group}, check_failure},
     {"kept results", reset, {play_takes_results, play_takes_results}, check},
     {"block with a deadline", reset, {play_has_its_way, play_has_its_way}, check},
+    {"block that catches", reset, {play_tries, play_tries}, check},
     {"waits", reset, {play_waits, play_waits}, check},
     {"frames of the caller's", reset, {play_lends, play_lends}, check},
     {"callbacks at the end", reset_ends, {play_hears, play_hears}, check},

@@ -145,6 +145,7 @@ WRAP(int, timerfd_create, (, clockid_t clock), , clock)
 WRAP(int, timerfd_settime, (, int fd, int64_t deadline), , fd, deadline)
 WRAP(int, signalfd, (, int fd, const sigset_t *set), , fd, set)
 WRAP(int, signal_mask, (, int how, const sigset_t *set, sigset_t *old), , how, set, old)
+WRAP(int, signal_ignored, (, int number), , number)
 WRAP(int, bind, (, int fd, const struct sockaddr *address, socklen_t size), , fd, address, size)
 WRAP(int, listen, (, int fd, int backlog), , fd, backlog)
 WRAP(int, accept4, (, int fd, struct sockaddr *address, socklen_t *size, int flags), , fd, address,
@@ -161,6 +162,12 @@ WRAP(ssize_t, read, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, write, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, send, (, int fd, const void *buffer, size_t size), , fd, buffer, size)
 WRAP(ssize_t, sendv, (, int fd, struct iovec *pieces, int count), , fd, pieces, count)
+WRAP(ssize_t, sendmsg, (, int fd, const struct msghdr *message, int flags), , fd, message, flags)
+WRAP(ssize_t, recvmsg, (, int fd, struct msghdr *message, int flags), , fd, message, flags)
+WRAP(int, sendmmsg, (, int fd, struct mmsghdr *messages, unsigned count, int flags), , fd, messages,
+     count, flags)
+WRAP(int, recvmmsg, (, int fd, struct mmsghdr *messages, unsigned count, int flags), , fd, messages,
+     count, flags)
 WRAP(ssize_t, writev_nosignal, (, int fd, const struct iovec *pieces, int count), , fd, pieces,
      count)
 WRAP(ssize_t, sendfile, (, int to, int from, int64_t offset, size_t size), , to, from, offset, size)
@@ -183,6 +190,15 @@ WRAP(int, fchmod, (, int fd, mode_t mode), , fd, mode)
 WRAP(int, fsync, (, int fd), , fd)
 WRAP(int, rename, (, const char *from, const char *to), , from, to)
 WRAP(int, unlink, (, const char *path), , path)
+WRAP(int, mkdir, (, const char *path, mode_t mode), , path, mode)
+WRAP(int, rmdir, (, const char *path), , path)
+WRAP(ssize_t, pwrite, (, int fd, const void *buffer, size_t size, int64_t offset), , fd, buffer,
+     size, offset)
+WRAP(int, ftruncate, (, int fd, int64_t size), , fd, size)
+WRAP(int, fdatasync, (, int fd), , fd)
+WRAP(int, fstatat, (, int fd, const char *path, struct eddy_file_info *info, int flags), , fd, path,
+     info, flags)
+WRAP(ssize_t, getdents, (, int fd, void *buffer, size_t size), , fd, buffer, size)
 WRAP(int, pipe, (, int ends[2]), , ends)
 WRAP(int, spawn, (, struct eddy_sys_spawn *spawn), , spawn)
 WRAP(int, waitid, (, int kind, int id, int options, struct eddy_waited *waited), , kind, id,
@@ -320,6 +336,7 @@ static void init_sys(struct testing_sys *sys)
         .timerfd_settime = timerfd_settime_,
         .signalfd = signalfd_,
         .signal_mask = signal_mask_,
+        .signal_ignored = signal_ignored_,
         .socket = socket_,
         .bind = bind_,
         .listen = listen_,
@@ -334,6 +351,10 @@ static void init_sys(struct testing_sys *sys)
         .write = write_,
         .send = send_,
         .sendv = sendv_,
+        .sendmsg = sendmsg_,
+        .recvmsg = recvmsg_,
+        .sendmmsg = sendmmsg_,
+        .recvmmsg = recvmmsg_,
         .sendfile = sendfile_,
         .pread = pread_,
         .writev_nosignal = writev_nosignal_,
@@ -355,6 +376,13 @@ static void init_sys(struct testing_sys *sys)
         .fsync = fsync_,
         .rename = rename_,
         .unlink = unlink_,
+        .mkdir = mkdir_,
+        .rmdir = rmdir_,
+        .pwrite = pwrite_,
+        .ftruncate = ftruncate_,
+        .fdatasync = fdatasync_,
+        .fstatat = fstatat_,
+        .getdents = getdents_,
         .pipe = pipe_,
         .spawn = spawn_,
         .waitid = waitid_,

@@ -13,7 +13,9 @@ enum { SHARE = 128, ROUNDS = 8, MOST_TEXT = 65536 };
 
 static eddy_barrier barrier;
 static eddy_cond cond; /* has no lock */
+static eddy_dir dir;   /* not open, like the file */
 static eddy_event event;
+static eddy_file a_file;
 static eddy_future future;
 static eddy_group group;
 static eddy_lock lock;
@@ -30,6 +32,10 @@ static eddy_task gone;
 static struct eddy_address address;
 static struct eddy_address unix_ones[2]; /* several are TCP's or fail */
 static struct eddy_address resolved;
+static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
+static struct eddy_packet packet;
+static struct eddy_file_info info;
 static struct eddy_file_data data = {.bytes = (char *)&data};
 static char buffer[16];
 static int item;
@@ -87,6 +93,15 @@ struct operation {
 
 /* OPERATION(name, result, the operation) */
 #define OPERATIONS                                                                                \
+    OPERATION(eddy_datagram_receive, -EBADF,                                                      \
+              eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))                             \
+    OPERATION(eddy_datagram_receive_many, -EBADF,                                                 \
+              eddy_datagram_receive_many(co, &no_socket, &packet, 1))                             \
+    OPERATION(eddy_datagram_send, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))    \
+    OPERATION(eddy_datagram_send_many, -EBADF,                                                    \
+              eddy_datagram_send_many(co, &no_socket, &packet, 1))                                \
+    OPERATION(eddy_receive_fds, -EBADF, eddy_receive_fds(co, &stream, buffer, 1, &no_fds))        \
+    OPERATION(eddy_send_fds, -EBADF, eddy_send_fds(co, &stream, buffer, 1, &no_fds))              \
     OPERATION(eddy_barrier_wait, -ENOTRECOVERABLE, eddy_barrier_wait(co, &barrier))               \
     OPERATION(eddy_call, 0, eddy_call(co, returns))                                               \
     OPERATION(eddy_call_in, 0, eddy_call_in(co, &returned, returns))                              \
@@ -99,11 +114,22 @@ struct operation {
     OPERATION(eddy_connect_with, -EINVAL, eddy_connect_with(co, &stream, "127.1", 1, NULL))       \
     OPERATION(eddy_copy, -EBADF, eddy_copy(co, &stream, &other, NULL))                            \
     OPERATION(eddy_copy_at_most, -EBADF, eddy_copy_at_most(co, &stream, &other, 1, NULL))         \
+    OPERATION(eddy_dir_close, 0, eddy_dir_close(co, &dir))                                        \
+    OPERATION(eddy_dir_next, -EBADF, eddy_dir_next(co, &dir))                                     \
+    OPERATION(eddy_dir_open, -EAGAIN, eddy_dir_open(co, &dir, "x"))                               \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
+    OPERATION(eddy_file_close, 0, eddy_file_close(co, &a_file))                                   \
+    OPERATION(eddy_file_get_info, -EBADF, eddy_file_get_info(co, &a_file, &info))                 \
+    OPERATION(eddy_file_open, -EAGAIN, eddy_file_open(co, &a_file, "x", 0, 0))                    \
     OPERATION(eddy_file_read, -EINVAL, eddy_file_read(co, "x", &data, 1))                         \
+    OPERATION(eddy_file_read_at, -EBADF, eddy_file_read_at(co, &a_file, buffer, 1, 0))            \
     OPERATION(eddy_file_read_into, -EAGAIN, eddy_file_read_into(co, "x", buffer, 1))              \
+    OPERATION(eddy_file_sync, -EBADF, eddy_file_sync(co, &a_file))                                \
+    OPERATION(eddy_file_sync_data, -EBADF, eddy_file_sync_data(co, &a_file))                      \
+    OPERATION(eddy_file_truncate, -EBADF, eddy_file_truncate(co, &a_file, 0))                     \
     OPERATION(eddy_file_write, -EINVAL, eddy_file_write(co, "x", buffer, 1, ~0u))                 \
+    OPERATION(eddy_file_write_at, -EBADF, eddy_file_write_at(co, &a_file, buffer, 1, 0))          \
     OPERATION(eddy_future_wait, 5, eddy_future_wait(co, &future))                                 \
     OPERATION(eddy_gather, 0, eddy_gather(co, NULL, 0))                                           \
     OPERATION(eddy_gather_all, 0, eddy_gather_all(co, NULL, 0, NULL))                             \
@@ -113,6 +139,12 @@ struct operation {
     OPERATION(eddy_lock_acquire, -EDEADLK, eddy_lock_acquire(co, &lock))                          \
     OPERATION(eddy_offload, -EAGAIN, eddy_offload(co, no_work, NULL))                             \
     OPERATION(eddy_offload_watched, -EAGAIN, eddy_offload_watched(co, no_work, NULL, NULL))       \
+    OPERATION(eddy_path_get_info, -EAGAIN, eddy_path_get_info(co, "x", &info))                    \
+    OPERATION(eddy_path_get_link_info, -EAGAIN, eddy_path_get_link_info(co, "x", &info))          \
+    OPERATION(eddy_path_mkdir, -EAGAIN, eddy_path_mkdir(co, "x", 0))                              \
+    OPERATION(eddy_path_rename, -EAGAIN, eddy_path_rename(co, "x", "y"))                          \
+    OPERATION(eddy_path_rmdir, -EAGAIN, eddy_path_rmdir(co, "x"))                                 \
+    OPERATION(eddy_path_unlink, -EAGAIN, eddy_path_unlink(co, "x"))                               \
     OPERATION(eddy_pause, 0, eddy_pause(co))                                                      \
     OPERATION(eddy_process_run, -EINVAL, eddy_process_run(co, &none, NULL, 0, NULL, NULL))        \
     OPERATION(eddy_process_spawn, -EINVAL, eddy_process_spawn(co, &process, &none))               \

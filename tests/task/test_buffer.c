@@ -61,8 +61,7 @@ static void uses_buffer(eddy_coro *co)
 {
     eddy_begin(uses_buffer);
     while (true) {
-        eddy_with_buffer(&self->buffer, self->size)
-        {
+        eddy_with_buffer(&self->buffer, self->size) {
             memset(self->buffer.data, 7, self->buffer.size);
             if (self->way == BREAK) {
                 break;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "eddy/address.h"
+#include "eddy/datagram.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
 #include "eddy/gather.h"
@@ -17,6 +18,8 @@
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
+#include "eddy/unix.h"
+#include "eddy/writer.h"
 
 static eddy_stream stream; /* has a byte to be read */
 static eddy_stream closed;
@@ -32,10 +35,13 @@ static int64_t results[1];
 static eddy_lock lock;
 static eddy_cond cond;       /* has no lock */
 static eddy_barrier barrier; /* of nobody */
+static eddy_writer writer;   /* not open */
 static eddy_queue queue;
 static eddy_reader reader;
 static eddy_reader of_closed;
 static const struct eddy_address nowhere;
+static struct eddy_fds no_fds;
+static eddy_datagram no_socket; /* not open */
 static char line[16];
 
 static int setup(void **state)
@@ -174,6 +180,15 @@ POINT(reading_what_is_closed, -EBADF, eddy_read(co, &closed, buffer, 1))
 POINT(becoming_readable_when_closed, -EBADF, eddy_readable(co, &closed))
 POINT(writing_to_what_is_closed, -EBADF, eddy_write(co, &closed, buffer, 1))
 POINT(writing_pieces_less_than_none, -EINVAL, eddy_writev(co, &stream, &piece, -1))
+POINT(copying_a_part_of_what_is_closed, -EBADF, eddy_copy_at_most(co, &closed, &stream, 1, NULL))
+POINT(copying_less_than_nothing, -EINVAL, eddy_copy_at_most(co, &stream, &stream, -1, NULL))
+POINT(sending_no_file, -EBADF, eddy_send_file(co, &stream, -1, 0, 1))
+POINT(sending_less_than_nothing, -EINVAL, eddy_send_file(co, &stream, 0, 0, -1))
+POINT(dropping_a_line_of_what_is_closed, -EBADF, eddy_reader_skip_line(co, &of_closed))
+POINT(draining_what_is_closed, -EBADF, eddy_writer_drain(co, &writer))
+POINT(flushing_what_is_closed, -EBADF, eddy_writer_flush(co, &writer))
+POINT(putting_into_what_is_closed, -EBADF, eddy_writer_write(co, &writer, buffer, 1))
+POINT(closing_what_is_closed, 0, eddy_writer_close(co, &writer))
 POINT(copying_what_is_closed, -EBADF, eddy_copy(co, &closed, &stream, NULL))
 POINT(reading_a_line_of_nothing, -EINVAL, eddy_read_line(co, &reader, 0))
 POINT(reading_until_more_than_all, -EINVAL, eddy_read_until(co, &reader, "ab", 2, 1))
@@ -182,6 +197,13 @@ POINT(reading_exactly_what_is_closed, -EBADF, eddy_read_exactly(co, &of_closed, 
 POINT(reading_by_a_reader_what_is_closed, -EBADF, eddy_reader_read(co, &of_closed, buffer, 1))
 POINT(connecting_what_is_open, -EINVAL, eddy_connect(co, &stream, "127.0.0.1", 1))
 POINT(connecting_to_nowhere, -EAFNOSUPPORT, eddy_connect_to(co, &closed, &nowhere))
+POINT(connecting_to_none, -EINVAL, eddy_connect_any(co, &closed, &nowhere, 0, NULL))
+POINT(sending_fds_on_what_is_closed, -EBADF, eddy_send_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_fds_on_what_is_closed, -EBADF, eddy_receive_fds(co, &closed, buffer, 1, &no_fds))
+POINT(receiving_by_what_is_closed, -EBADF, eddy_datagram_receive(co, &no_socket, buffer, 1, NULL))
+POINT(receiving_many_by_what_is_closed, -EBADF, eddy_datagram_receive_many(co, &no_socket, NULL, 1))
+POINT(sending_by_what_is_closed, -EBADF, eddy_datagram_send(co, &no_socket, buffer, 1, NULL))
+POINT(sending_many_by_what_is_closed, -EBADF, eddy_datagram_send_many(co, &no_socket, NULL, 1))
 POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serves_client))
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
@@ -206,6 +228,12 @@ static void opens_block(eddy_coro *co)
     } else if (self->way == 1) {
         use_up_memory();
         eddy_with_lock(&lock) {}
+    } else if (self->way == 3) {
+        use_up_memory();
+        eddy_with_writer(&writer, &closed, NULL) {}
+    } else if (self->way == 4) {
+        use_up_memory();
+        eddy_with_reader(&reader, &closed, 0) {}
     } else {
         use_up_memory();
         eddy_for_each(self->index, eddy_as_completed, .tasks = NULL, .count = 0) {}
@@ -216,7 +244,7 @@ static void opens_block(eddy_coro *co)
 
 test(a_block_that_would_be_refused_delivers_a_pending_cancel_first)
 {
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 5; way++) {
         assert_int_equal(run(opens_block, .way = way), -ECANCELED);
         testing_fail_allocation(0);
     }
@@ -268,6 +296,15 @@ int main(void)
         point_case(becoming_readable_when_closed_is_a_cancel_point),
         point_case(writing_to_what_is_closed_is_a_cancel_point),
         point_case(writing_pieces_less_than_none_is_a_cancel_point),
+        point_case(copying_a_part_of_what_is_closed_is_a_cancel_point),
+        point_case(copying_less_than_nothing_is_a_cancel_point),
+        point_case(sending_no_file_is_a_cancel_point),
+        point_case(sending_less_than_nothing_is_a_cancel_point),
+        point_case(dropping_a_line_of_what_is_closed_is_a_cancel_point),
+        point_case(draining_what_is_closed_is_a_cancel_point),
+        point_case(flushing_what_is_closed_is_a_cancel_point),
+        point_case(putting_into_what_is_closed_is_a_cancel_point),
+        point_case(closing_what_is_closed_is_a_cancel_point),
         point_case(copying_what_is_closed_is_a_cancel_point),
         point_case(reading_a_line_of_nothing_is_a_cancel_point),
         point_case(reading_until_more_than_all_is_a_cancel_point),
@@ -276,6 +313,13 @@ int main(void)
         point_case(reading_by_a_reader_what_is_closed_is_a_cancel_point),
         point_case(connecting_what_is_open_is_a_cancel_point),
         point_case(connecting_to_nowhere_is_a_cancel_point),
+        point_case(connecting_to_none_is_a_cancel_point),
+        point_case(sending_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_fds_on_what_is_closed_is_a_cancel_point),
+        point_case(receiving_by_what_is_closed_is_a_cancel_point),
+        point_case(receiving_many_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_by_what_is_closed_is_a_cancel_point),
+        point_case(sending_many_by_what_is_closed_is_a_cancel_point),
         point_case(serving_at_no_port_is_a_cancel_point),
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),

@@ -234,9 +234,10 @@ static void leave_clients(void *unused)
     (void)testing_run_task(leaves_clients);
 }
 
-static const char *const STILL_OPEN = "although a stream, reader, writer, server, process, queue "
-                                      "or group in its frame is still open: "
-                                      "close it in eddy_finally";
+static const char *const STILL_OPEN =
+    "although a stream, reader, writer, server, file, process, queue "
+    "or group in its frame is still open: "
+    "close it in eddy_finally";
 
 static void assert_aborts(void (*function)(void *argument), const char *coroutine)
 {

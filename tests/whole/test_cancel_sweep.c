@@ -76,6 +76,11 @@ test(nothing_that_is_put_into_writers_is_lost)
     sweep_all(writer_scenarios);
 }
 
+test(nothing_of_transports_is_lost)
+{
+    sweep_all(transport_scenarios);
+}
+
 test(nothing_beside_the_loop_is_lost)
 {
     sweep_all(beside_scenarios);
@@ -118,6 +123,7 @@ test(whatever_is_cancelled_at_random_nothing_is_lost)
         disturb_at_random(reader_scenarios, seed);
         disturb_at_random(socket_scenarios, seed);
         disturb_at_random(writer_scenarios, seed);
+        disturb_at_random(transport_scenarios, seed);
         if (seed % 4 == 0) { /* threads take their time */
             disturb_at_random(beside_scenarios, seed);
             disturb_at_random(child_scenarios, seed);
@@ -135,6 +141,7 @@ int main(void)
         testing_case(nothing_of_readers_and_blocks_with_streams_is_lost),
         testing_case(nothing_of_connects_and_messages_is_lost),
         testing_case(nothing_that_is_put_into_writers_is_lost),
+        testing_case(nothing_of_transports_is_lost),
         testing_case(nothing_beside_the_loop_is_lost),
         testing_case(nothing_of_child_processes_is_lost),
         testing_case(whatever_is_cancelled_at_random_nothing_is_lost),

@@ -227,6 +227,49 @@ test(an_error_that_is_expected_one_that_is_looked_at_and_a_cleanup)
     testing_assert_log("closed");
 }
 
+eddy_frame(reads_config) {
+    eddy_coro co;
+    eddy_lock *lock;
+    int64_t error;
+    int lines;
+};
+
+static void reads_config(eddy_coro *co)
+{
+    eddy_begin(reads_config);
+    eddy_try(self->error) {
+        eddy_with_lock(self->lock) {
+            eddy_await(self->lines, eddy_call(co, load, .line = 1));
+            eddy_await(self->lines, eddy_call(co, load, .line = 9));
+        }
+    } /* the lock is free again, whatever came */
+    if (self->error == BAD_LINE) {
+        printf("bad: %s", eddy_error(co)->text);
+    } else if (self->error < 0) {
+        eddy_return(self->error); /* another: on, with where it began */
+    }
+    eddy_return(self->lines);
+eddy_finally:
+    if (eddy_outcome(co) == -ECANCELED) {
+        printf("cancelled");
+    }
+    eddy_end;
+}
+
+test(a_block_with_one_place_for_its_errors)
+{
+    eddy_lock lock = {0};
+    eddy_task task;
+
+    assert_int_equal(run(reads_config, .lock = &lock), 1);
+    testing_assert_log("bad: line 9: no such key");
+    task = start(reads_config, .lock = &lock);
+    testing_turns();
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+    testing_assert_log("cancelled");
+}
+
 test(a_cleanup_runs_for_a_cancel_too)
 {
     eddy_task task = start(starts_up, .line = 1);
@@ -520,6 +563,7 @@ int main(void)
         testing_case(tasks_as_they_come),
         testing_case(a_group_of_three),
         testing_case(an_error_that_is_expected_one_that_is_looked_at_and_a_cleanup),
+        testing_case(a_block_with_one_place_for_its_errors),
         testing_case(a_cleanup_runs_for_a_cancel_too),
         testing_case(a_time_out_for_each_try_and_one_for_all),
         testing_case(a_manager_that_knows_how_its_block_was_left),

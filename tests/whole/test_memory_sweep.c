@@ -60,6 +60,11 @@ test(without_memory_nothing_that_is_put_into_writers_is_lost)
     sweep_all(writer_scenarios);
 }
 
+test(without_memory_nothing_of_transports_is_lost)
+{
+    sweep_all(transport_scenarios);
+}
+
 test(without_memory_nothing_beside_the_loop_is_lost)
 {
     sweep_all(beside_scenarios);
@@ -80,6 +85,7 @@ int main(void)
         testing_case(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost),
         testing_case(without_memory_nothing_of_connects_and_messages_is_lost),
         testing_case(without_memory_nothing_that_is_put_into_writers_is_lost),
+        testing_case(without_memory_nothing_of_transports_is_lost),
         testing_case(without_memory_nothing_beside_the_loop_is_lost),
         testing_case(without_memory_nothing_of_child_processes_is_lost),
     };

@@ -10,6 +10,7 @@
 #include "eddy/address.h"
 #include "eddy/signal.h"
 #include "loop/loop_internal.h"
+#include "work/file_job.h"
 
 /* ---- signal */
 
@@ -367,10 +368,111 @@ static const struct race_table file_write_races = {
         },
 };
 
+/* ---- pieces of an open file, and its opening */
+
+static eddy_file file;
+
+static ssize_t pass_and_write(const struct eddy_sys *sys, int fd, const void *bytes, size_t size,
+                              int64_t offset)
+{
+    gate_pass(&gate);
+    return eddy_sys_default()->pwrite(sys, fd, bytes, size, offset);
+}
+
+static void have_file(eddy_coro *co)
+{
+    make_file(co);
+    memset(&file, 0, sizeof file);
+    assert_int_equal(eddy_file_adopt(co, &file, path, NULL), 0);
+    assert_int_equal(eddy_file_opened(&file, open(path, O_RDWR | O_CLOEXEC)), 0);
+    testing.sys.table.pwrite = pass_and_write;
+}
+
+static int64_t wait_piece(eddy_coro *co)
+{
+    return eddy_file_write_at(co, &file, "new", 3, 0);
+}
+
+eddy_frame_of(closes_file);
+
+static void closes_file(eddy_coro *co)
+{
+    eddy_begin(closes_file);
+    eddy_await(eddy_file_close(co, &file));
+    eddy_end;
+}
+
+/* Nobody works on it any more. */
+static void close_file(void)
+{
+    assert_int_equal(run(closes_file), 0);
+}
+
+static const struct race_table piece_races = {
+    .operation = "write of a piece",
+    .set_up = have_file,
+    .prepare = await_worker,
+    .wait = wait_piece,
+    .wake = end_work,
+    .settle = end_work,
+    .log_left = log_file_write,
+    .tear_down = close_file,
+    .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
+    .cells =
+        {
+            [WAKE] = {"ok; new", "ok; new", "ok, then ECANCELED; new", NO_CLOSE},
+            /* what has begun is written */
+            [TIME_OUT] = {"ok; new", ONE_DEADLINE, "ok, then ECANCELED; new", NO_CLOSE},
+            [CANCEL] = {"ok, then ECANCELED; new", "ok, then ECANCELED; new",
+                        "ok, then ECANCELED; new", NO_CLOSE},
+            [CLOSE] = NEVER_CLOSED,
+        },
+};
+
+static void open_no_file(eddy_coro *co)
+{
+    make_file(co);
+    memset(&file, 0, sizeof file);
+}
+
+static int64_t wait_open(eddy_coro *co)
+{
+    return eddy_file_open(co, &file, path, O_RDONLY, 0);
+}
+
+static void log_open(void)
+{
+    testing_log("%s", eddy_file_is_open(&file) ? "open" : "not open");
+}
+
+static const struct race_table open_races = {
+    .operation = "opening of a file",
+    .set_up = open_no_file,
+    .prepare = await_worker,
+    .wait = wait_open,
+    .wake = end_work,
+    .settle = end_work,
+    .log_left = log_open,
+    .tear_down = close_file,
+    .wakes_by_event = true,
+    .pending = {NOT_BEGUN, NOT_BEGUN},
+    .cells =
+        {
+            [WAKE] = {"ok; open", "ok; open", "ok, then ECANCELED; open", NO_CLOSE},
+            [TIME_OUT] = {"ok; open", ONE_DEADLINE, "ok, then ECANCELED; open", NO_CLOSE},
+            [CANCEL] = {"ok, then ECANCELED; open", "ok, then ECANCELED; open",
+                        "ok, then ECANCELED; open", NO_CLOSE},
+            [CLOSE] = NEVER_CLOSED,
+        },
+};
+
 test(a_file)
 {
     run_race_table(&file_read_races);
     run_race_table(&file_write_races);
+    run_race_table(&piece_races);
+    run_race_table(&open_races);
 }
 
 int main(void)

@@ -2,14 +2,30 @@
  * before the block is closed or waited for, and nothing is held that was not held before. */
 #include "support/tasks.h"
 
+#include <fcntl.h>
+
 #include "eddy/buffer.h"
+#include "eddy/file.h"
 #include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/memory.h"
 #include "eddy/reader.h"
 #include "eddy/writer.h"
 
-enum word { LOCK, COND, SEMAPHORE, TIMEOUT, BUFFER, READER, WRITER, STREAM, FULL_GROUP, WORDS };
+enum word {
+    LOCK,
+    COND,
+    SEMAPHORE,
+    TIMEOUT,
+    BUFFER,
+    READER,
+    WRITER,
+    STREAM,
+    OPEN_FILE,
+    TRY,
+    FULL_GROUP,
+    WORDS
+};
 
 /* What the blocks are around: none of it lies in the frame that ends. */
 static struct {
@@ -19,6 +35,7 @@ static struct {
     eddy_buffer buffer;
     eddy_reader reader;
     eddy_writer writer;
+    eddy_file file;
     eddy_stream streams[2]; /* open */
     eddy_stream pair[2];    /* to be opened */
     eddy_group group;       /* has two tasks */
@@ -87,6 +104,7 @@ static void check(enum word word)
     assert_null(things.buffer.data);
     assert_int_equal(things.reader.size, 0);
     assert_false(eddy_writer_is_open(&things.writer));
+    assert_null(things.file.loop);
     assert_false(eddy_stream_is_open(&things.pair[0]));
     if (word == FULL_GROUP) {
         assert_int_equal(eddy_group_count(&things.group), 0);
@@ -113,7 +131,8 @@ static void uses(eddy_coro *co)
         eddy_with_timeout(EDDY_SECOND)
             self->entered = true;
     } else if (self->word == BUFFER) {
-        eddy_with_buffer(&things.buffer, 256) self->entered = true;
+        eddy_with_buffer(&things.buffer, 256)
+            self->entered = true;
     } else if (self->word == READER) {
         eddy_with_reader(&things.reader, &things.streams[0], 256)
             self->entered = true;
@@ -125,6 +144,12 @@ static void uses(eddy_coro *co)
                          eddy_memory_pair(eddy_loop_of(co), &things.pair[0], &things.pair[1], 16)) {
             self->entered = true;
         }
+    } else if (self->word == OPEN_FILE) {
+        eddy_with_file(&things.file, "/proc/self/stat", O_RDONLY, 0)
+            self->entered = true;
+    } else if (self->word == TRY) {
+        eddy_try(self->rc)
+            self->entered = true;
     } else {
         eddy_with_group(&things.group)
             self->entered = true;

@@ -112,6 +112,9 @@ EDDY_API void eddy_at_body_(eddy_coro *co);
 EDDY_API void *eddy_scope_open_(eddy_coro *co, size_t size, uint32_t exit, int flags);
 EDDY_API int eddy_scope_open_object_(eddy_coro *co, void *object, eddy_scope_leave_fn *leave,
                                      uint32_t exit);
+EDDY_API int eddy_try_open_(eddy_coro *co, int64_t *variable, int64_t also, uint32_t exit);
+EDDY_API int64_t eddy_try_enter_(eddy_coro *co);
+EDDY_API int64_t eddy_outcome_(const eddy_coro *co);
 EDDY_API int64_t eddy_scope_refused_(eddy_coro *co) __attribute__((cold));
 EDDY_API int64_t eddy_scope_enter_(eddy_coro *co);
 EDDY_API int64_t eddy_scope_leave_(eddy_coro *co);

@@ -37,6 +37,14 @@
     EDDY_BREAK_POINT_                        \
     else EDDY_STAGES_(enter, eddy_rc_ >= 0, , EDDY_STAGE_DONE_, EDDY_LABEL_(eddy_leave_))
 
+/* `also`: 0, or -ECANCELED. The last argument is always empty. */
+#define EDDY_TRY_(variable, also, ...)                                        \
+    if (!eddy_try_open_(co, &(variable), also, EDDY_POINT_(1)))               \
+        EDDY_RAISE_(eddy_scope_refused_(co))                                  \
+    EDDY_BREAK_POINT_                                                         \
+    else EDDY_STAGES_(eddy_try_enter_(co), eddy_rc_ >= 0, , EDDY_STAGE_DONE_, \
+                      EDDY_LABEL_(eddy_leave_))
+
 /* Where an exit goes on whose body was left by `break`. */
 #define EDDY_BREAK_POINT_ \
     else if (0)           \

@@ -92,8 +92,9 @@ EDDY_API int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned event
 /* Waits until the fd is ready for one of `events` (EDDY_READ, EDDY_WRITE, EDDY_PRIORITY, or-ed;
  * not 0) and returns which (also EDDY_HANGUP, EDDY_ERROR, EDDY_PEER_CLOSED). A regular file is
  * always ready. The fd stays the caller's, as it is: nothing is set on it, and it must not be
- * closed meanwhile: -EBADF if that shows. Errors as eddy_io_start (-EEXIST: a watcher or
- * another task has the fd); -EINVAL also without any events; -ECANCELED. */
+ * closed meanwhile: -EBADF if that shows. One task may wait to read and another to write. Errors as
+ * eddy_io_start (-EEXIST: a watcher has the fd, or a task that waits for one of the same events, or two
+ * tasks); -EINVAL also without any events; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events);
 
 #ifdef __cplusplus

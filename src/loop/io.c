@@ -353,20 +353,6 @@ eddy_io *eddy_io_of(eddy_loop *loop, int fd)
     return io != NULL && io->mode == EDDY_IO_CALLBACK ? io : NULL;
 }
 
-void eddy_io_exchange(eddy_io *one, eddy_io *other)
-{
-    struct eddy_io_slot *slots = one->loop->slots;
-    int fd = one->fd;
-    uint8_t registered = one->registered;
-
-    one->fd = other->fd;
-    one->registered = other->registered;
-    other->fd = fd;
-    other->registered = registered & 0xFu;
-    slots[one->fd].io = one;
-    slots[other->fd].io = other;
-}
-
 bool eddy_io_release(eddy_io *io)
 {
     eddy_loop *loop = io->loop;

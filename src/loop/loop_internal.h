@@ -292,7 +292,19 @@ void eddy_io_lose_closed(eddy_loop *loop);
 bool eddy_io_release(eddy_io *io);
 
 /* Two edge-triggered watchers exchange their fds, of which the kernel hears nothing. */
-void eddy_io_exchange(eddy_io *one, eddy_io *other);
+static inline void eddy_io_exchange(eddy_io *one, eddy_io *other)
+{
+    struct eddy_io_slot *slots = one->loop->slots;
+    int fd = one->fd;
+    uint8_t registered = one->registered;
+
+    one->fd = other->fd;
+    one->registered = other->registered;
+    other->fd = fd;
+    other->registered = registered & 0xFu;
+    slots[one->fd].io = one;
+    slots[other->fd].io = other;
+}
 
 int eddy_io_watch(eddy_loop *loop, eddy_io *io, int fd, unsigned events, enum eddy_io_mode mode,
                   eddy_io_fn *callback);

@@ -51,6 +51,7 @@ static size_t client_size(const eddy_server *server, size_t peer_size)
            peer_size;
 }
 
+/* Of an address of IPv4 the rest is zero; the others are kept as the kernel has told them. */
 static size_t size_of_peer(const struct eddy_address *peer)
 {
     return peer->storage.ss_family == AF_INET ? SAID_OF_IPV4 : peer->size;
@@ -99,6 +100,7 @@ static void client_done(eddy_owner *owner, struct eddy_task_record *task, int64_
 
 static const struct eddy_wait_kind client_kind = {.name = "client", .child_done = client_done};
 
+/* The idle time-out stands before the handler's first step: a client that never says anything has it, too. */
 static int open_client(eddy_client *client, int fd, bool tcp)
 {
     const eddy_server *server = client->server;
@@ -191,6 +193,7 @@ void eddy_clients_cancel(struct eddy_relay *relay)
                       cancel_visitor, NULL);
 }
 
+/* A task that was woken to try is about to read: what it waited for has come, and is a request. */
 bool eddy_client_is_idle(const eddy_client *client)
 {
     const uint32_t waits = EDDY_STREAM_READING | EDDY_STREAM_ANSWERED;
@@ -213,6 +216,8 @@ void eddy_client_set_activity(eddy_client *client, enum eddy_client_activity act
     client->activity = (uint8_t)activity;
 }
 
+/* One cancel for all of them: whoever waits for another of them is reached once (spread.c). Nobody runs before
+ * it is over, so the list stays as it is. */
 uint32_t eddy_clients_send_away(eddy_server *server, bool all)
 {
     bool first = eddy_cancel_begin(server->loop);
@@ -247,6 +252,8 @@ void eddy_clients_cut(eddy_server *server)
 
 /* ---- what others see of them */
 
+/* The owner of a task is another kind of object for a group's; the function that is told of its end says
+ * which it is. */
 static eddy_client *served_by(const struct eddy_task_record *task)
 {
     eddy_owner *owner = eddy_owner_of(task);

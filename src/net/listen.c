@@ -117,6 +117,7 @@ static int set_on(const struct eddy_server *server, int fd, int level, int name,
     return sys->setsockopt(sys, fd, level, name, &value, sizeof value);
 }
 
+/* IPV6_V6ONLY is set either way: what it is without depends on the system (net.ipv6.bindv6only). */
 static int set_options(const eddy_server *server, const struct eddy_listener *listener)
 {
     int fd = listener->io.fd;
@@ -190,6 +191,7 @@ static void set_port(struct eddy_address *address, int port)
     }
 }
 
+/* A name may have an address twice, by two lines of hosts(5); a list of the program's may not. */
 static bool is_repeated(const struct binding *binding, int i)
 {
     const struct eddy_address *address = &binding->addresses[i];
@@ -225,6 +227,8 @@ static void drop(struct binding *binding, struct eddy_listener *listener)
     }
 }
 
+/* The next address gets a listener, or is left out: 0. Else the error, and where it was is noted for who asks
+ * (server->address). */
 static int bind_next(struct binding *binding, struct eddy_address *address, int i)
 {
     struct eddy_listener *listener = eddy_listener_add(binding->server, binding->last);

@@ -1,8 +1,9 @@
 /*
  * Servers, as the files see them that make one together: server.c has a map.
  *
- * Circle: accept.c, client.c, drain.c, linger.c, listen.c, listen_fds.c, server.c, server_wait.c. A client is handed on from one to the next, and each tells
- * server.c when it is done with one: the last one ends the server, and another's place lets it accept again.
+ * Circle: accept.c, client.c, drain.c, linger.c, listen.c, listen_fds.c, server.c, server_wait.c. A client is
+ * handed on from one to the next, and each tells server.c when it is done with one: the last one ends the
+ * server, and another's place lets it accept again.
  */
 #ifndef EDDY_SRC_SERVER_INTERNAL_H
 #define EDDY_SRC_SERVER_INTERNAL_H

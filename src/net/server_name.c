@@ -1,5 +1,10 @@
-/* Serving on a name. Apart from server.c, so that who serves by address alone is linked neither
- * with the resolver nor with threads. */
+/*
+ * Serving on a name: on all of its addresses that this host has.
+ *
+ * Apart from server.c, so that who serves by address alone is linked neither with the resolver nor with
+ * threads. The server is in use from the call on, before it is known where it will listen, so that nobody
+ * opens it a second time meanwhile.
+ */
 #include <string.h>
 
 #include "net/resolve_internal.h"

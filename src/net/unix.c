@@ -167,11 +167,22 @@ static void keep(eddy_loop *loop, struct eddy_fds *fds, int fd)
     }
 }
 
+/* The next of what came beside the bytes, or NULL. The macro of some libcs does not compile cleanly. */
+static struct cmsghdr *next(const struct msghdr *message, struct cmsghdr *header)
+{
+    size_t at = (size_t)((char *)header - (char *)message->msg_control);
+    size_t size = ((size_t)header->cmsg_len + sizeof(long) - 1) & ~(sizeof(long) - 1);
+
+    return at + size + sizeof *header > (size_t)message->msg_controllen
+               ? NULL
+               : (struct cmsghdr *)(void *)((char *)header + size);
+}
+
 static void take(eddy_loop *loop, struct msghdr *message, struct eddy_fds *fds)
 {
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
 
-    for (; header != NULL; header = CMSG_NXTHDR(message, header)) {
+    for (; header != NULL; header = next(message, header)) {
         size_t bytes = (size_t)header->cmsg_len - CMSG_LEN(0);
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
             for (size_t i = 0; i < bytes / sizeof(int); i++) {

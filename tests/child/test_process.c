@@ -9,6 +9,7 @@
 #include "eddy/io.h"
 #include "eddy/lock.h"
 #include "eddy/look.h"
+#include "loop/loop_internal.h"
 
 /* ---- how it ended */
 
@@ -207,6 +208,7 @@ test(several_may_wait_and_one_that_gives_up_takes_nothing_away)
 {
     assert_int_equal(testing_run_task(has_waiters), 0);
     testing_assert_log("wait=-ECANCELED wait=512 wait=512");
+    assert_int_equal(testing.loop->references, 0); /* nobody waits: the loop may end */
 }
 
 eddy_frame(gives_up) {
@@ -243,11 +245,14 @@ eddy_frame(stops) {
     int ends[2];
     eddy_process process;
     unsigned flags;
+    bool until_stopped;
     int64_t rc;
 };
 
 static void stops(eddy_coro *co)
 {
+    siginfo_t info;
+
     eddy_begin(stops);
     testing_pipe(self->ends);
     eddy_await(
@@ -259,6 +264,10 @@ static void stops(eddy_coro *co)
     eddy_loop_hold(testing.loop); /* time stands until the child is ready */
     eddy_await(eddy_fd_wait(co, self->ends[0], EDDY_READ));
     eddy_loop_release(testing.loop);
+    if (self->until_stopped) {
+        assert_int_equal(
+            waitid(P_PID, (id_t)eddy_process_pid(&self->process), &info, WSTOPPED | WNOWAIT), 0);
+    }
     testing_log("stop");
     eddy_await(self->rc, eddy_process_stop(co, &self->process, self->grace));
     eddy_return(self->rc);
@@ -294,7 +303,8 @@ test(a_child_that_is_stopped_ends_too)
     int64_t status;
 
     eddy_loop_hold(testing.loop);
-    status = testing_run_task(stops, .grace = 3600 * EDDY_SECOND, .line = "echo; kill -STOP $$");
+    status = testing_run_task(stops, .grace = 3600 * EDDY_SECOND, .line = "echo; kill -STOP $$",
+                              .until_stopped = true);
     eddy_loop_release(testing.loop);
     assert_int_equal(eddy_status_signal(status), SIGTERM);
 }
@@ -315,6 +325,7 @@ eddy_frame(reads_to_the_end) {
     eddy_coro co;
     const char *line;
     unsigned flags;
+    int64_t grace;
     bool close;
     int ends[2];
     eddy_process process;
@@ -339,7 +350,7 @@ static void reads_to_the_end(eddy_coro *co)
     if (self->close) {
         eddy_process_close(&self->process);
     } else {
-        eddy_catch(self->rc, eddy_process_stop(co, &self->process, 0));
+        eddy_catch(self->rc, eddy_process_stop(co, &self->process, self->grace));
         testing_log_result("stop", self->rc);
     }
     do {
@@ -370,7 +381,7 @@ test(what_is_left_of_the_group_of_a_child_that_was_asked_is_killed)
 {
     eddy_loop_hold(testing.loop);
     assert_int_equal(
-        testing_run_task(reads_to_the_end, .flags = EDDY_PROCESS_GROUP,
+        testing_run_task(reads_to_the_end, .flags = EDDY_PROCESS_GROUP, .grace = 3600 * EDDY_SECOND,
                          .line =
                              "(trap '' TERM; echo; exec sleep 1000) & trap 'exit 0' TERM; wait"),
         0);

@@ -308,6 +308,28 @@ test(a_command_that_cannot_be_run_is_the_error_of_the_spawn_and_named)
     assert_fails(options, -EBADF, "no child for \"sh\"");
 }
 
+/* Every number that it may have is to be another fd in the child. */
+test(what_the_child_tells_of_its_failure_goes_into_none_of_its_fds)
+{
+    enum { COUNT = 32 };
+    struct eddy_process_options options = {.argv = (const char *const[]){"no-such-command", NULL}};
+    struct eddy_child_fd fds[COUNT];
+    char byte;
+    int ends[2];
+
+    testing_pipe(ends);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = (struct eddy_child_fd){ends[1], 3 + i};
+    }
+    options.fds = fds;
+    options.fd_count = COUNT;
+    assert_fails(options, -ENOENT, "cannot run \"no-such-command\"");
+    assert_int_equal(read(ends[0], &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 test(an_argument_that_is_too_long_is_an_error)
 {
     static char long_argument[1 << 18];
@@ -399,6 +421,7 @@ int main(void)
         process_case(a_function_of_the_callers_runs_in_the_child_and_nowhere_else),
         process_case(a_child_that_is_killed_between_fork_and_exec_is_one_that_was_killed),
         process_case(a_command_that_cannot_be_run_is_the_error_of_the_spawn_and_named),
+        process_case(what_the_child_tells_of_its_failure_goes_into_none_of_its_fds),
         process_case(an_argument_that_is_too_long_is_an_error),
         process_case(options_that_make_no_sense_are_refused),
         process_case(the_signal_mask_of_the_parent_is_as_it_was),

@@ -139,7 +139,7 @@ test(a_regular_file_is_always_ready_beside_other_tasks)
 
     assert_non_null(file);
     task = start_waiting(fileno(file), EDDY_READ, 3);
-    assert_int_equal(wait_for(fileno(file), EDDY_WRITE), -EEXIST);
+    assert_int_equal(wait_for(fileno(file), EDDY_READ), -EEXIST);
     assert_int_equal(eddy_loop_run_until(testing.loop, task), EDDY_READ);
     testing_assert_log("fd=1 fd=1 fd=1");
     assert_int_equal(wait_for(fileno(file), EDDY_READ | EDDY_WRITE), EDDY_READ | EDDY_WRITE);
@@ -167,6 +167,111 @@ test(a_second_task_at_the_same_fd_is_refused)
     testing_poke(pipe_fds[1]);
     assert_int_equal(eddy_loop_run_until(testing.loop, first), EDDY_READ);
     assert_int_equal(wait_for(pipe_fds[0], EDDY_READ), EDDY_READ);
+}
+
+/* One to read and one to write, on an end of a pair whose other end takes no more. */
+static eddy_task reader, writer;
+static int ends[2];
+
+static void start_both(void)
+{
+    static const char block[4096];
+
+    testing_socketpair(ends);
+    while (write(ends[0], block, sizeof block) > 0) {}
+    reader = start_waiting(ends[0], EDDY_READ, 1);
+    writer = start_waiting(ends[0], EDDY_WRITE, 1);
+    testing_turns();
+    testing_assert_log("");
+}
+
+static void close_ends(void)
+{
+    close(ends[0]);
+    close(ends[1]);
+    testing.log[0] = '\0';
+}
+
+test(one_task_reads_an_fd_and_another_writes_it)
+{
+    start_both();
+    assert_int_equal(wait_for(ends[0], EDDY_WRITE), -EEXIST);
+    assert_int_equal(wait_for(ends[0], EDDY_PRIORITY), -EEXIST);
+    testing_poke(ends[1]);
+    testing_turns();
+    assert_int_equal(eddy_task_done(writer), 0);
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), EDDY_READ);
+    testing_drain(ends[0]);
+    reader = start_waiting(ends[0], EDDY_READ, 1);
+    testing_turns();
+    net_drain(ends[1]);
+    assert_int_equal(eddy_loop_run_until(testing.loop, writer), EDDY_WRITE);
+    testing_turns();
+    assert_int_equal(eddy_task_done(reader), 0);
+    testing_poke(ends[1]);
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), EDDY_READ);
+    close_ends();
+}
+
+test(both_in_one_turn_have_each_what_it_asked_for)
+{
+    start_both();
+    net_drain(ends[1]);
+    testing_poke(ends[1]);
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), EDDY_READ);
+    assert_int_equal(eddy_loop_run_until(testing.loop, writer), EDDY_WRITE);
+    close_ends();
+}
+
+test(a_cancel_of_one_leaves_the_other_waiting)
+{
+    start_both();
+    eddy_cancel(writer);
+    assert_int_equal(eddy_loop_run_until(testing.loop, writer), -ECANCELED);
+    net_drain(ends[1]);
+    testing_turns();
+    assert_int_equal(eddy_task_done(reader), 0);
+    testing_poke(ends[1]);
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), EDDY_READ);
+    close_ends();
+}
+
+test(a_hangup_and_a_lost_fd_are_told_to_both)
+{
+    int fd;
+
+    start_both();
+    close(ends[1]);
+    assert_true((eddy_loop_run_until(testing.loop, reader) & EDDY_HANGUP) != 0);
+    assert_true((eddy_loop_run_until(testing.loop, writer) & EDDY_HANGUP) != 0);
+    close(ends[0]);
+    testing.log[0] = '\0';
+    start_both();
+    fd = ends[0];
+    close(fd);
+    assert_int_equal(dup3(pipe_fds[0], fd, O_CLOEXEC), fd);
+    testing_poke(pipe_fds[1]);
+    assert_int_equal(wait_for(fd, EDDY_READ), EDDY_READ);
+    assert_int_equal(testing.errors.code, -EBADF);
+    testing.errors.count = 0;
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), -EBADF);
+    assert_int_equal(eddy_loop_run_until(testing.loop, writer), -EBADF);
+    close_ends();
+}
+
+test(a_second_task_that_cannot_be_registered_leaves_the_first_waiting)
+{
+    static const char block[4096];
+
+    testing_socketpair(ends);
+    while (write(ends[0], block, sizeof block) > 0) {}
+    reader = start_waiting(ends[0], EDDY_READ, 1);
+    testing_turns();
+    testing_fail(epoll_ctl, 2, -ENOMEM); /* the first asks whether it is the same file */
+    assert_int_equal(wait_for(ends[0], EDDY_WRITE), -ENOMEM);
+    testing_poke(ends[1]);
+    assert_int_equal(eddy_loop_run_until(testing.loop, reader), EDDY_READ);
+    close_ends();
 }
 
 test(what_cannot_be_waited_for_is_an_error)
@@ -250,6 +355,11 @@ int main(void)
         fd_case(a_regular_file_is_always_ready_beside_other_tasks),
         fd_case(the_fd_stays_as_it_is),
         fd_case(a_second_task_at_the_same_fd_is_refused),
+        fd_case(one_task_reads_an_fd_and_another_writes_it),
+        fd_case(both_in_one_turn_have_each_what_it_asked_for),
+        fd_case(a_cancel_of_one_leaves_the_other_waiting),
+        fd_case(a_hangup_and_a_lost_fd_are_told_to_both),
+        fd_case(a_second_task_that_cannot_be_registered_leaves_the_first_waiting),
         fd_case(what_cannot_be_waited_for_is_an_error),
         fd_case(a_cancel_ends_the_wait_and_frees_the_fd),
         fd_case(a_time_out_ends_the_wait),

@@ -66,9 +66,8 @@ static inline bool eddy_event_is_set(const eddy_event *event)
 
 /* All of it is private. */
 typedef struct eddy_future {
-    struct eddy_waiters waiting;
-    int64_t result; /* valid once it is done */
-    bool done;
+    eddy_event event; /* that the result is set */
+    int64_t result;   /* valid once it is */
 } eddy_future;
 
 /* Before the future's memory goes: 0; -EBUSY: tasks wait for it. */
@@ -86,19 +85,19 @@ EDDY_API EDDY_MUST_USE int64_t eddy_future_wait(eddy_coro *co, eddy_future *futu
  * result. */
 static inline void eddy_future_reset(eddy_future *future)
 {
-    future->done = false;
+    eddy_event_clear(&future->event);
 }
 
 /* Whether the result is set. */
 static inline bool eddy_future_done(const eddy_future *future)
 {
-    return future->done;
+    return eddy_event_is_set(&future->event);
 }
 
 /* The result; -EAGAIN: it is not set. */
 static inline int64_t eddy_future_result(const eddy_future *future)
 {
-    return future->done ? future->result : -EAGAIN;
+    return eddy_future_done(future) ? future->result : -EAGAIN;
 }
 
 /* ---- barriers */

@@ -168,6 +168,9 @@ static bool take_next(eddy_group *group, struct eddy_task_record *taker, int64_t
 
 static const struct eddy_wait_kind next_kind;
 
+/* A task has ended, or could not be started. Who waits for all goes on with the last. A cancel of that wait
+ * counts as delivered only if it has ended a task and nothing else went wrong: else the group's result
+ * stands, and the cancel stays pending. */
 static void wake_waiter(eddy_group *group)
 {
     struct eddy_task_record *waiter = group->waiter;
@@ -193,6 +196,7 @@ static eddy_group *group_of(eddy_owner *owner)
     return (eddy_group *)(void *)((char *)owner - offsetof(eddy_group, owner));
 }
 
+/* The task leaves `children` first: what its failure cancels are the others. */
 static void child_done(eddy_owner *owner, struct eddy_task_record *child, int64_t result)
 {
     eddy_group *group = group_of(owner);

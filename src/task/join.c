@@ -69,8 +69,10 @@ static const struct eddy_wait_kind shield_kind = {
 /* Whether the caller may wait for the task: 0, or an error, such as that of a spawn that failed. */
 static int64_t check_joinable(const struct eddy_task_record *self, eddy_task handle)
 {
-    return eddy_spawn_failed(handle) ? eddy_unstarted_take(handle)
-                                     : eddy_task_claimable(self, eddy_task_find(handle));
+    const struct eddy_task_record *task = eddy_task_find(handle);
+
+    return task == NULL && eddy_spawn_failed(handle) ? eddy_unstarted_take(handle)
+                                                     : eddy_task_claimable(self, task);
 }
 
 /* Of a task that has ended: consumes it. */
@@ -93,7 +95,7 @@ static int64_t wait_for(eddy_coro *co, const struct eddy_wait_kind *kind, eddy_t
     if (result < 0) {
         return eddy_own_none(co, result);
     }
-    if (eddy_task_ended(task)) {
+    if (task.record->timed.ready.state == EDDY_TASK_DONE_) {
         return eddy_own_complete(co, take_result(co->task, task.record));
     }
     eddy_owner_set(task.record, &co->task->wait);

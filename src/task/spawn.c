@@ -31,18 +31,24 @@ static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *fram
     return eddy_handle(task);
 }
 
-static int may_spawn(eddy_loop *loop, const char *named_place)
+/* Nobody's error hook could be told. */
+static void __attribute__((noreturn, cold)) tell_no_loop(const char *named_place)
 {
-    int result;
+    fprintf(stderr, "eddy: %s: task %s was to be spawned in a loop that is NULL\n",
+            eddy_place_in(named_place), named_place);
+    abort();
+}
 
-    if (__builtin_expect(loop == NULL, 0)) { /* nobody's error hook could be told */
-        fprintf(stderr, "eddy: %s: task %s was to be spawned in a loop that is NULL\n",
-                eddy_place_in(named_place), named_place);
-        abort();
+static inline int may_spawn(eddy_loop *loop, const char *named_place)
+{
+    if (__builtin_expect(loop == NULL, 0)) {
+        tell_no_loop(named_place);
     }
     eddy_loop_here(loop, "eddy_spawn");
-    result = eddy_task_table_make(loop, &eddy_task_class);
-    return result < 0 ? result : loop->tasks->closed ? -ESHUTDOWN : 0;
+    if (__builtin_expect(loop->tasks == NULL, 0)) {
+        return eddy_task_table_make(loop, &eddy_task_class);
+    }
+    return loop->tasks->closed ? -ESHUTDOWN : 0;
 }
 
 eddy_task eddy_spawn_(eddy_loop *loop, const char *named_place, const void *frame, size_t size)

@@ -15,17 +15,24 @@
 
 /* ---- records */
 
+/* There is no task of that handle, which is not to be asked on another thread all the same. */
+static struct eddy_task_record *__attribute__((cold, noinline)) find_none(eddy_task handle)
+{
+    if (eddy_record_of(handle) != NULL) {
+        eddy_loop_here(eddy_task_loop(handle.record), "an operation on a task");
+    }
+    return NULL;
+}
+
 struct eddy_task_record *eddy_task_find(eddy_task handle)
 {
-    struct eddy_task_record *task = eddy_record_of(handle);
+    struct eddy_task_record *task = handle.record;
 
-    if (task != NULL) {
-        eddy_loop_here(eddy_task_loop(task), "an operation on a task");
-    }
     if (task == NULL || task->timed.ready.generation != handle.generation ||
         task->timed.ready.state == EDDY_TASK_FREE_) {
-        return NULL;
+        return find_none(handle);
     }
+    eddy_loop_here(eddy_task_loop(task), "an operation on a task");
     return task;
 }
 

@@ -2,12 +2,12 @@
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
  * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c,
- * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c) begins a wait
- * (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and
- * the result goes up the frames again, with an error's origin (error.c), until the last frame has left
- * nothing open (guard.c) and ends the task (task.c), which wakes another or tells its callbacks
- * (done_callback.c). Any of them may find a mistake of the user's, and tells it by the frame, which coro.c
- * asks where it is.
+ * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c)
+ * begins a wait (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for
+ * (spread.c), and the result goes up the frames again, with an error's origin (error.c), until the last
+ * frame has left nothing open (guard.c) and ends the task (task.c), which wakes another or tells its
+ * callbacks (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). Any of
+ * them may find a mistake of the user's, and tells it by the frame, which coro.c asks where it is.
  *
  * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
  */

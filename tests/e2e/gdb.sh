@@ -246,6 +246,45 @@ static void settles(eddy_coro *co)
     eddy_end;
 }
 
+static bool no_memory;
+
+static void *allocates(void *user, void *memory, size_t old_size, size_t new_size)
+{
+    (void)user, (void)old_size;
+    if (new_size == 0) {
+        free(memory);
+    }
+    return new_size == 0 || no_memory ? NULL : realloc(memory, new_size);
+}
+
+eddy_frame(large) {
+    eddy_coro co;
+    char room[200000];
+};
+
+static void large(eddy_coro *co)
+{
+    eddy_begin(large);
+    eddy_end;
+}
+
+/* Of three one could not be started, and one is none. */
+eddy_frame(misses_one) {
+    eddy_coro co;
+    eddy_task tasks[3];
+};
+
+static void misses_one(eddy_coro *co)
+{
+    eddy_begin(misses_one);
+    no_memory = true;
+    self->tasks[0] = eddy_spawn(co, large);
+    no_memory = false;
+    self->tasks[1] = eddy_spawn(co, naps, .duration = 500 * EDDY_SECOND);
+    eddy_await(eddy_wait_tasks(co, self->tasks, 3, EDDY_WAIT_ALL));
+    eddy_end;
+}
+
 eddy_frame(parent) {
     eddy_coro co;
     eddy_task children[2];
@@ -265,6 +304,7 @@ static void parent(eddy_coro *co)
     for (self->i = BY_GROUP; self->i <= BY_FIRST; self->i++) {
         (void)eddy_spawn(co, guards, .how = (enum how)self->i);
     }
+    (void)eddy_spawn(co, misses_one);
     (void)eddy_spawn(co, serves, .closes = true, .locks = true);
     (void)eddy_spawn(co, serves, .locks = true);
     (void)eddy_spawn(co, serves, .closes = true);
@@ -288,7 +328,9 @@ static void parent(eddy_coro *co)
 
 int main(void)
 {
-    return eddy_exit_status(eddy_run(parent));
+    struct eddy_loop_options options = {.allocate = allocates};
+
+    return eddy_exit_status(eddy_run_with(&options, parent));
 }
 END
 quietly "$CC" -g -O2 -I"$EDDY_SOURCE_DIR/include" "$scratch/program.c" "$EDDY_BUILD_DIR/libeddy.a" \
@@ -309,6 +351,7 @@ tasks() {
 DUMP=1 "$scratch/program" | normalise >"$scratch/expected"
 [ "$(wc -l <"$scratch/expected")" -gt 100 ] || fail "the program dumps nothing"
 [ "$(grep -c '^circle' "$scratch/expected")" -eq 7 ] || fail "the program dumps other circles"
+grep -q 'wait for all: 3 tasks, 1 ended; #' "$scratch/expected" || fail "a spawn that failed is not dumped as one"
 
 tasks "$scratch/program" -ex 'break look_here' -ex run -ex "source $EDDY_SOURCE_DIR/src/look/eddy-gdb.py" \
     -ex eddy-tasks -ex "gcore $scratch/core" >"$scratch/running"

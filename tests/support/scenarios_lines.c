@@ -492,7 +492,7 @@ static void reset_future(void)
 
 static void check_future(void)
 {
-    scenario_assert(eddy_waiters_first(&future.waiting) == NULL);
+    scenario_assert(eddy_waiters_first(&future.event.waiters) == NULL);
 }
 
 eddy_frame(asks) {

@@ -45,7 +45,7 @@ static void check_objects(void)
     check(eddy_event_is_set(&sim.event) == model->set);
     check_line(&model->event_line, &sim.event.waiters);
     check(eddy_future_done(&sim.future) == model->done);
-    check_line(&model->future_line, &sim.future.waiting);
+    check_line(&model->future_line, &sim.future.event.waiters);
     check(eddy_barrier_broken(&sim.barrier) == model->broken);
     check_line(&model->barrier_line, &sim.barrier.waiters);
 }

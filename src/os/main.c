@@ -9,7 +9,7 @@
  * That the second one is the kernel's and not ours is the point: it ends a program also in a step
  * that never returns, where no callback would run.
  *
- * The watcher is no reason for the loop to go on (EDDY_SIGNAL_OWN): a program in which nothing can happen but
+ * The watcher is no reason for the loop to go on (eddy_signal_own): a program in which nothing can happen but
  * a signal is stuck, and is to say so.
  */
 #include "eddy/main.h"
@@ -66,7 +66,7 @@ static void on_first(eddy_signal *signal, int number)
         die_of(loop->sys, __builtin_ctzll(others) + 1);
     }
     if (eddy_signal_unwatch(loop, program->set) < 0) {
-        (void)eddy_signal_start_(loop, signal, program->set, on_second, EDDY_SIGNAL_OWN);
+        (void)eddy_signal_start_(loop, signal, program->set, on_second, eddy_signal_own);
     }
 }
 
@@ -79,7 +79,7 @@ static int begin(eddy_loop *loop, eddy_task task, void *context)
     program->signal.user = program;
     return program->set == 0 ? 0
                              : eddy_signal_start_(loop, &program->signal, program->set, on_first,
-                                                  EDDY_SIGNAL_OWN);
+                                                  eddy_signal_own);
 }
 
 static bool expects_cancel(const void *context)

@@ -16,7 +16,7 @@
 #include "loop/look.h"
 #include "os/signal_internal.h"
 
-const char EDDY_SIGNAL_OWN[] = "the library";
+const char eddy_signal_own[] = "the library";
 
 static void run_watcher(eddy_callback *callback)
 {
@@ -66,7 +66,7 @@ void eddy_signals_stop_watchers(eddy_loop *loop, struct eddy_signals *signals)
 
     while ((link = eddy_list_first(&signals->watchers)) != NULL) {
         eddy_signal *signal = (eddy_signal *)(void *)link;
-        if (eddy_loop_reports_leaks(loop) && signal->place != EDDY_SIGNAL_OWN) {
+        if (eddy_loop_reports_leaks(loop) && signal->place != eddy_signal_own) {
             char names[EDDY_SIGNALS_TEXT];
             eddy_signals_describe(signal->set, names, sizeof names);
             eddy_loop_report(
@@ -97,7 +97,7 @@ int eddy_signal_start_(eddy_loop *loop, eddy_signal *signal, uint64_t set, eddy_
     signal->place = place;
     signal->callback.user = signal;
     eddy_list_append(&signals->watchers, &signal->link);
-    loop->references += place != EDDY_SIGNAL_OWN;
+    loop->references += place != eddy_signal_own;
     for (int number; (number = eddy_signals_take_kept(signals, set)) != 0;) {
         eddy_signals_deliver(signals, number);
     }
@@ -115,7 +115,7 @@ void eddy_signal_stop(eddy_signal *signal)
         return;
     }
     eddy_loop_here(signal->loop, __func__);
-    signal->loop->references -= signal->place != EDDY_SIGNAL_OWN;
+    signal->loop->references -= signal->place != eddy_signal_own;
     eddy_list_remove(&signal->link);
     eddy_callback_stop(&signal->callback);
     signal->loop = NULL;

@@ -48,7 +48,7 @@ void eddy_signals_describe(uint64_t set, char *text, size_t size);
 /* ---- signal_callback.c */
 
 /* The place of a watcher of the library's own, which is no reason for the loop to go on, nor a leak. */
-extern const char EDDY_SIGNAL_OWN[];
+extern const char eddy_signal_own[];
 
 /* Whether there is one that wants it. */
 bool eddy_signals_tell_watchers(struct eddy_signals *signals, int number);

@@ -40,6 +40,7 @@ END
 
 start() {
     mkfifo "$scratch/out$1"
+    : >"$scratch/log$1"
     "$program" --status "$scratch/socket" --backoff 0.05 --grace 2 "$scratch/config" \
         >"$scratch/out$1" 2>"$scratch/err$1" &
     supervisor=$!

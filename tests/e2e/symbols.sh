@@ -37,7 +37,7 @@ readelf -sW "$archive" |
     awk '/^File: / { file = $2 } $7 == "UND" && $8 ~ /^(pthread_|getaddrinfo$)/ { print file, $8 }' |
     sed 's/.*(\(.*\)) /\1 /; s/^\([a-z_]*\)[^ ]*/\1/' | sort -u >"$scratch/threads"
 if grep -vE '^(workers? pthread_.*|resolve getaddrinfo)$' "$scratch/threads"; then
-    fail "threads are for worker.c and workers.c, getaddrinfo is for resolve.c"
+    fail "threads are for workers.c and worker.c, getaddrinfo is for resolve.c"
 fi
 grep -qx 'worker pthread_create' "$scratch/threads" || fail "worker.c starts no threads"
 for program in package/app.c e2e/by_address.c; do

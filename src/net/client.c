@@ -316,7 +316,7 @@ eddy_client *eddy_server_next_client(const eddy_server *server, eddy_task *last)
         return NULL;
     }
     if (task != NULL && eddy_client_is_of(server, task)) {
-        link = served_by(task)->link.next;
+        link = eddy_list_front(&served_by(task)->link); /* the one behind it */
     } else {
         link = last->record != NULL ? behind(server, last->generation)
                                     : eddy_list_front(&server->clients);

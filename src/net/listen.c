@@ -63,10 +63,11 @@ struct eddy_listener *eddy_listener_add(eddy_server *server, struct eddy_listene
 
 void eddy_listeners_free(eddy_server *server)
 {
+    struct eddy_listener *first = &server->first; /* which lies in the server itself */
     struct eddy_listener *listener;
 
-    while ((listener = server->first.next) != NULL) {
-        server->first.next = listener->next;
+    while ((listener = first->next) != NULL) {
+        first->next = listener->next;
         eddy_pool_give(&server->loop->pool, listener, listener->pool_class);
     }
     server->turn = NULL;

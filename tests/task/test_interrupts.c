@@ -169,8 +169,8 @@ static void check(const struct row *row)
         log_end("end", result);
     }
     if (strcmp(states, row->states) != 0 || strcmp(testing.log, row->log) != 0) {
-        print_error("{\"%s\", \"%s\", \"%s\", \"%s\"}\n", row->script, row->events, states,
-                    testing.log);
+        fprintf(stderr, "{\"%s\", \"%s\", \"%s\", \"%s\"}\n", row->script, row->events, states,
+                testing.log);
         wrong++;
     }
     testing.log[0] = '\0';

@@ -33,8 +33,9 @@ struct eddy_credentials {
  * -EOPNOTSUPP: it is not on a Unix-domain socket. */
 EDDY_API int eddy_stream_peer(eddy_stream *stream, struct eddy_credentials *peer);
 
-/* The most fds that go with one piece of data: SCM_MAX_FD of the kernel. */
-enum { EDDY_MOST_FDS = 253 };
+/* The most fds that go with one piece of data: one less than the kernel allows (SCM_MAX_FD), for musl does not pass on
+ * more. */
+enum { EDDY_MOST_FDS = 252 };
 
 /* fds to be sent, or to be received. The caller's, also where it points to, until the operation has
  * returned: not on the C stack. */

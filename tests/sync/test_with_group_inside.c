@@ -332,7 +332,7 @@ test(wherever_memory_runs_out_it_is_an_error_and_no_task_is_left)
         assert_true(result == 0 || result == -ENOMEM);
         left += 16;
     } while (result < 0);
-    assert_true(left > 300); /* it takes some records and scopes */
+    assert_true(left > 150); /* it takes some records, smaller ones on machines of 32 bits */
 }
 
 int main(void)

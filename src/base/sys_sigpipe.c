@@ -5,6 +5,9 @@
  * around the call, and taken if the call has raised it. It is the thread's own, so it is pending here
  * when the call has returned, unless one was already: that is somebody else's. Three cheap calls more,
  * around one that moves up to a mebibyte.
+ *
+ * Whether it was raised is not to be seen from the result: a call that has moved some bytes when its reader goes
+ * away raises it too, and returns how many those were. Only one that has moved all has raised none.
  */
 #include "base/sys_sigpipe.h"
 
@@ -37,13 +40,13 @@ static int block(struct mask *mask)
     return sigprocmask(SIG_BLOCK, &set, &mask->old) < 0 ? -errno : 0;
 }
 
-/* After a call with that result, which it returns. */
-static ssize_t unblock(const struct mask *mask, ssize_t result)
+/* After a call with that result, which it returns, of so many bytes. */
+static ssize_t unblock(const struct mask *mask, ssize_t result, size_t size)
 {
     const struct timespec at_once = {0, 0};
     sigset_t set;
 
-    if (result == -EPIPE && !mask->pending) {
+    if (result != (ssize_t)size && !mask->pending) {
         pipe_set(&set);
         while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR) {}
     }
@@ -56,14 +59,18 @@ ssize_t eddy_sys_writev_masked(const struct eddy_sys *sys, int fd, const struct 
 {
     struct mask mask;
     int error = block(&mask);
+    size_t size = 0;
     ssize_t result;
 
     (void)sys;
     if (error < 0) {
         return error;
     }
+    for (int i = 0; i < count; i++) {
+        size += pieces[i].iov_len;
+    }
     result = writev(fd, pieces, count);
-    return unblock(&mask, result < 0 ? -errno : result);
+    return unblock(&mask, result < 0 ? -errno : result, size);
 }
 
 ssize_t eddy_sys_sendfile(const struct eddy_sys *sys, int to, int from, int64_t offset, size_t size)
@@ -78,5 +85,5 @@ ssize_t eddy_sys_sendfile(const struct eddy_sys *sys, int to, int from, int64_t 
         return error;
     }
     result = sendfile(to, from, &at, size);
-    return unblock(&mask, result < 0 ? -errno : result);
+    return unblock(&mask, result < 0 ? -errno : result, size);
 }

@@ -165,6 +165,9 @@ static size_t replay(struct server *server, char *bytes, size_t size)
     size_t wanted;
     int64_t taken;
 
+    if (size == 0) {
+        return 0; /* there is no file, or nothing in it */
+    }
     server->replaying = true;
     while ((taken = resp_parse(bytes + at, size - at, &command, &wanted)) > 0) {
         if (command.count > 0) {

@@ -104,7 +104,10 @@ fi
 
 # ---- libpq
 
-PATH=$PATH:$(echo /usr/lib/postgresql/*/bin) # where Debian has it
+for folder in /usr/lib/postgresql/*/bin; do # where Debian has it; the newest, if there are several
+    path=$folder
+done
+PATH=$PATH:$path
 if wants pq_shop initdb postgres; then
     # It refuses to be root.
     as=

@@ -47,6 +47,10 @@ static int status_of(int (*program)(void))
                 signal(number, SIG_DFL);
             }
         }
+        /* The fixture's loop is the parent's; the program has one of its own. */
+        if (eddy_loop_after_fork(testing.loop) < 0 || eddy_loop_free(testing.loop) < 0) {
+            _exit(99);
+        }
         _exit(program());
     }
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -1,5 +1,5 @@
 /*
- * The commands on keys and strings, and those about the connection. A command replies exactly once, whatever happens.
+ * The commands on keys and strings, and how a command is found. A command replies exactly once, whatever happens.
  *
  * What changes the store is appended to the journal as the client has sent it, unless it depends on the time: that is
  * written as it was understood.
@@ -367,82 +367,6 @@ static void flushall(struct client *client, const struct command *command)
     reply_text(&client->reply, "OK");
 }
 
-/* ---- the connection */
-
-static void ping(struct client *client, const struct command *command)
-{
-    if (command->count > 1) {
-        reply_bulk(&client->reply, ARGUMENT(1).data, ARGUMENT(1).size);
-    } else if (client->subscription_count > 0 && client->reply.version == 2) {
-        reply_raw(&client->reply, "*2\r\n$4\r\npong\r\n$0\r\n\r\n", 20);
-    } else {
-        reply_raw(&client->reply, "+PONG\r\n", 7);
-    }
-}
-
-static void echo(struct client *client, const struct command *command)
-{
-    reply_bulk(&client->reply, ARGUMENT(1).data, ARGUMENT(1).size);
-}
-
-static void bulk(struct reply *reply, const char *text)
-{
-    reply_bulk(reply, text, strlen(text));
-}
-
-static void hello(struct client *client, const struct command *command)
-{
-    struct reply *reply = &client->reply;
-    int64_t version = reply->version;
-
-    if (command->count > 1 && (!to_integer(ARGUMENT(1), &version) || version < 2 || version > 3)) {
-        reply_error(reply, "NOPROTO unsupported protocol version");
-        return;
-    }
-    reply->version = (int)version;
-    reply_map(reply, 4);
-    bulk(reply, "server");
-    bulk(reply, "eddy");
-    bulk(reply, "version");
-    bulk(reply, "7.0.0"); /* the Redis that it speaks like */
-    bulk(reply, "proto");
-    reply_integer(reply, version);
-    bulk(reply, "id");
-    reply_integer(reply, client->number);
-}
-
-static void info(struct client *client, const struct command *command)
-{
-    char text[256];
-    int length =
-        snprintf(text, sizeof text,
-                 "# Server\r\nredis_version:7.0.0\r\nserver_name:eddy\r\n# Clients\r\n"
-                 "connected_clients:%d\r\n# Stats\r\ntotal_commands_processed:%" PRIu64 "\r\n",
-                 client->server->clients, client->server->commands);
-
-    (void)command;
-    reply_bulk(&client->reply, text, (size_t)length);
-}
-
-/* What clients ask for when they begin, and do without. */
-static void nothing(struct client *client, const struct command *command)
-{
-    (void)command;
-    reply_array(&client->reply, 0);
-}
-
-static void ok(struct client *client, const struct command *command)
-{
-    (void)command;
-    reply_text(&client->reply, "OK");
-}
-
-static void quit(struct client *client, const struct command *command)
-{
-    ok(client, command);
-    client->quits = true;
-}
-
 static const struct command_kind commands[] = {
     {"GET", -2, false, get},
     {"SET", 3, false, set},
@@ -467,15 +391,7 @@ static const struct command_kind commands[] = {
     {"DBSIZE", -1, false, dbsize},
     {"FLUSHALL", 1, true, flushall},
     {"FLUSHDB", 1, true, flushall},
-    {"PING", 1, false, ping},
-    {"ECHO", -2, false, echo},
-    {"HELLO", 1, false, hello},
-    {"INFO", 1, false, info},
-    {"COMMAND", 1, false, nothing},
-    {"CONFIG", 2, false, nothing},
-    {"CLIENT", 2, false, ok},
-    {"SELECT", -2, false, ok},
-    {"QUIT", 1, false, quit},
+
     {NULL, 0, false, NULL},
 };
 
@@ -506,6 +422,7 @@ static void enter(struct server *server, const struct command_kind *kinds)
 void commands_init(struct server *server)
 {
     enter(server, commands);
+    enter(server, connection_commands);
     enter(server, list_commands);
     enter(server, pubsub_commands);
 }

@@ -68,6 +68,9 @@ bool is_word(struct bytes argument, const char *word); /* whatever the case */
 bool to_integer(struct bytes argument, int64_t *value);
 extern const char WRONG_TYPE[];
 
+/* connection.c */
+extern const struct command_kind connection_commands[];
+
 /* lists.c */
 extern const struct command_kind list_commands[];
 /* The client waits no longer. */

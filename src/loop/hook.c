@@ -33,18 +33,8 @@ void eddy_hook_stop(eddy_hook *hook)
     }
 }
 
-bool eddy_hooks_any(const eddy_loop *loop)
-{
-    for (int point = 0; point < EDDY_HOOK_POINTS_; point++) {
-        if (!eddy_list_empty(&loop->hooks[point])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Each hook goes back to its list before it is called: it may stop, restart or free any of them. */
-void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point)
+void eddy_hooks_run_all(eddy_loop *loop, enum eddy_hook_point point)
 {
     struct eddy_link pending = {0};
     struct eddy_link *link;

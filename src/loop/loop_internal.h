@@ -372,9 +372,23 @@ int eddy_wake_open(eddy_loop *loop);
 
 /* ---- hook.c */
 
-void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point);
+void eddy_hooks_run_all(eddy_loop *loop, enum eddy_hook_point point);
+
+static inline void eddy_hooks_run(eddy_loop *loop, enum eddy_hook_point point)
+{
+    if (!eddy_list_empty(&loop->hooks[point])) {
+        eddy_hooks_run_all(loop, point);
+    }
+}
+
 /* Whether any is started: somebody sees where a turn ends. */
-bool eddy_hooks_any(const eddy_loop *loop);
+static inline bool eddy_hooks_any(const eddy_loop *loop)
+{
+    return !eddy_list_empty(&loop->hooks[EDDY_HOOK_PREPARE]) ||
+           !eddy_list_empty(&loop->hooks[EDDY_HOOK_CHECK]) ||
+           !eddy_list_empty(&loop->hooks[EDDY_HOOK_AWAKE]);
+}
+
 void eddy_hooks_fini(eddy_loop *loop);
 
 #endif

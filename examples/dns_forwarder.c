@@ -1,5 +1,5 @@
 /*
- * A forwarder for names (DNS, RFC 1035, by UDP), with a cache.
+ * A forwarder for names, with a cache: DNS by UDP (RFC 1035).
  *
  *     dns_forwarder PORT UPSTREAM UPSTREAMS_PORT
  *

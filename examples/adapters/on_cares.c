@@ -19,6 +19,7 @@ struct on_cares_fd {
 };
 
 struct question {
+    struct on_cares *cares;
     struct eddy_task_record *task; /* who waits; NULL: cancelled */
     struct eddy_address *addresses;
     int most;
@@ -38,8 +39,13 @@ static void set_timer(struct on_cares *cares)
         eddy_timer_stop(&cares->timer);
         return;
     }
-    (void)eddy_timer_start(cares->loop, &cares->timer,
-                           left.tv_sec * EDDY_SECOND + left.tv_usec * EDDY_MICROSECOND, on_timer);
+    if (eddy_timer_start(cares->loop, &cares->timer,
+                         left.tv_sec * EDDY_SECOND + left.tv_usec * EDDY_MICROSECOND,
+                         on_timer) < 0) {
+        cares->no_memory = true; /* nothing would end those that are not answered */
+        ares_cancel(cares->channel);
+        cares->no_memory = false;
+    }
 }
 
 static void on_timer(eddy_timer *timer)
@@ -177,8 +183,9 @@ static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo
 
     (void)timeouts;
     if (question->task != NULL) {
-        eddy_wake(question->task,
-                  status == ARES_SUCCESS ? copy(question, found) : error_of(status));
+        eddy_wake(question->task, status == ARES_SUCCESS       ? copy(question, found)
+                                  : question->cares->no_memory ? -ENOMEM
+                                                               : error_of(status));
     }
     if (found != NULL) {
         ares_freeaddrinfo(found);
@@ -226,6 +233,7 @@ int64_t on_cares_resolve(eddy_coro *co, struct on_cares *cares, const char *host
     if (question == NULL) {
         return -ENOMEM;
     }
+    question->cares = cares;
     question->task = eddy_waiter(co);
     question->addresses = addresses;
     question->most = most;

@@ -27,7 +27,7 @@ struct on_cares {
     ares_channel channel;
     eddy_timer timer;          /* c-ares has one */
     struct on_cares_fd *first; /* of the sockets that it has */
-    bool ending;
+    bool ending, no_memory;
 };
 
 /* `servers`: "127.0.0.1:5353,...", or NULL: those of the system. 0; -ENOMEM; -EINVAL: the servers. */

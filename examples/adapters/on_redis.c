@@ -32,6 +32,11 @@ static void on_socket(eddy_io *io, unsigned events)
     }
 }
 
+static void on_give_up(eddy_callback *callback)
+{
+    on_redis_close(callback->user);
+}
+
 /* Begins or ends to watch for something. Without memory the connection is given up. */
 static void watch(struct on_redis *redis, unsigned add, unsigned remove)
 {
@@ -46,8 +51,8 @@ static void watch(struct on_redis *redis, unsigned add, unsigned remove)
                  : eddy_io_start(redis->loop, &redis->io, redis->fd, interest, on_socket);
     if (result == 0) {
         redis->interest = interest;
-    } else if (redis->context != NULL) {
-        redis->context->err = REDIS_ERR_OOM; /* the next thing that is done with it fails */
+    } else { /* nobody would ever be told: it is given up as soon as hiredis has returned */
+        eddy_callback_start(redis->loop, &redis->give_up, on_give_up);
     }
 }
 
@@ -77,6 +82,7 @@ static void cleanup(void *user)
     struct on_redis *redis = user;
 
     eddy_io_stop(&redis->io);
+    eddy_callback_stop(&redis->give_up);
     redis->interest = 0;
     redis->context = NULL;
 }
@@ -167,6 +173,7 @@ int64_t on_redis_connect(eddy_coro *co, struct on_redis *redis, const char *host
     redis->loop = eddy_loop_of(co);
     redis->fd = context->c.fd;
     redis->io.user = redis;
+    redis->give_up.user = redis;
     context->data = redis;
     context->ev.data = redis;
     context->ev.addRead = add_read;

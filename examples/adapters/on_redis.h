@@ -27,6 +27,7 @@ struct on_redis {
     redisAsyncContext *context; /* NULL: not connected, or lost */
     eddy_loop *loop;
     eddy_io io;
+    eddy_callback give_up;               /* started: the connection cannot be watched */
     int fd;                              /* of the connection */
     unsigned interest;                   /* what hiredis wants to be told */
     struct eddy_task_record *connecting; /* who waits for it */

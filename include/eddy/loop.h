@@ -163,8 +163,8 @@ EDDY_API int64_t eddy_loop_poll_once(eddy_loop *loop, int64_t max_wait, int64_t 
  * may also be called inside a callback or hook of the loop, for who computes for long there and has
  * to answer meanwhile; watchers may so run inside of each other, and eddy_loop_now moves on. Returns
  * how many callbacks it has run; -EINVAL: max_wait is negative; -EBUSY inside a step of a task, in
- * the error hook, or while a thread is in eddy_loop_wait; -ECHILD in a child of fork(2); or the error
- * of epoll_wait(2). eddy_loop_stop ends it after the callback that is running. */
+ * the error hook, while the loop is being freed, or while a thread is in eddy_loop_wait; -ECHILD in a
+ * child of fork(2); or the error of epoll_wait(2). eddy_loop_stop ends it after the callback that is running. */
 EDDY_API int64_t eddy_loop_poll_fds(eddy_loop *loop, int64_t max_wait);
 
 /* Cuts a turn in two, for a program that waits in a thread of its own while the loop's thread does

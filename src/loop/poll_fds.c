@@ -94,8 +94,9 @@ int64_t eddy_loop_poll_fds(eddy_loop *loop, int64_t max_wait)
     if (max_wait < 0) {
         return -EINVAL;
     }
-    if (loop->in_turn && loop->current == NULL &&
-        !loop->reporting) { /* inside a callback or a hook */
+    /* inside a callback or a hook; while the loop ends it is refused as any other poll is */
+    if (loop->in_turn && loop->current == NULL && !loop->reporting && !loop->closing) {
+        eddy_loop_here(loop, __func__);
         return eddy_loop_forked(loop) ? -ECHILD : poll(loop, max_wait);
     }
     result = eddy_loop_enter(loop);

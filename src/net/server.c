@@ -129,17 +129,24 @@ void eddy_server_forget(eddy_server *server)
     server->loop = NULL;
 }
 
+/* What every way to serve begins with; `count`: on how many sockets. */
+static int64_t begin(eddy_coro *co, eddy_server *server, int count, const char *named_place,
+                     const void *handler, size_t handler_size, size_t stream_offset)
+{
+    int64_t result = eddy_check(co);
+
+    if (result < 0 || count <= 0) {
+        return result < 0 ? result : -EINVAL;
+    }
+    return eddy_server_begin(co, server, named_place, handler, handler_size, stream_offset);
+}
+
 int64_t eddy_server_serve(eddy_coro *co, eddy_server *server, const struct eddy_address *addresses,
                           int count, enum eddy_listen_rule rule, const char *named_place,
                           const void *handler, size_t handler_size, size_t stream_offset)
 {
-    int64_t result = eddy_check(co);
+    int64_t result = begin(co, server, count, named_place, handler, handler_size, stream_offset);
 
-    if (result == 0) {
-        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
-                                               stream_offset)
-                           : -EINVAL;
-    }
     if (result < 0) {
         return result;
     }
@@ -163,13 +170,8 @@ int64_t eddy_serve_fds_(eddy_coro *co, eddy_server *server, const int *fds, int 
                         const char *named_place, const void *handler, size_t handler_size,
                         size_t stream_offset)
 {
-    int64_t result = eddy_check(co);
+    int64_t result = begin(co, server, count, named_place, handler, handler_size, stream_offset);
 
-    if (result == 0) {
-        result = count > 0 ? eddy_server_begin(co, server, named_place, handler, handler_size,
-                                               stream_offset)
-                           : -EINVAL;
-    }
     if (result < 0) {
         return result;
     }

@@ -399,6 +399,24 @@ test(when_memory_is_short_the_pool_asks_for_one_block_only)
     assert_true(testing.memory.bytes - before < 256);
 }
 
+test(when_memory_is_short_a_slab_has_one_block_only)
+{
+    unsigned pool_class;
+    size_t before;
+
+    crowd(4096, 1000); /* so that slabs would be large */
+    while (pool.empty_slabs[2] != NULL || pool.slabs[2] != NULL) {
+        (void)take(4096);
+    }
+    before = testing.memory.bytes;
+    testing_fail_allocation(1); /* the whole slab */
+    (void)take(4096);
+    assert_true(testing.memory.bytes - before < 4096 + 256);
+    testing_fail_allocations_from(1);
+    assert_null(eddy_pool_take(&pool, 4096, &pool_class));
+    testing_fail_allocation(0);
+}
+
 test(a_size_that_overflows_is_no_memory)
 {
     unsigned pool_class;
@@ -498,6 +516,7 @@ int main(void)
         pool_case(a_pool_goes_on_when_memory_has_come_back),
         pool_case(what_was_given_back_can_be_had_without_memory),
         pool_case(when_memory_is_short_the_pool_asks_for_one_block_only),
+        pool_case(when_memory_is_short_a_slab_has_one_block_only),
         pool_case(a_size_that_overflows_is_no_memory),
         pool_case(no_allocator_is_libc),
         pool_case(resize_keeps_what_the_array_holds),

@@ -1,6 +1,7 @@
 /* loop.h: eddy_loop_poll_fds, which runs watchers and nothing else. */
 #include "support/loop.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "support/tasks.h"
@@ -124,6 +125,49 @@ test(virtual_time_stands_still_while_something_else_is_ready)
     assert_int_equal(eddy_loop_poll_fds(testing.loop, 30 * MS), 0);
     assert_int_equal(testing.clock.now, 30 * MS);
     testing_assert_log("a");
+}
+
+static void on_message(eddy_callback *callback)
+{
+    (void)callback;
+    poke_watched();
+    testing_log("%s", eddy_loop_poll_fds(testing.loop, 0) == -EBUSY ? "busy" : "polled");
+}
+
+test(while_the_loop_is_being_freed_it_is_refused)
+{
+    static eddy_callback message;
+
+    start_watched();
+    eddy_loop_call_threadsafe(testing.loop, &message, on_message);
+    testing_free();
+    testing_assert_log("busy"); /* and no watcher has run */
+    close(watched.fds[0]);
+    close(watched.fds[1]);
+}
+
+static void free_it(eddy_io *io, unsigned events)
+{
+    log_io(io, events);
+    eddy_io_stop(io);
+    free(io);
+}
+
+test(a_callback_may_free_its_watcher)
+{
+    eddy_io *io = calloc(1, sizeof *io);
+    int fds[2];
+
+    assert_non_null(io);
+    io->user = "freed";
+    testing_pipe(fds);
+    assert_int_equal(eddy_io_start(testing.loop, io, fds[0], EDDY_READ, free_it), 0);
+    testing_poke(fds[1]);
+    assert_int_equal(eddy_loop_poll_fds(testing.loop, 0), 1);
+    assert_int_equal(eddy_loop_poll_fds(testing.loop, 0), 0);
+    testing_assert_log("freed");
+    close(fds[0]);
+    close(fds[1]);
 }
 
 /* Two watchers that are both ready. */
@@ -284,6 +328,8 @@ int main(void)
         testing_case(it_sleeps_for_an_fd_although_something_else_is_ready),
         testing_case(it_returns_early_when_a_timer_falls_due_which_runs_later),
         testing_case(virtual_time_stands_still_while_something_else_is_ready),
+        testing_case(while_the_loop_is_being_freed_it_is_refused),
+        testing_case(a_callback_may_free_its_watcher),
         testing_case(a_callback_may_stop_a_watcher_that_is_still_to_run),
         testing_case(a_stop_ends_it_and_what_is_left_runs_first_afterwards),
         testing_case(

@@ -111,6 +111,62 @@ test(a_watcher_that_stops_itself_is_not_told_of_the_rest)
     testing_run(); /* nothing keeps the loop */
 }
 
+static eddy_signal other = {.user = "b"};
+
+static void stop_the_other(eddy_signal *signal, int number)
+{
+    log_signal(signal, number);
+    eddy_signal_stop(&other);
+}
+
+test(what_has_come_for_a_watcher_that_is_stopped_before_its_turn_is_not_told)
+{
+    static eddy_signal signal = {.user = "a"};
+
+    start_on(&signal, USR1, stop_the_other);
+    start_on(&other, USR1, log_signal);
+    assert_int_equal(raise(SIGUSR1), 0);
+    testing_turns();
+    testing_assert_log("a:1");
+    start_on(&other, USR1, log_signal); /* nor when it is started again */
+    testing_turns();
+    testing_assert_log("");
+    eddy_signal_stop(&other);
+    eddy_signal_stop(&signal);
+}
+
+static eddy_signal shared;
+
+static int child_of_one_that_was_told(void *argument)
+{
+    (void)argument;
+    if (eddy_signal_unwatch(testing.loop, USR2) != -ECHILD ||
+        eddy_loop_after_fork(testing.loop) != 0) {
+        return 1;
+    }
+    testing_turns();
+    if (testing.log[0] != '\0') {
+        return 2; /* what came before the fork is the parent's */
+    }
+    raise(SIGUSR1);
+    testing_turns();
+    return strcmp(testing.log, "a:1") == 0 ? 0 : 3;
+}
+
+test(in_a_child_a_watcher_hears_of_its_own_signals_only)
+{
+    shared = (eddy_signal){.user = "a"};
+    assert_int_equal(eddy_signal_watch(testing.loop, USR2), 0);
+    start_on(&shared, USR1, log_signal);
+    assert_int_equal(raise(SIGUSR1), 0);
+    /* A poll for fds makes its callback ready, and does not run it. */
+    assert_int_equal(eddy_loop_poll_fds(testing.loop, 0), 0);
+    testing_expect_in_child(child_of_one_that_was_told, NULL, 0);
+    testing_turns();
+    testing_assert_log("a:1");
+    eddy_signal_stop(&shared);
+}
+
 static void free_it(eddy_signal *signal, int number)
 {
     (void)number;
@@ -261,6 +317,8 @@ int main(void)
         testing_case(all_watchers_and_all_tasks_that_want_it_get_it),
         testing_case(what_has_come_before_is_told_when_it_starts),
         testing_case(a_watcher_that_stops_itself_is_not_told_of_the_rest),
+        testing_case(what_has_come_for_a_watcher_that_is_stopped_before_its_turn_is_not_told),
+        testing_case(in_a_child_a_watcher_hears_of_its_own_signals_only),
         testing_case(a_watcher_may_be_freed_in_its_function),
         testing_case(what_is_wrong_is_invalid),
         testing_case(without_memory_or_an_fd_nothing_is_started),

@@ -9,6 +9,7 @@
 #include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/memory.h"
+#include "eddy/path.h"
 #include "eddy/reader.h"
 #include "eddy/writer.h"
 
@@ -22,8 +23,10 @@ enum word {
     WRITER,
     STREAM,
     OPEN_FILE,
+    CORK,
     TRY,
     FULL_GROUP,
+    DIRECTORY, /* its block of names is larger than what is lent below */
     WORDS
 };
 
@@ -37,9 +40,10 @@ static struct {
     eddy_writer writer;
     eddy_file file;
     eddy_stream streams[2]; /* open */
-    eddy_stream pair[2];    /* to be opened */
-    eddy_group group;       /* has two tasks */
-    int ended;              /* of those */
+    eddy_dir directory;
+    eddy_stream pair[2]; /* to be opened */
+    eddy_group group;    /* has two tasks */
+    int ended;           /* of those */
 } things;
 
 eddy_frame(member) {
@@ -105,6 +109,7 @@ static void check(enum word word)
     assert_int_equal(things.reader.size, 0);
     assert_false(eddy_writer_is_open(&things.writer));
     assert_null(things.file.loop);
+    assert_null(things.directory.block);
     assert_false(eddy_stream_is_open(&things.pair[0]));
     if (word == FULL_GROUP) {
         assert_int_equal(eddy_group_count(&things.group), 0);
@@ -147,6 +152,12 @@ static void uses(eddy_coro *co)
     } else if (self->word == OPEN_FILE) {
         eddy_with_file(&things.file, "/proc/self/stat", O_RDONLY, 0)
             self->entered = true;
+    } else if (self->word == DIRECTORY) {
+        eddy_with_dir(&things.directory, "/proc/self")
+            self->entered = true;
+    } else if (self->word == CORK) {
+        eddy_with_cork(&things.streams[0])
+            self->entered = true;
     } else if (self->word == TRY) {
         eddy_try(self->rc)
             self->entered = true;
@@ -188,7 +199,7 @@ test(without_memory_no_block_runs_and_what_was_filled_before_is_closed)
 test(wherever_memory_runs_out_in_a_block_nothing_is_left_of_it)
 {
     testing.options.flags |= EDDY_LOOP_REPORT_LEAKS;
-    for (enum word word = LOCK; word < WORDS; word++) {
+    for (enum word word = LOCK; word < DIRECTORY; word++) {
         size_t left = 8;
         while (uses_with(word, left) == -ENOMEM) {
             testing_assert_log("refused");

@@ -28,6 +28,7 @@
 #include "eddy/queue.h"
 #include "eddy/reader.h"
 #include "eddy/result.h"
+#include "eddy/select.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"

@@ -57,8 +57,9 @@ static void call(eddy_loop *loop, const struct tracing *tracing, struct eddy_tra
     tracing->trace(loop, event, tracing->trace_user);
 }
 
-static void tell(eddy_loop *loop, struct eddy_task_record *task, enum eddy_trace_kind kind)
+static void tell(eddy_loop *loop, struct eddy_task_record *who, enum eddy_trace_kind kind)
 {
+    struct eddy_task_record *task = eddy_acting(who);
     const struct tracing *tracing = tracing_of(loop);
     struct eddy_trace_event event = {
         .kind = kind,
@@ -161,7 +162,8 @@ static int run(eddy_loop *loop, int most)
 
     do {
         run_one(loop, tracing,
-                eddy_task_of((struct eddy_ready *)(void *)eddy_list_front(&loop->batch)));
+                eddy_acting(
+                    eddy_task_of((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))));
         steps++;
     } while (steps < most && eddy_list_front(&loop->batch) != &loop->batch &&
              ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);

@@ -60,16 +60,20 @@ static void let_go(eddy_barrier *barrier)
     struct eddy_task_record *task;
     int64_t index = 0;
 
-    barrier->waiting = 0;
     while ((task = eddy_waiters_first(&barrier->waiters)) != NULL) {
+        barrier->waiting--;
         eddy_wake(task, index++);
     }
 }
 
 static void send_away(eddy_barrier *barrier)
 {
-    barrier->waiting = 0;
-    eddy_wake_all(&barrier->waiters, -ENOTRECOVERABLE);
+    struct eddy_task_record *task;
+
+    while ((task = eddy_waiters_first(&barrier->waiters)) != NULL) {
+        barrier->waiting--;
+        eddy_wake(task, -ENOTRECOVERABLE);
+    }
 }
 
 int64_t eddy_barrier_wait(eddy_coro *co, eddy_barrier *barrier)

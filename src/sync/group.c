@@ -387,7 +387,7 @@ static int64_t wait_for_none(eddy_coro *co, eddy_group *group)
 int64_t eddy_group_wait(eddy_coro *co, eddy_group *group)
 {
     eddy_own_begin(co);
-    if (group->waiter != NULL || (group->host != NULL && group->host != co->task)) {
+    if (group->waiter != NULL || (group->host != NULL && group->host != eddy_acting(co->task))) {
         return eddy_own_none(co, -EBUSY);
     }
     if (eddy_group_is_empty(group)) {

@@ -23,16 +23,21 @@
 
 #include "task/task_internal.h"
 
-static void make_holder(eddy_lock *lock, struct eddy_task_record *task)
+/* Of a branch of a select it is the task, which has it when that is over. */
+static void make_holder(eddy_lock *lock, struct eddy_task_record *waiter)
 {
+    struct eddy_task_record *task = eddy_acting(waiter);
+
     lock->holder = task;
     lock->number = task->timed.ready.generation;
     lock->epoch = eddy_task_loop(task)->epoch;
 }
 
 /* The number too: the record of a task that has ended may be another's by now. */
-bool eddy_lock_held_by(const eddy_lock *lock, const struct eddy_task_record *task)
+bool eddy_lock_held_by(const eddy_lock *lock, struct eddy_task_record *waiter)
 {
+    const struct eddy_task_record *task = eddy_acting(waiter);
+
     return lock->holder == task && lock->number == task->timed.ready.generation &&
            lock->epoch == eddy_task_loop(task)->epoch;
 }

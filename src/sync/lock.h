@@ -4,7 +4,7 @@
 
 #include "eddy/lock.h"
 
-bool eddy_lock_held_by(const eddy_lock *lock, const struct eddy_task_record *task);
+bool eddy_lock_held_by(const eddy_lock *lock, struct eddy_task_record *waiter);
 
 /* Hands the lock to the first in line, or frees it. */
 void eddy_lock_hand_over(eddy_lock *lock);

@@ -165,7 +165,7 @@ static void was_misled(eddy_loop *loop)
     if (++loop->misled > EDDY_POOL_MARKS + loop->tasks->live) {
         loop->misled = 0;
         memset(loop->pool.lines, 0, sizeof loop->pool.lines);
-        eddy_task_each(loop, mark_visitor, loop);
+        eddy_task_record_each(loop, mark_visitor, loop);
     }
 }
 

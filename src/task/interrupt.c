@@ -73,6 +73,12 @@ static bool has_cancel(const struct eddy_task_record *task)
 
 /* ---- from whom: the stages of deadlines */
 
+static bool may_strike(const struct eddy_task_record *task, const struct eddy_deadline *first)
+{
+    return first != NULL && first->mask == task->top->mask &&
+           first->earliest <= eddy_task_loop(task)->now;
+}
+
 /* The earliest deadline that has passed is under way; false if there is none. Of those at the same time
  * the outermost: it was set first. */
 static bool strike(struct eddy_task_record *task)
@@ -80,8 +86,7 @@ static bool strike(struct eddy_task_record *task)
     struct eddy_deadline *first = eddy_deadline_innermost(task);
     int64_t at;
 
-    if (first == NULL || first->mask != task->top->mask ||
-        first->earliest > eddy_task_loop(task)->now) {
+    if (!may_strike(task, first)) {
         return false;
     }
     at = first->earliest;
@@ -152,6 +157,14 @@ static void deliver_cancel(struct eddy_task_record *task)
 }
 
 /* ---- what is pending is delivered, or reaches a wait */
+
+bool eddy_interrupt_is_pending(const struct eddy_task_record *task)
+{
+    const struct eddy_deadline *first = eddy_deadline_innermost(task);
+
+    return has_cancel(task) || eddy_has(task, EDDY_TASK_UNTIMED_) ||
+           (eddy_has(task, EDDY_TASK_PASSED_) && may_strike(task, first));
+}
 
 int64_t eddy_interrupt_deliver(struct eddy_task_record *task)
 {

@@ -67,7 +67,7 @@ static const struct eddy_wait_kind shield_kind = {
 };
 
 /* Whether the caller may wait for the task: 0, or an error, such as that of a spawn that failed. */
-static int64_t check_joinable(const struct eddy_task_record *self, eddy_task handle)
+static int64_t check_joinable(struct eddy_task_record *self, eddy_task handle)
 {
     const struct eddy_task_record *task = eddy_task_find(handle);
 

@@ -17,17 +17,9 @@ static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *fram
     if (task == NULL) {
         return eddy_unstarted(loop, named_place, -ENOMEM);
     }
-    task->timed.ready.kind = EDDY_READY_TASK;
-    task->timed.ready.state = EDDY_TASK_READY_;
-    task->timed.ready.bits = EDDY_TASK_TRY_;
     task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
-    task->top = frame;
     task->named_place = named_place;
-    frame->task = task;
-    loop->tasks->live++;
-    eddy_loop_append(loop, &task->timed.ready);
-    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
-    eddy_loop_changed(loop);
+    eddy_task_start(task, frame);
     return eddy_handle(task);
 }
 

@@ -25,6 +25,8 @@
 #include "loop/look.h"
 #include "task/task_internal.h"
 
+static void step_now(eddy_loop *loop, struct eddy_task_record *task);
+
 /* ---- running */
 
 static void __attribute__((noinline, no_sanitize("address"))) poison_stack(void)
@@ -73,9 +75,31 @@ static bool is_new(const struct eddy_task_record *task)
     return task->top->parent == NULL && task->top->state == EDDY_STATE_START_;
 }
 
+/* Of a branch, whose turn is its task's if the select is over with it. */
+static void __attribute__((noinline)) step_branch(struct eddy_task_record *branch)
+{
+    struct eddy_task_record *task = eddy_selecting(branch);
+    bool tries = eddy_has(branch, EDDY_TASK_TRY_);
+
+    eddy_task_loop(task)->current = eddy_acting(task);
+    eddy_clear(branch, EDDY_TASK_TRY_);
+    if (tries && branch->wait != NULL && !try_to_finish_wait(branch)) {
+        return;
+    }
+    eddy_branch_ended(branch);
+    if (task->timed.ready.state == EDDY_TASK_READY_) {
+        eddy_list_remove(&task->timed.ready.link);
+        step_now(eddy_task_loop(task), task);
+    }
+}
+
 /* What only some steps begin with; false if the task does not run after all. */
 static bool prepare(struct eddy_task_record *task)
 {
+    if (eddy_has(task, EDDY_TASK_BRANCH_)) {
+        step_branch(task);
+        return false;
+    }
     if (eddy_has(task, EDDY_TASK_TRY_)) {
         eddy_clear(task, EDDY_TASK_TRY_);
         if (task->wait != NULL ? !try_to_finish_wait(task) : is_new(task) && !may_begin(task)) {
@@ -120,6 +144,12 @@ static inline void step(eddy_loop *loop, struct eddy_task_record *task)
     if ((ready->bits & EDDY_TASK_PREPARED_) == 0 || prepare(task)) {
         call_frames(loop, task);
     }
+}
+
+/* In the turn of another: of a branch. */
+static void __attribute__((noinline)) step_now(eddy_loop *loop, struct eddy_task_record *task)
+{
+    step(loop, task);
 }
 
 static int run(eddy_loop *loop, int most)
@@ -229,7 +259,7 @@ static void forget_wait(struct eddy_task_record *task, void *context)
 
 static void forget_waits(eddy_loop *loop)
 {
-    eddy_task_each(loop, forget_wait, loop);
+    eddy_task_record_each(loop, forget_wait, loop);
 }
 
 static void forget_visitor(struct eddy_task_record *task, void *context)
@@ -247,7 +277,7 @@ static void scopes_visitor(struct eddy_task_record *task, void *context)
 
 static void fini(eddy_loop *loop)
 {
-    eddy_task_each(loop, forget_visitor, loop);
+    eddy_task_record_each(loop, forget_visitor, loop);
     eddy_task_each(loop, scopes_visitor, NULL);
     eddy_task_table_free(loop);
 }

@@ -208,12 +208,12 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     }
 }
 
-int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task)
+int eddy_task_claimable(struct eddy_task_record *self, const struct eddy_task_record *task)
 {
     if (task == NULL) {
         return -ESRCH;
     }
-    if (task == self) {
+    if (self != NULL && task == eddy_acting(self)) {
         return -EDEADLK;
     }
     if (self != NULL && eddy_task_loop(self) != eddy_task_loop(task)) {
@@ -265,5 +265,5 @@ int64_t eddy_task_result(eddy_task handle)
 
 eddy_task eddy_task_self(eddy_coro *co)
 {
-    return eddy_handle(co->task);
+    return eddy_handle(eddy_acting(co->task));
 }

@@ -1,12 +1,13 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, spread.c, task.c,
- * unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c)
+ * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, select.c, spread.c,
+ * task.c, unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c)
  * begins a wait (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for
  * (spread.c), and the result goes up the frames again, with an error's origin (error.c), until the last
  * frame has left nothing open (guard.c) and ends the task (task.c), which wakes another or tells its
- * callbacks (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). Any of
+ * callbacks (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). A wait may be for several operations,
+ * of which each is one, too (select.c). Any of
  * them may find a mistake of the user's, and tells it by the frame, which coro.c asks where it is.
  *
  * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
@@ -38,9 +39,12 @@ void eddy_task_record_free(struct eddy_task_record *task);
 /* Whether there is a record of the loop's at that address, in use or not. Never looks at it. */
 bool eddy_task_record_at(const eddy_loop *loop, uintptr_t address);
 
-/* Visits every record in use. */
+/* Visits every task; or every record in use, branches of selects among them. */
 void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
                     void *context);
+void eddy_task_record_each(eddy_loop *loop,
+                           void (*visit)(struct eddy_task_record *task, void *context),
+                           void *context);
 
 /* Until the await stores its line, the frame is known to have begun something. */
 static inline void eddy_mark_begun(eddy_coro *co)
@@ -153,7 +157,7 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result);
 void eddy_task_release(struct eddy_task_record *task);
 
 /* Checks that `self` may wait for the task and be told of its end: 0, -ESRCH, -EDEADLK, -EBUSY. */
-int eddy_task_claimable(const struct eddy_task_record *self, const struct eddy_task_record *task);
+int eddy_task_claimable(struct eddy_task_record *self, const struct eddy_task_record *task);
 
 /* "file:line" of a named place (EDDY_NAMED_PLACE_). */
 const char *eddy_place_in(const char *named_place);
@@ -167,6 +171,22 @@ void eddy_task_describe(const struct eddy_task_record *task, char *text, size_t 
 
 /* Takes everything out of the lists that the task's records have. */
 void eddy_task_forget_links(struct eddy_task_record *task);
+
+/* ---- select.c: branches, the records that stand in for a task in each operation of a select */
+
+/* A branch waits no longer: in.result is its result. */
+void eddy_branch_ended(struct eddy_task_record *branch);
+
+/* Who selects: the task, or a branch of another select. */
+struct eddy_task_record *eddy_selecting(const struct eddy_task_record *branch);
+
+/* The task itself: whose a lock is that a branch is handed, say. */
+struct eddy_task_record *eddy_acting_slow(struct eddy_task_record *branch) __attribute__((cold));
+
+static inline struct eddy_task_record *eddy_acting(struct eddy_task_record *task)
+{
+    return __builtin_expect(eddy_has(task, EDDY_TASK_BRANCH_), 0) ? eddy_acting_slow(task) : task;
+}
 
 /* ---- unstarted.c: spawns that failed */
 
@@ -252,6 +272,9 @@ void eddy_done_tell(struct eddy_task_record *task);
 
 /* Delivers what is pending, unless a cleanup holds it back: -ECANCELED, or 0. */
 int64_t eddy_interrupt_deliver(struct eddy_task_record *task);
+
+/* Whether that would deliver something. */
+bool eddy_interrupt_is_pending(const struct eddy_task_record *task);
 
 /* What is pending reaches the wait that has just begun. */
 void eddy_interrupt_parked(struct eddy_task_record *task);
@@ -398,6 +421,22 @@ static inline int64_t eddy_park_inline(eddy_coro *co, const struct eddy_wait_kin
     return __builtin_expect(eddy_has(task, EDDY_TASK_DEADLINES_ | EDDY_TASK_CASCADED_), 0)
                ? eddy_wait_armed(task)
                : EDDY_PENDING;
+}
+
+/* A record that has all but a frame becomes a task, which runs from the next turn on. */
+static inline void eddy_task_start(struct eddy_task_record *task, eddy_coro *frame)
+{
+    eddy_loop *loop = eddy_task_loop(task);
+
+    task->timed.ready.kind = EDDY_READY_TASK;
+    task->timed.ready.state = EDDY_TASK_READY_;
+    eddy_set(task, EDDY_TASK_TRY_);
+    task->top = frame;
+    frame->task = task;
+    loop->tasks->live++;
+    eddy_loop_append(loop, &task->timed.ready);
+    eddy_traced(loop, task, EDDY_TRACE_SPAWN);
+    eddy_loop_changed(loop);
 }
 
 /* Makes a task ready that waits, and stands in no line. */

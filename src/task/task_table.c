@@ -152,16 +152,29 @@ void eddy_task_record_free(struct eddy_task_record *task)
     eddy_list_append(&eddy_task_loop(task)->tasks->free, &task->timed.ready.link);
 }
 
-void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
-                    void *context)
+static void each(eddy_loop *loop, unsigned but,
+                 void (*visit)(struct eddy_task_record *task, void *context), void *context)
 {
     for (struct eddy_task_region *region = loop->tasks->regions; region != NULL;
          region = region->next) {
         for (uint32_t i = 0; i < region->used; i++) {
             struct eddy_task_record *task = record_at(region, i);
-            if (task->timed.ready.state != EDDY_TASK_FREE_) {
+            if (task->timed.ready.state != EDDY_TASK_FREE_ && !eddy_has(task, but)) {
                 visit(task, context);
             }
         }
     }
+}
+
+void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
+                    void *context)
+{
+    each(loop, EDDY_TASK_BRANCH_, visit, context);
+}
+
+void eddy_task_record_each(eddy_loop *loop,
+                           void (*visit)(struct eddy_task_record *task, void *context),
+                           void *context)
+{
+    each(loop, 0, visit, context);
 }

@@ -115,6 +115,10 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
     }
     task->wait = NULL;
     task->in.result = result;
+    if (__builtin_expect(eddy_has(task, EDDY_TASK_BRANCH_), 0)) {
+        eddy_branch_ended(task);
+        return;
+    }
     make_ready(task);
 }
 

@@ -26,6 +26,7 @@ struct scenario {
 extern const struct scenario line_scenarios[];
 extern const struct scenario task_scenarios[];
 extern const struct scenario compose_scenarios[];
+extern const struct scenario select_scenarios[];
 extern const struct scenario stream_scenarios[];
 extern const struct scenario reader_scenarios[];
 extern const struct scenario socket_scenarios[];

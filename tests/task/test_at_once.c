@@ -162,6 +162,8 @@ struct operation {
     OPERATION(eddy_reader_read, 0, eddy_reader_read(co, &reader, buffer, 0))                      \
     OPERATION(eddy_reader_skip_line, -EBADF, eddy_reader_skip_line(co, &reader))                  \
     OPERATION(eddy_resolve, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &resolved, 1))        \
+    OPERATION(eddy_select, 1,                                                                     \
+              eddy_select(co, NULL, eddy_sleep(co, EDDY_SECOND), eddy_event_wait(co, &event)))    \
     OPERATION(eddy_semaphore_acquire, 0, eddy_semaphore_acquire(co, &semaphore))                  \
     OPERATION(eddy_send_file, -EBADF, eddy_send_file(co, &stream, 0, 0, 1))                       \
     OPERATION(eddy_serve, -EINVAL, eddy_serve(co, &server, "127.1", 1, serves))                   \

@@ -61,6 +61,11 @@ test(nothing_of_blocks_and_groups_is_lost)
     sweep_all(compose_scenarios);
 }
 
+test(nothing_that_a_select_did_not_pick_is_lost)
+{
+    sweep_all(select_scenarios);
+}
+
 test(nothing_of_readers_and_blocks_with_streams_is_lost)
 {
     sweep_all(reader_scenarios);
@@ -119,6 +124,7 @@ test(whatever_is_cancelled_at_random_nothing_is_lost)
         disturb_at_random(line_scenarios, seed);
         disturb_at_random(task_scenarios, seed);
         disturb_at_random(compose_scenarios, seed);
+        disturb_at_random(select_scenarios, seed);
         disturb_at_random(stream_scenarios, seed);
         disturb_at_random(reader_scenarios, seed);
         disturb_at_random(socket_scenarios, seed);
@@ -138,6 +144,7 @@ int main(void)
         testing_case(nothing_that_tasks_do_together_is_lost),
         testing_case(nothing_of_the_outside_world_is_lost),
         testing_case(nothing_of_blocks_and_groups_is_lost),
+        testing_case(nothing_that_a_select_did_not_pick_is_lost),
         testing_case(nothing_of_readers_and_blocks_with_streams_is_lost),
         testing_case(nothing_of_connects_and_messages_is_lost),
         testing_case(nothing_that_is_put_into_writers_is_lost),

@@ -37,6 +37,7 @@
 #include "eddy/timer.h"
 #include "eddy/transport.h"
 #include "eddy/unix.h"
+#include "eddy/value.h"
 #include "eddy/version.h"
 #include "eddy/wait.h"
 #include "eddy/writer.h"

@@ -49,14 +49,14 @@ extern "C" {
  * Errors of its own: -ENOMEM; those that were begun before are cancelled as after a winner.
  */
 #define eddy_select(co, results, ...)                                                              \
-    eddy_operation_((eddy_select_begin_(co, results, EDDY_SELECT_COUNT_(__VA_ARGS__)) &&           \
-                             EDDY_SELECT_PICK_(__VA_ARGS__, EDDY_SELECT_8_, EDDY_SELECT_7_,        \
-                                               EDDY_SELECT_6_, EDDY_SELECT_5_, EDDY_SELECT_4_,     \
-                                               EDDY_SELECT_3_, EDDY_SELECT_2_, EDDY_SELECT_ONE_, ) \
-                                 (co, __VA_ARGS__)                                                 \
-                         ? (void)0                                                                 \
-                         : (void)0,                                                                \
-                     eddy_select_end_(co)))
+    eddy_operation_(                                                                               \
+        (eddy_select_begin_(co, results, EDDY_SELECT_COUNT_(__VA_ARGS__)) &&                       \
+                 EDDY_SELECT_PICK_(__VA_ARGS__, EDDY_SELECT_8_, EDDY_SELECT_7_, EDDY_SELECT_6_,    \
+                                   EDDY_SELECT_5_, EDDY_SELECT_4_, EDDY_SELECT_3_, EDDY_SELECT_2_, \
+                                   EDDY_SELECT_ONE_, )(co, __VA_ARGS__)                            \
+             ? (void)0                                                                             \
+             : (void)0,                                                                            \
+         eddy_select_end_(co)))
 
 /* The most operations of one. */
 #define EDDY_SELECT_MOST 8

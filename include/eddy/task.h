@@ -79,6 +79,26 @@ EDDY_API EDDY_MUST_USE int64_t eddy_join(eddy_coro *co, eddy_task task);
  * again. */
 EDDY_API EDDY_MUST_USE int64_t eddy_shield(eddy_coro *co, eddy_task task);
 
+/*
+ * Waits until the task has ended, and returns its result, which stays where it is: any number of tasks may wait
+ * for one, beside the one that joins it, or the group that owns it. They are woken in the order in which they came,
+ * before the owner is told. Each has the error with its text; then it counts as told, and neither eddy_detach nor
+ * the end of the loop tells the hook of it. A cancel or time-out only ends the wait. -ESRCH, -EDEADLK: as
+ * eddy_join; -EINVAL: it is another loop's; -ENOMEM; -ECANCELED, also if that is how the task ended.
+ *
+ * The result of a task that has ended is there until its owner takes it. Who may come later keeps it:
+ */
+EDDY_API EDDY_MUST_USE int64_t eddy_task_wait(eddy_coro *co, eddy_task task);
+
+/* Keeps the result of the task, for eddy_task_wait and eddy_task_result, also when it was joined, or is detached
+ * and ends: until eddy_task_drop was called as often. To join or to detach it is its owner's business as ever; a
+ * second join is -ESRCH. Takes a record of the task, no more. Never suspends. 0; -ESRCH: it is gone;
+ * -ENOMEM. */
+EDDY_API int eddy_task_keep(eddy_task task);
+
+/* 0; -ESRCH: it is gone; -EINVAL: nobody keeps it. */
+EDDY_API int eddy_task_drop(eddy_task task);
+
 /* Nobody will join it: its record is freed when it ends, and an error of it goes to the error hook,
  * once, at once if its spawn has failed. 0, -ESRCH, or -EBUSY as eddy_join. */
 EDDY_API int eddy_detach(eddy_task task);
@@ -93,7 +113,7 @@ EDDY_API int eddy_cancel(eddy_task task);
 /* Whether the task has ended (or is gone). */
 EDDY_API bool eddy_task_done(eddy_task task);
 
-/* The result of a task that has ended and was not joined; -EAGAIN: it has not; -ESRCH: it is
+/* The result of a task that has ended and was not joined, or is kept; -EAGAIN: it has not; -ESRCH: it is
  * gone. */
 EDDY_API int64_t eddy_task_result(eddy_task task);
 

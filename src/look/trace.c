@@ -161,9 +161,9 @@ static int run(eddy_loop *loop, int most)
     int steps = 0;
 
     do {
-        run_one(loop, tracing,
-                eddy_acting(
-                    eddy_task_of((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))));
+        run_one(
+            loop, tracing,
+            eddy_acting(eddy_task_of((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))));
         steps++;
     } while (steps < most && eddy_list_front(&loop->batch) != &loop->batch &&
              ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);

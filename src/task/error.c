@@ -11,7 +11,7 @@
  *     rare->kept       what was put aside, innermost cleanup first; it is back when that has ended
  *
  * An error belongs to one task at a time. Whoever takes a task's result takes its origin along
- * (pass); who gets several keeps them until it says which (take, give); who gets it as a value has
+ * (pass), whoever only sees it has a copy; who gets several keeps them until it says which (take, give); who gets it as a value has
  * caught it (hand over).
  *
  * The text is in memory of the pool only if it was formatted. One block, one owner: rare->error or
@@ -194,6 +194,22 @@ void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to,
 
     eddy_error_take(from, error, &passed);
     eddy_error_give(to, &passed);
+}
+
+/* The text is in memory of `from`, or lasts for ever. */
+void eddy_error_copy(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)
+{
+    struct eddy_error_info copy;
+
+    if (!eddy_error_known(from, error)) {
+        return;
+    }
+    copy = eddy_rare(from)->error;
+    if (copy.memory != NULL) {
+        copy.memory = take_text(to, copy.memory);
+        copy.text = copy.memory; /* NULL: no memory, and it goes on without its text */
+    }
+    eddy_error_give(to, &copy);
 }
 
 void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error)

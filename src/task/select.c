@@ -45,8 +45,8 @@ struct eddy_selection {
     struct eddy_error_info error;  /* where that began, if it is an error that is known */
     uint32_t state;                /* the frame's, before any operation was begun */
     int winner;                    /* its index, or NOBODY */
-    int begun;      /* branches that are there */
-    int running;    /* of those, the ones that have not ended */
+    int begun;                     /* branches that are there */
+    int running;                   /* of those, the ones that have not ended */
     bool cancelled; /* the task was interrupted: who ends with -ECANCELED has not won */
     bool told;      /* the branches were cancelled, for whatever reason */
     unsigned pool_class;
@@ -89,6 +89,9 @@ static void cancel_branch(struct eddy_task_record *branch)
         eddy_cancel_record(branch); /* a coroutine */
     } else if (branch->wait == NULL) {
         eddy_branch_ended(branch); /* a pause is over when it has begun */
+    } else if (branch->wait->abort == NULL) {
+        branch->in.result = -ECANCELED;
+        eddy_branch_ended(branch);
     } else {
         eddy_set(branch, EDDY_TASK_CANCEL_);
         (void)eddy_interrupt_wait(branch);
@@ -182,7 +185,9 @@ static void end_with(struct eddy_task_record *branch, int64_t result)
 void eddy_branch_ended(struct eddy_task_record *branch)
 {
     branch->wait = NULL;
-    eddy_interrupt_settle(branch);
+    if (eddy_has(branch, EDDY_TASK_DEADLINES_ | EDDY_TASK_UNTIMED_)) {
+        eddy_interrupt_settle(branch);
+    }
     end_with(branch, branch->in.result);
 }
 
@@ -209,7 +214,9 @@ static int64_t finish(struct eddy_task_record *task, struct eddy_selection *sele
     int winner = selection->winner;
     int64_t value = selection->value;
 
-    eddy_error_give(task, &selection->error);
+    if (selection->error.code < 0) {
+        eddy_error_give(task, &selection->error);
+    }
     for (int i = 0; i < selection->begun; i++) {
         if (selection->branches[i] != NULL) {
             eddy_task_release(selection->branches[i]);
@@ -303,12 +310,15 @@ int eddy_select_begin_(eddy_coro *co, int64_t *results, int count)
     if (selection == NULL) {
         return 0;
     }
-    memset(selection, 0, sizeof *selection);
     selection->owner = &branch_kind;
     selection->task = task;
     selection->results = results;
+    selection->error.code = 0;
+    selection->error.memory = NULL;
     selection->state = co->state;
     selection->winner = NOBODY;
+    selection->begun = 0;
+    selection->running = 0;
     selection->cancelled = eddy_interrupt_is_pending(task);
     selection->told = selection->cancelled;
     selection->pool_class = pool_class;
@@ -347,6 +357,11 @@ int eddy_select_next_(eddy_coro *co)
  * whatever cleanup this is. */
 static void become_task(struct eddy_selection *selection, struct eddy_task_record *branch)
 {
+    if (eddy_values_inherit(branch, eddy_acting(selection->task)) < 0) {
+        eddy_frame_free(branch, branch->top);
+        end_with(branch, -ENOMEM);
+        return;
+    }
     eddy_clear(branch, EDDY_TASK_BRANCH_);
     branch->top->parent = NULL;
     branch->top->mask = 0;

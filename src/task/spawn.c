@@ -17,7 +17,14 @@ static eddy_task start(eddy_loop *loop, const char *named_place, eddy_coro *fram
     if (task == NULL) {
         return eddy_unstarted(loop, named_place, -ENOMEM);
     }
-    task->parent = loop->current != NULL ? loop->current->timed.ready.generation : 0;
+    if (loop->current != NULL) {
+        task->parent = loop->current->timed.ready.generation;
+        if (eddy_has(loop->current, EDDY_TASK_EXTRA_) &&
+            eddy_values_inherit(task, loop->current) < 0) {
+            eddy_task_release(task);
+            return eddy_unstarted(loop, named_place, -ENOMEM);
+        }
+    }
     task->named_place = named_place;
     eddy_task_start(task, frame);
     return eddy_handle(task);

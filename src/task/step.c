@@ -205,7 +205,9 @@ static void report_visitor(struct eddy_task_record *task, void *context)
 
     if (task->timed.ready.state != EDDY_TASK_DONE_) {
         eddy_error_report(task, *error, "was cut off in its cleanup");
-    } else if (task->in.result < 0 && task->in.result != -ECANCELED) {
+    } else if (eddy_task_is_taken(task)) {
+        return;
+    } else if (eddy_error_is_lost(task)) {
         eddy_error_report(task, task->in.result, "was never joined");
     } else {
         eddy_tell_leak(task);

@@ -4,7 +4,7 @@
  *
  * A task that ends tells it to one: its owner, which is the task that joins it, a group or a client of a
  * server; or else, if it is detached, the error hook. So its result is taken once, and with it the record is
- * free. Who takes nothing is told beside that (done_callback.c).
+ * free, unless somebody keeps it. Who takes nothing is told beside that (done_callback.c, share.c).
  */
 #include "eddy/task.h"
 
@@ -111,9 +111,13 @@ void eddy_task_release(struct eddy_task_record *task)
     struct eddy_task_extra *extra = eddy_extra(task);
 
     if (extra != NULL) {
+        if (eddy_share_keeps(task)) {
+            return;
+        }
         eddy_task_forget_links(task);
         eddy_error_forget(task);
         if (extra->rare != NULL) {
+            eddy_values_drop(task);
             eddy_pool_give(pool, extra->rare, extra->rare->pool_class);
         }
         eddy_pool_give(pool, extra, extra->pool_class);
@@ -177,6 +181,16 @@ static void tell_rare(struct eddy_task_rare *rare, struct eddy_task_record *task
         eddy_list_remove(&rare->frame_guard);
     }
     eddy_done_tell(task);
+    eddy_share_tell(task);
+}
+
+/* Nobody will take its result: an error is told, unless somebody has seen it. */
+static void drop_result(struct eddy_task_record *task)
+{
+    if (eddy_error_is_lost(task)) {
+        eddy_error_report(task, task->in.result, "was detached");
+    }
+    eddy_task_release(task);
 }
 
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
@@ -201,16 +215,13 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
     if (owner != NULL) {
         (*owner)->child_done(owner, task, result);
     } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {
-        if (result < 0 && result != -ECANCELED) {
-            eddy_error_report(task, result, "was detached");
-        }
-        eddy_task_release(task);
+        drop_result(task);
     }
 }
 
 int eddy_task_claimable(struct eddy_task_record *self, const struct eddy_task_record *task)
 {
-    if (task == NULL) {
+    if (task == NULL || eddy_task_is_taken(task)) {
         return -ESRCH;
     }
     if (self != NULL && task == eddy_acting(self)) {
@@ -236,10 +247,7 @@ int eddy_detach(eddy_task handle)
     }
     eddy_set(task, EDDY_TASK_DETACHED_);
     if (task->timed.ready.state == EDDY_TASK_DONE_) {
-        if (task->in.result < 0 && task->in.result != -ECANCELED) {
-            eddy_error_report(task, task->in.result, "was detached");
-        }
-        eddy_task_release(task);
+        drop_result(task);
     }
     return 0;
 }

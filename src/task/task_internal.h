@@ -1,20 +1,21 @@
 /*
  * Coroutines, tasks, waits and interrupts, as the files of this floor and those above it see each other.
  *
- * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, select.c, spread.c,
- * task.c, unstarted.c and wait.c are one machine, cut into files by what they are about. A frame (coro.c, scope.c)
- * begins a wait (wait.c), an interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for
- * (spread.c), and the result goes up the frames again, with an error's origin (error.c), until the last
- * frame has left nothing open (guard.c) and ends the task (task.c), which wakes another or tells its
- * callbacks (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). A wait may be for several operations,
- * of which each is one, too (select.c). Any of
- * them may find a mistake of the user's, and tells it by the frame, which coro.c asks where it is.
+ * Circle: coro.c, deadline.c, done_callback.c, error.c, guard.c, interrupt.c, scope.c, select.c, share.c,
+ * spread.c, task.c, unstarted.c, value.c and wait.c are one machine, cut into files by what they are about. A
+ * frame (coro.c, scope.c) begins a wait (wait.c), for one operation or for the first of several (select.c), an
+ * interrupt (interrupt.c, deadline.c) ends the wait and those that it waits for (spread.c), and the result goes up
+ * the frames again, with an error's origin (error.c), until the last frame has left nothing open (guard.c) and
+ * ends the task (task.c, its values: value.c), which wakes another, or several (share.c), or tells its callbacks
+ * (done_callback.c); one that never began has nobody but the hook to tell (unstarted.c). Any of them may find a
+ * mistake of the user's, and tells it by the frame, which coro.c asks where it is.
  *
  * What drives that machine stands above it: step.c runs the steps, spawn.c begins tasks, run.c waits for one.
  */
 #ifndef EDDY_SRC_TASK_INTERNAL_H
 #define EDDY_SRC_TASK_INTERNAL_H
 
+#include "task/task_errors.h"
 #include "task/task_records.h"
 
 #ifdef EDDY_HAVE_SDT
@@ -188,6 +189,38 @@ static inline struct eddy_task_record *eddy_acting(struct eddy_task_record *task
     return __builtin_expect(eddy_has(task, EDDY_TASK_BRANCH_), 0) ? eddy_acting_slow(task) : task;
 }
 
+/* ---- share.c: several who want the result of one task */
+
+/* A task that has ended: wakes all that wait for it beside its owner. */
+void eddy_share_tell(struct eddy_task_record *task);
+
+/* Of a task that has ended with an error which nobody has, and that is no cancel. */
+static inline bool eddy_error_is_lost(const struct eddy_task_record *task)
+{
+    const struct eddy_task_rare *rare = eddy_rare(task);
+
+    return task->in.result < 0 && task->in.result != -ECANCELED && (rare == NULL || !rare->seen);
+}
+
+/* Its owner has the result. */
+static inline bool eddy_task_is_taken(const struct eddy_task_record *task)
+{
+    const struct eddy_task_rare *rare = eddy_rare(task);
+
+    return rare != NULL && rare->taken;
+}
+
+/* Its result was taken: true if the record is to stay, for those who keep it. */
+bool eddy_share_keeps(struct eddy_task_record *task);
+
+/* ---- value.c */
+
+/* A new task has the values of another: 0, -ENOMEM. */
+int eddy_values_inherit(struct eddy_task_record *task, const struct eddy_task_record *from);
+
+/* Its rare record is about to go. */
+void eddy_values_drop(struct eddy_task_record *task);
+
 /* ---- unstarted.c: spawns that failed */
 
 /* The handle of one. */
@@ -203,65 +236,6 @@ int eddy_unstarted_take(eddy_task handle);
 int eddy_unstarted_detach(eddy_task handle);
 int eddy_unstarted_on_done(eddy_task handle, eddy_done_callback *callback,
                            eddy_callback_fn *function);
-
-/* ---- error.c */
-
-/* Where an error began: kept with the task, and handed on to the task that joins it. */
-void eddy_error_note(struct eddy_task_record *task, int64_t error, const char *function,
-                     const char *file, int line);
-void eddy_error_forget(struct eddy_task_record *task);
-
-/* An operation of the task is about to return the error: its text, formatted as that of eddy_fail. */
-void eddy_error_say(struct eddy_task_record *task, int64_t error, const char *format, ...)
-    __attribute__((cold, format(printf, 3, 4)));
-
-/* The error on its way up has come from an operation to the await that began it. */
-void eddy_error_place(struct eddy_task_record *task, const char *function, const char *file,
-                      int line);
-
-/* Whether it is known where the error began. */
-bool eddy_error_known(const struct eddy_task_record *task, int64_t error);
-
-/* A cleanup (a frame in its finally, a scope at its exit) begins because of an error, and has ended
- * with an outcome: if that is the same, where it began is known again, whatever was raised
- * meanwhile. In between, another outcome may take its place: then it is forgotten. */
-void eddy_error_keep(struct eddy_task_record *task, int64_t error, const void *cleanup);
-void eddy_error_restore(struct eddy_task_record *task, int64_t outcome, const void *cleanup);
-void eddy_error_replaced(struct eddy_task_record *task, const void *cleanup);
-
-/* Hands that on: out of a task, if it is known there, and into one, where the error now is on its
- * way up; or both at once. */
-void eddy_error_take(struct eddy_task_record *task, int64_t error, struct eddy_error_info *taken);
-void eddy_error_give(struct eddy_task_record *task, struct eddy_error_info *given);
-void eddy_error_pass(struct eddy_task_record *from, struct eddy_task_record *to, int64_t error);
-
-/* Likewise of an error that comes to `to` as a value: it counts as caught. `from` may be NULL. */
-void eddy_error_hand_over(struct eddy_task_record *from, struct eddy_task_record *to,
-                          int64_t error);
-
-/* Tells the error hook of an error of a task that nobody collects; `what` as in "was detached". */
-void eddy_error_report(struct eddy_task_record *task, int64_t error, const char *what);
-
-/* Likewise of a task whose spawn has failed; `what` as in ", and was detached". Its place may be NULL. */
-void eddy_error_report_spawn(eddy_loop *loop, const char *named_place, int64_t error,
-                             const char *what);
-
-/* Likewise of an error that comes when `first` has failed already; not told of two that both say
- * that a peer is gone: whoever goes away fails all that is in the air between the two. */
-void eddy_error_report_second(struct eddy_task_record *task, int64_t error, int64_t first,
-                              const char *what);
-
-/* Ordinary network life, and what follows from it: an error that the peer has made, no bug of the program's. */
-static inline bool eddy_is_a_lost_peer(int64_t error)
-{
-    return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
-}
-
-/* Likewise, or it was given up: what a server does not tell of its clients. */
-static inline bool eddy_is_a_peers_doing(int64_t error)
-{
-    return eddy_is_a_lost_peer(error) || error == -ETIMEDOUT || error == -ECANCELED;
-}
 
 /* ---- done_callback.c */
 
@@ -313,17 +287,6 @@ void eddy_cancel_end(eddy_loop *loop, bool first);
 /* At the end of a loop: a cancel that goes round a circle of waits for tasks ends none of them. Gives
  * one of each up, so that the cleanups run; whether there was any. */
 bool eddy_join_break_circles(eddy_loop *loop);
-
-/* ---- tell.c */
-
-/* -EDEADLK, told to the error hook, if tasks are left: nothing could wake any of them. */
-int eddy_tell_deadlock(eddy_loop *loop);
-
-/* With the default error hook: dumps all tasks. */
-void eddy_tell_all(eddy_loop *loop);
-
-/* With EDDY_LOOP_REPORT_LEAKS: tells of a task that nobody will join, though nobody has said so. */
-void eddy_tell_leak(struct eddy_task_record *task);
 
 /* ---- deadline.c */
 

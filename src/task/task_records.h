@@ -72,6 +72,11 @@ struct eddy_task_rare {
     const void *cleanup;           /* the outermost that runs because of `error`; or NULL: none */
     struct eddy_kept_error *kept;  /* or NULL */
     const char *name;              /* given by eddy_task_set_name, or NULL */
+    struct eddy_value *values;     /* its own, and those it has inherited (value.c); or NULL */
+    struct eddy_waiters waiting;   /* in eddy_task_wait, for its end */
+    uint32_t keepers;              /* eddy_task_keep, less those that have dropped it */
+    bool taken;                    /* its owner has the result; it is there for its keepers */
+    bool seen;                     /* somebody else has the result: an error need not be told */
     struct eddy_link done;         /* of eddy_done_callback: who is to be told of its end */
     struct eddy_link lent;         /* frame_guard of tasks that run in memory of this task's */
     struct eddy_link frame_guard;  /* of a task of eddy_spawn_in, in the list of its spawner */

@@ -4,7 +4,8 @@
  *
  *     bench_select [MESSAGES]
  *
- * Prints one line name=value ... a result. What the select adds is `select` less `get`.
+ * Prints one line name=value ... a result. What the select adds is `select` less `get`; a task for each operation
+ * would add `select_by_tasks` less `get`.
  */
 #include <eddy.h>
 #include <inttypes.h>
@@ -65,6 +66,32 @@ static void selects(eddy_coro *co)
     eddy_end;
 }
 
+/* The same by hand: a task for each operation, the first that ends, a cancel of the other. */
+eddy_frame_of(gets_one, eddy_queue *queue);
+
+static void gets_one(eddy_coro *co)
+{
+    eddy_begin(gets_one);
+    eddy_await(eddy_queue_get(co, self->queue, &item));
+    eddy_end;
+}
+
+eddy_frame_of(selects_by_tasks, uint64_t left, eddy_task tasks[2], int64_t results[2]);
+
+static void selects_by_tasks(eddy_coro *co)
+{
+    eddy_begin(selects_by_tasks);
+    while (self->left-- > 0) {
+        self->tasks[0] = eddy_spawn(co, gets_one, .queue = &one);
+        self->tasks[1] = eddy_spawn(co, gets_one, .queue = &other);
+        eddy_await(eddy_wait_tasks(co, self->tasks, 2, EDDY_WAIT_FIRST));
+        (void)eddy_cancel(self->tasks[0]);
+        (void)eddy_cancel(self->tasks[1]);
+        eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
+    }
+    eddy_end;
+}
+
 eddy_frame_of(pauses, uint64_t left);
 
 static void pauses(eddy_coro *co)
@@ -101,6 +128,12 @@ static void measures(eddy_coro *co)
     eddy_await(eddy_call(co, fills, .left = self->n));
     eddy_await(eddy_join(co, self->task));
     print("select", self->n, now() - self->start);
+
+    self->task = eddy_spawn(co, selects_by_tasks, .left = self->n);
+    self->start = now();
+    eddy_await(eddy_call(co, fills, .left = self->n));
+    eddy_await(eddy_join(co, self->task));
+    print("select_by_tasks", self->n, now() - self->start);
     eddy_end;
 }
 

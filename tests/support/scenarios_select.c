@@ -82,11 +82,11 @@ static void picks(eddy_coro *co)
     for (; self->i < PICKS; self->i++) {
         self->results[0] = -1;
         self->results[1] = -1;
-        eddy_catch(self->rc, eddy_select(co, self->results,
-                                         eddy_queue_get(co, &boxes[0], &self->items[0]),
-                                         eddy_queue_get(co, &boxes[1], &self->items[1]),
-                                         eddy_lock_acquire(co, &lock),
-                                         eddy_call(co, takes_long, .times = 2 + self->id)));
+        eddy_catch(self->rc,
+                   eddy_select(co, self->results, eddy_queue_get(co, &boxes[0], &self->items[0]),
+                               eddy_queue_get(co, &boxes[1], &self->items[1]),
+                               eddy_lock_acquire(co, &lock),
+                               eddy_call(co, takes_long, .times = 2 + self->id)));
         note(self);
         if (self->results[2] == 0) {
             eddy_catch(self->rc, eddy_sleep(co, TICK));

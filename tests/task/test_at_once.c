@@ -173,6 +173,7 @@ struct operation {
     OPERATION(eddy_shield, -ESRCH, eddy_shield(co, gone))                                         \
     OPERATION(eddy_signal_wait, -EINVAL, eddy_signal_wait(co, 0))                                 \
     OPERATION(eddy_sleep, 0, eddy_sleep(co, 0))                                                   \
+    OPERATION(eddy_task_wait, -ESRCH, eddy_task_wait(co, gone))                                   \
     OPERATION(eddy_wait_tasks, 0, eddy_wait_tasks(co, NULL, 0, EDDY_WAIT_ALL))                    \
     OPERATION(eddy_wait_for, 5, eddy_wait_for(co, EDDY_SECOND, eddy_future_wait(co, &future)))    \
     OPERATION(eddy_writable, -EBADF, eddy_writable(co, &stream))                                  \

@@ -15,6 +15,7 @@
 #include "eddy/offload.h"
 #include "eddy/queue.h"
 #include "eddy/reader.h"
+#include "eddy/select.h"
 #include "eddy/server.h"
 #include "eddy/signal.h"
 #include "eddy/stream.h"
@@ -142,6 +143,9 @@ POINT(gathering_all, 0, eddy_gather_all(co, self->tasks, 0, NULL))
 POINT(waiting_for_a_group, 0, eddy_group_wait(co, &self->group))
 POINT(joining_what_cannot_be, -EDEADLK, eddy_join(co, eddy_task_self(co)))
 POINT(shielding, 0, eddy_shield(co, self->tasks[0]))
+POINT(waiting_for_a_task, 0, eddy_task_wait(co, self->tasks[0]))
+POINT(selecting, 1,
+      eddy_select(co, NULL, eddy_sleep(co, EDDY_SECOND), eddy_read(co, &stream, buffer, 1)))
 POINT(giving, 0, give(co, 0))
 POINT(offloading, 3, eddy_offload(co, three, NULL))
 POINT(resolving, 1, eddy_resolve(co, "127.0.0.1", 80, AF_UNSPEC, &address, 1))
@@ -160,6 +164,7 @@ static int64_t twice(eddy_coro *co, eddy_lock *held)
 /* ---- what it would refuse is not looked at before, either */
 
 POINT(joining_nobody, -ESRCH, eddy_join(co, own = (eddy_task){NULL, 0}))
+POINT(waiting_for_no_task, -ESRCH, eddy_task_wait(co, own = (eddy_task){NULL, 0}))
 POINT(shielding_itself, -EDEADLK, eddy_shield(co, eddy_task_self(co)))
 POINT(gathering_itself, -EDEADLK, (own = eddy_task_self(co), eddy_gather(co, &own, 1)))
 POINT(gathering_all_of_itself, -EDEADLK,
@@ -273,6 +278,8 @@ int main(void)
         point_case(waiting_for_a_group_is_a_cancel_point),
         point_case(joining_what_cannot_be_is_a_cancel_point),
         point_case(shielding_is_a_cancel_point),
+        point_case(waiting_for_a_task_is_a_cancel_point),
+        point_case(selecting_is_a_cancel_point),
         point_case(giving_is_a_cancel_point),
         point_case(offloading_is_a_cancel_point),
         point_case(resolving_is_a_cancel_point),
@@ -280,6 +287,7 @@ int main(void)
         point_case(reading_a_file_into_is_a_cancel_point),
         point_case(writing_a_file_is_a_cancel_point),
         point_case(joining_nobody_is_a_cancel_point),
+        point_case(waiting_for_no_task_is_a_cancel_point),
         point_case(shielding_itself_is_a_cancel_point),
         point_case(gathering_itself_is_a_cancel_point),
         point_case(gathering_all_of_itself_is_a_cancel_point),

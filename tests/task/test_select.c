@@ -58,9 +58,9 @@ eddy_frame_of(picks, int64_t rc);
 static void picks(eddy_coro *co)
 {
     eddy_begin(picks);
-    eddy_catch(self->rc,
-               eddy_select(co, results, eddy_queue_get(co, &one, &from_one),
-                           eddy_queue_get(co, &other, &from_other), eddy_sleep(co, 10 * EDDY_SECOND)));
+    eddy_catch(self->rc, eddy_select(co, results, eddy_queue_get(co, &one, &from_one),
+                                     eddy_queue_get(co, &other, &from_other),
+                                     eddy_sleep(co, 10 * EDDY_SECOND)));
     log_end("picked", self->rc);
     eddy_catch(self->rc, eddy_pause(co));
     if (self->rc < 0) {
@@ -123,8 +123,8 @@ eddy_frame_of(picks_at_once, int64_t rc);
 static void picks_at_once(eddy_coro *co)
 {
     eddy_begin(picks_at_once);
-    eddy_catch(self->rc, eddy_select(co, results, counted(co, 1), eddy_queue_get(co, &one, &from_one),
-                                     counted(co, 10)));
+    eddy_catch(self->rc, eddy_select(co, results, counted(co, 1),
+                                     eddy_queue_get(co, &one, &from_one), counted(co, 10)));
     log_end("picked", self->rc);
     eddy_end;
 }
@@ -323,11 +323,12 @@ eddy_frame_of(nests, int64_t inner[2], int64_t rc);
 static void nests(eddy_coro *co)
 {
     eddy_begin(nests);
-    eddy_catch(self->rc,
-               eddy_select(co, results, eddy_event_wait(co, &event),
-                           eddy_select(co, self->inner, eddy_queue_get(co, &one, &from_one),
-                                       eddy_lock_acquire(co, &lock)),
-                           eddy_wait_for(co, EDDY_SECOND, eddy_queue_get(co, &other, &from_other))));
+    eddy_catch(
+        self->rc,
+        eddy_select(co, results, eddy_event_wait(co, &event),
+                    eddy_select(co, self->inner, eddy_queue_get(co, &one, &from_one),
+                                eddy_lock_acquire(co, &lock)),
+                    eddy_wait_for(co, EDDY_SECOND, eddy_queue_get(co, &other, &from_other))));
     log_end("picked", self->rc);
     log_end("inner", self->inner[0]);
     log_end("inner", self->inner[1]);
@@ -409,10 +410,9 @@ eddy_frame_of(picks_of_eight, int64_t rc);
 static void picks_of_eight(eddy_coro *co)
 {
     eddy_begin(picks_of_eight);
-    eddy_catch(self->rc,
-               eddy_select(co, results, eddy_sleep(co, 8), eddy_sleep(co, 7), eddy_sleep(co, 6),
-                           eddy_sleep(co, 5), eddy_sleep(co, 4), eddy_sleep(co, 3),
-                           eddy_sleep(co, 2), eddy_sleep(co, 1)));
+    eddy_catch(self->rc, eddy_select(co, results, eddy_sleep(co, 8), eddy_sleep(co, 7),
+                                     eddy_sleep(co, 6), eddy_sleep(co, 5), eddy_sleep(co, 4),
+                                     eddy_sleep(co, 3), eddy_sleep(co, 2), eddy_sleep(co, 1)));
     log_end("picked", self->rc);
     eddy_end;
 }

@@ -59,11 +59,11 @@ eddy_frame(calls) {
 static void calls(eddy_coro *co)
 {
     eddy_begin(calls);
-    eddy_catch(self->rc,
-               eddy_wait_for(co, self->limit > 0 ? self->limit : EDDY_FOREVER,
-                             eddy_select(co, results, eddy_call(co, CHILD_LIKE(&self->child)),
-                                         eddy_queue_get(co, &queue, &item),
-                                         eddy_event_wait(co, &event))));
+    eddy_catch(
+        self->rc,
+        eddy_wait_for(co, self->limit > 0 ? self->limit : EDDY_FOREVER,
+                      eddy_select(co, results, eddy_call(co, CHILD_LIKE(&self->child)),
+                                  eddy_queue_get(co, &queue, &item), eddy_event_wait(co, &event))));
     log_result("picked", self->rc);
     eddy_catch(self->rc, eddy_pause(co));
     if (self->rc < 0) {
@@ -187,9 +187,10 @@ test(a_deadline_over_a_select)
 
     assert_int_equal(finish(task), 0);
     testing_assert_log("a@50 a~@70 picked=0 @70");
-    assert_int_equal(finish(start(calls, .child = {.name = "a", .sleep = 50 * MS, .cleanup = 20 * MS},
-                                  .limit = 30 * MS)),
-                     0);
+    assert_int_equal(
+        finish(start(calls, .child = {.name = "a", .sleep = 50 * MS, .cleanup = 20 * MS},
+                     .limit = 30 * MS)),
+        0);
     testing_assert_log("a!@100 a~@120 picked=-ETIMEDOUT @120");
 }
 
@@ -218,7 +219,8 @@ test(a_cancel_before_it_reaches_what_is_joined_and_takes_nothing)
 test(a_deadline_before_it_is_a_time_out)
 {
     put(5);
-    assert_int_equal(finish(start(calls, .child = {.name = "a", .sleep = 50 * MS}, .limit = -1)), 0);
+    assert_int_equal(finish(start(calls, .child = {.name = "a", .sleep = 50 * MS}, .limit = -1)),
+                     0);
     testing_assert_log("picked=1 @0"); /* no limit: the get is there */
 }
 
@@ -293,8 +295,9 @@ static void cleans_up(eddy_coro *co)
     eddy_begin(cleans_up);
     eddy_await(eddy_sleep(co, EDDY_SECOND));
 eddy_finally:
-    eddy_catch(self->rc, eddy_select(co, results, eddy_call(co, child, .name = "a", .sleep = 50 * MS),
-                                     eddy_sleep(co, 20 * MS), eddy_event_wait(co, &event)));
+    eddy_catch(self->rc,
+               eddy_select(co, results, eddy_call(co, child, .name = "a", .sleep = 50 * MS),
+                           eddy_sleep(co, 20 * MS), eddy_event_wait(co, &event)));
     log_result("picked", self->rc);
     eddy_end;
 }
@@ -325,7 +328,7 @@ eddy_frame_of(meets_error, int64_t rc);
 static void meets_error(eddy_coro *co)
 {
     eddy_begin(meets_error);
-    eddy_try (self->rc) {
+    eddy_try(self->rc) {
         eddy_await(eddy_select(co, results, eddy_event_wait(co, &event), eddy_call(co, fails)));
     }
     log_result("caught", self->rc);

@@ -498,6 +498,98 @@ test(two_workers_that_end_when_the_queue_is_drained)
     assert_int_equal(seconds(), 9); /* 1 + 3 + 5 beside 2 + 4 */
 }
 
+/* ---- this or that */
+
+eddy_frame(serves_a_player) {
+    eddy_coro co;
+    eddy_event *stop;
+    eddy_queue *inbox;
+    int message;
+    int which;
+};
+
+static void serves_a_player(eddy_coro *co)
+{
+    eddy_begin(serves_a_player);
+    do {
+        eddy_await(self->which, eddy_select(co, NULL, eddy_event_wait(co, self->stop),
+                                            eddy_queue_get(co, self->inbox, &self->message),
+                                            eddy_sleep(co, 30 * EDDY_SECOND)));
+        if (self->which == 1) {
+            printf("message %d", self->message);
+        }
+    } while (self->which == 1);
+    printf(self->which == 0 ? "stopped" : "silent for 30 s");
+    eddy_end;
+}
+
+test(the_first_of_an_event_a_message_and_a_sleep)
+{
+    eddy_event stop = {0};
+    eddy_queue inbox = {0};
+    eddy_task task;
+
+    assert_int_equal(eddy_queue_init(testing.loop, &inbox, int), 0);
+    task = start(serves_a_player, .stop = &stop, .inbox = &inbox);
+    testing_turns();
+    assert_int_equal(eddy_queue_try_put(&inbox, &(int){7}), 0);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("message 7 silent for 30 s");
+    assert_int_equal(seconds(), 30);
+    task = start(serves_a_player, .stop = &stop, .inbox = &inbox);
+    testing_turns();
+    eddy_event_set(&stop);
+    assert_int_equal(eddy_queue_try_put(&inbox, &(int){8}), 0);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("stopped");
+    assert_int_equal(eddy_queue_count(&inbox), 1); /* what did not win took nothing */
+    eddy_queue_fini(&inbox);
+}
+
+/* ---- values of a task */
+
+static const char request_key; /* its address is the key */
+
+static void log_line(const eddy_coro *co, const char *text)
+{
+    const char *request = eddy_value_get(co, &request_key);
+
+    printf("[%s] %s", request != NULL ? request : "-", text);
+}
+
+eddy_frame_of(looks_up, const char *name);
+
+static void looks_up(eddy_coro *co)
+{
+    eddy_begin(looks_up);
+    eddy_await(eddy_sleep(co, EDDY_SECOND));
+    log_line(co, self->name);
+    eddy_end;
+}
+
+eddy_frame_of(answers, char *request, eddy_task both[2]);
+
+static void answers(eddy_coro *co)
+{
+    eddy_begin(answers);
+    if (eddy_value_set(co, &request_key, self->request) < 0) {
+        eddy_return(-ENOMEM);
+    }
+    self->both[0] = eddy_spawn(co, looks_up, .name = "the user");
+    self->both[1] = eddy_spawn(co, looks_up, .name = "the price");
+    eddy_await(eddy_gather(co, self->both, 2));
+    log_line(co, "answered");
+    eddy_end;
+}
+
+test(values_that_children_inherit)
+{
+    char one[] = "17";
+
+    assert_int_equal(run(answers, .request = one), 0);
+    testing_assert_log("[17] the user [17] the price [17] answered");
+}
+
 /* ---- operations of one's own */
 
 struct gate {
@@ -570,6 +662,8 @@ int main(void)
         testing_case(two_downloads_at_a_time),
         testing_case(a_box_with_a_condition),
         testing_case(two_workers_that_end_when_the_queue_is_drained),
+        testing_case(the_first_of_an_event_a_message_and_a_sleep),
+        testing_case(values_that_children_inherit),
         testing_case(a_gate_made_of_the_one_wait_primitive),
     };
 

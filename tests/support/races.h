@@ -10,6 +10,8 @@
  * A cell says how the wait ended, then how the await after it did if that had no success, and then
  * what is left. One that begins with '-' says why the two cannot race.
  *
+ * Every table is run twice: the second time the operation is one of two in a select, which must change nothing.
+ *
  * The cells `pending` are of a cancel and of a deadline that were there before the wait begins: the
  * racer was ready with the result of another await when they came.
  */
@@ -48,7 +50,8 @@ struct race_table {
     bool wakes_by_event;
 
     const char *cells[RACE_EVENTS][RACE_EVENTS];
-    const char *pending[2]; /* a cancel; a deadline */
+    const char *in_select[RACE_EVENTS][RACE_EVENTS]; /* what is otherwise there; else NULL */
+    const char *pending[2];                          /* a cancel; a deadline */
 };
 
 /* Cells of many tables. */

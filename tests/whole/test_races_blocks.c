@@ -176,6 +176,8 @@ static const struct race_table earlier_races = {
     .log_left = log_nothing,
     .wakes_by_event = true,
     .pending = {"ECANCELED; -", "ECANCELED; -"},
+    /* there it is a task of its own, to which the outer deadline is a cancel from outside */
+    .in_select = {[WAKE] = {"ETIMEDOUT; -", "ETIMEDOUT; -", NULL, "ETIMEDOUT; -"}},
     .cells =
         {
             /* the outer deadline passes too, but the block was struck by its own; a cancel that

@@ -172,7 +172,6 @@ static void leave_lists(struct eddy_task_record *branch)
     if (eddy_heap_has(&branch->timed.alarm)) {
         eddy_heap_remove(&eddy_task_loop(branch)->heap, &branch->timed.alarm);
     }
-    eddy_clear(branch, EDDY_TASK_PASSING_ | EDDY_TASK_TRY_);
 }
 
 static void end_with(struct eddy_task_record *branch, int64_t result)
@@ -320,7 +319,7 @@ int eddy_select_begin_(eddy_coro *co, int64_t *results, int count)
     selection->begun = 0;
     selection->running = 0;
     selection->cancelled = eddy_interrupt_is_pending(task);
-    selection->told = selection->cancelled;
+    selection->told = false;
     selection->pool_class = pool_class;
     return 1;
 }

@@ -286,6 +286,93 @@ test(a_condition_that_does_not_win_has_its_lock_back)
     testing_assert_log("picked=1 @20 held");
 }
 
+eddy_frame_of(waits_for_event, int64_t rc);
+
+static void waits_for_event(eddy_coro *co)
+{
+    eddy_begin(waits_for_event);
+    eddy_await(eddy_event_wait(co, &event));
+    eddy_end;
+}
+
+eddy_frame_of(limits_a_join, eddy_task child, int64_t rc);
+
+static void limits_a_join(eddy_coro *co)
+{
+    eddy_begin(limits_a_join);
+    self->child = eddy_spawn(co, child, .name = "a", .sleep = EDDY_SECOND, .cleanup = 50 * MS);
+    eddy_catch(self->rc,
+               eddy_select(co, results, eddy_wait_for(co, 10 * MS, eddy_join(co, self->child)),
+                           eddy_sleep(co, 20 * MS)));
+    log_result("picked", self->rc);
+    eddy_end;
+}
+
+test(one_that_was_timed_out_already_and_did_not_win_is_cancelled)
+{
+    assert_int_equal(run(limits_a_join), 0);
+    testing_assert_log("a!@10 a~@60 picked=1 @60");
+    assert_results(-ECANCELED, 0,
+                   0); /* a time-out, then a cancel: that stays one, and is not told */
+}
+
+/* A wait in a line whose abort hands over to the next in it, as a turnstile would. */
+static struct eddy_waiters turnstile;
+
+static int hand_over(struct eddy_task_record *task)
+{
+    struct eddy_task_record *first = eddy_waiters_first(&turnstile);
+
+    if (first != NULL && first != task) {
+        eddy_wake(first, 0);
+    }
+    return 1;
+}
+
+static const struct eddy_wait_kind turnstile_kind = {.name = "turnstile", .abort = hand_over};
+
+EDDY_MUST_USE static int64_t pass_turnstile(eddy_coro *co)
+{
+    int64_t result = eddy_check(co);
+
+    return result < 0 ? result : eddy_park(co, &turnstile_kind, &turnstile, &turnstile);
+}
+
+eddy_frame_of(passes_or_joins, eddy_task child, int64_t rc);
+
+static void passes_or_joins(eddy_coro *co)
+{
+    eddy_begin(passes_or_joins);
+    self->child = eddy_spawn(co, waits_for_event, .rc = 0);
+    eddy_catch(self->rc, eddy_select(co, results, pass_turnstile(co), eddy_join(co, self->child)));
+    log_result("picked", self->rc);
+    eddy_end;
+}
+
+eddy_frame_of(only_passes, int64_t rc);
+
+static void only_passes(eddy_coro *co)
+{
+    eddy_begin(only_passes);
+    eddy_catch(self->rc, pass_turnstile(co));
+    log_result("passed", self->rc);
+    eddy_end;
+}
+
+test(one_may_win_by_the_abort_of_another_wait_in_a_line)
+{
+    eddy_task first = start(passes_or_joins);
+    eddy_task second = start(only_passes);
+
+    testing_turns();
+    assert_int_equal(eddy_cancel(second),
+                     0); /* hands over, which cancels who waits for the event */
+    assert_int_equal(finish(first), 0);
+    assert_int_equal(finish(second), 0);
+    testing_assert_log("passed=-ECANCELED @0 picked=0 @0");
+    assert_results(0, -ECANCELED, 0);
+}
+
 /* ---- in a cleanup */
 
 eddy_frame_of(cleans_up, int64_t rc);
@@ -438,6 +525,8 @@ int main(void)
         CASE(a_join_that_does_not_win_cancels_and_a_shield_leaves_it),
         CASE(a_task_that_would_wait_for_itself),
         CASE(a_condition_that_does_not_win_has_its_lock_back),
+        CASE(one_that_was_timed_out_already_and_did_not_win_is_cancelled),
+        CASE(one_may_win_by_the_abort_of_another_wait_in_a_line),
         CASE(in_a_cleanup_the_others_are_cancelled_as_ever),
         CASE(an_error_that_wins_is_raised_with_its_text),
         CASE(no_memory_for_a_select_is_its_error),

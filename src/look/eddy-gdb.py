@@ -17,6 +17,7 @@ import gdb
 
 FOREVER = (1 << 63) - 1
 EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
+BRANCH = 1 << 11  # EDDY_TASK_BRANCH_: no task, but an operation of a select
 PASSED, DEADLINES = 1 << 2, 1 << 4  # EDDY_TASK_PASSED_, EDDY_TASK_DEADLINES_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
@@ -106,7 +107,7 @@ def records(loop):
         for i in range(int(region["used"])):
             page = cast(gdb.Value(first + i // a_page * size), "eddy_task_page")
             record = page["records"][i % a_page]
-            if STATES[int(record["timed"]["ready"]["state"])] != "free":
+            if state_of(record) != "free" and not bits_of(record) & BRANCH:
                 yield record
         region = region["next"]
 
@@ -270,7 +271,7 @@ def who_must_act(task):
     if kind in ("lock", "lock of a condition"):
         holder = holder_of(object_of(task, "eddy_lock"))
         return [holder] if holder is not None else []
-    if kind in ("join", "shielded join"):
+    if kind in ("join", "shielded join", "task"):
         return [object_of(task, "eddy_task_record").dereference()]
     if kind in ALL_OF:
         return list(ALL_OF[kind](task))

@@ -33,6 +33,7 @@
 #include "eddy/look.h"
 #include "eddy/memory.h"
 #include "eddy/queue.h"
+#include "eddy/select.h"
 #include "eddy/task.h"
 #include "eddy/timer.h"
 
@@ -163,6 +164,8 @@ struct node {
     int count;
     int mode;
     int64_t value;
+    int first; /* of a select: which kind stands in front, */
+    int64_t picked[4];
 };
 
 /* ---- the world */

@@ -280,7 +280,59 @@ static int64_t shut_down(eddy_coro *co, struct node *node)
     return 0;
 }
 
+/* ---- the first of several; each of another kind, for a frame has room for one of each */
+
+static const struct {
+    int64_t (*begin)(eddy_coro *co, struct node *node);
+    void (*end)(struct node *node);
+} pickable[] = {
+    {begin_get, end_get},
+    {begin_acquire, end_acquire},
+    {begin_permit, end_permit},
+    {wait_for_event, NULL},
+};
+
+enum { PICKABLE = sizeof pickable / sizeof *pickable };
+
+/* Where in the select the k-th of those stands. */
+static int place_of(const struct node *node, int k)
+{
+    return (k + PICKABLE - node->first) % PICKABLE;
+}
+
+static int64_t pick(eddy_coro *co, struct node *node, int place)
+{
+    return pickable[(place + node->first) % PICKABLE].begin(co, node);
+}
+
+static int64_t begin_select(eddy_coro *co, struct node *node)
+{
+    node->first = (int)below(PICKABLE);
+    node->mode = has_queue(node);
+    return eddy_select(co, node->picked, pick(co, node, 0), pick(co, node, 1), pick(co, node, 2),
+                       pick(co, node, 3));
+}
+
+/* Whatever the outcome, one at most has its result, and that is the one which is told. */
+static void end_select(struct node *node)
+{
+    int64_t rc = node->rc;
+    int got = 0;
+
+    for (int k = 0; k < PICKABLE; k++) {
+        node->rc = node->picked[place_of(node, k)];
+        got += node->rc >= 0;
+        require(node->rc < 0 || rc == place_of(node, k));
+        if (pickable[k].end != NULL) {
+            pickable[k].end(node);
+        }
+    }
+    node->rc = rc;
+    require(got == (rc >= 0));
+}
+
 const struct operation operations_on_boxes[] = {
+    {"select", LEAF, begin_select, end_select},
     {"acquire", LEAF, begin_acquire, end_acquire},
     {"try to acquire", INSTANT, try_acquire, NULL},
     {"release", INSTANT, release, NULL},

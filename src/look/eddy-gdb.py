@@ -17,7 +17,7 @@ import gdb
 
 FOREVER = (1 << 63) - 1
 EXTRA = 1 << 6  # EDDY_TASK_EXTRA_
-BRANCH = 1 << 11  # EDDY_TASK_BRANCH_: no task, but an operation of a select
+BRANCH = 1  # EDDY_READY_BRANCH: no task, but an operation of a select
 PASSED, DEADLINES = 1 << 2, 1 << 4  # EDDY_TASK_PASSED_, EDDY_TASK_DEADLINES_
 TICK_SHIFT = 20  # of a record's `since`
 STATES = ["free", "ready", "running", "waiting", "ended"]
@@ -107,7 +107,7 @@ def records(loop):
         for i in range(int(region["used"])):
             page = cast(gdb.Value(first + i // a_page * size), "eddy_task_page")
             record = page["records"][i % a_page]
-            if state_of(record) != "free" and not bits_of(record) & BRANCH:
+            if state_of(record) != "free" and kind_of_record(record) != BRANCH:
                 yield record
         region = region["next"]
 
@@ -117,6 +117,10 @@ def records(loop):
 
 def number_of(task):
     return int(task["timed"]["ready"]["generation"])
+
+
+def kind_of_record(record):
+    return int(record["timed"]["ready"]["kind"])
 
 
 def state_of(task):

@@ -19,7 +19,8 @@ static void count(const struct eddy_link *list, struct ready *ready)
 {
     for (const struct eddy_link *link = list->next; link != list; link = link->next) {
         ready->all++;
-        ready->tasks += ((const struct eddy_ready *)(const void *)link)->kind == EDDY_READY_TASK;
+        ready->tasks +=
+            (uint64_t)eddy_ready_is_record((const struct eddy_ready *)(const void *)link);
     }
 }
 

@@ -166,7 +166,7 @@ static int run(eddy_loop *loop, int most)
             eddy_acting(eddy_task_of((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))));
         steps++;
     } while (steps < most && eddy_list_front(&loop->batch) != &loop->batch &&
-             ((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK);
+             eddy_ready_is_record((struct eddy_ready *)(void *)eddy_list_front(&loop->batch)));
     return steps;
 }
 

@@ -15,6 +15,7 @@ static void describe_ready(const struct eddy_ready *ready, char *text, size_t si
 {
     switch ((enum eddy_ready_kind)ready->kind) {
     case EDDY_READY_TASK:
+    case EDDY_READY_BRANCH:
         snprintf(text, size, "task #%u", (unsigned)ready->generation);
         break;
     case EDDY_READY_CALLBACK:
@@ -39,7 +40,7 @@ static void tell(eddy_loop *loop, struct eddy_ready *ready, int64_t deadline)
     char at[EDDY_DURATION_TEXT];
     char due[EDDY_DURATION_TEXT];
 
-    if (ready->kind == EDDY_READY_TASK) {
+    if (eddy_ready_is_record(ready)) {
         task.record = (struct eddy_task_record *)(void *)ready;
         task.generation = ready->generation;
     }

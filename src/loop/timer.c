@@ -274,7 +274,7 @@ static bool settled(eddy_loop *loop, struct eddy_timed *timed)
 {
     eddy_timer *timer = (eddy_timer *)timed;
 
-    if (timed->ready.kind == EDDY_READY_TASK) {
+    if (eddy_ready_is_record(&timed->ready)) {
         return loop->task_class->settled(loop, timed);
     }
     if (timer->deadline <= timer->entered) {

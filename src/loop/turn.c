@@ -21,6 +21,7 @@ static void run_function(struct eddy_ready *ready)
 {
     switch ((enum eddy_ready_kind)ready->kind) {
     case EDDY_READY_TASK:
+    case EDDY_READY_BRANCH:
     case EDDY_READY_RELAY:
     case EDDY_READY_UNSTARTED:
         break;
@@ -66,7 +67,7 @@ static int64_t run_batch(eddy_loop *loop, struct budget *budget)
 
     while (eddy_list_front(&loop->batch) != &loop->batch) {
         int ran = 1;
-        if (((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_TASK) {
+        if (eddy_ready_is_record((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))) {
             ran = loop->task_class->run(loop, most);
         } else {
             eddy_loop_run_ready(loop, eddy_batch_take(loop));

@@ -72,7 +72,7 @@ struct eddy_task_record *eddy_selecting(const struct eddy_task_record *branch)
 
 struct eddy_task_record *eddy_acting_slow(struct eddy_task_record *branch)
 {
-    while (eddy_has(branch, EDDY_TASK_BRANCH_)) {
+    while (eddy_is_branch(branch)) {
         branch = selection_of(branch)->task;
     }
     return branch;
@@ -85,7 +85,7 @@ static void cancel_branch(struct eddy_task_record *branch)
     if (has_ended(branch)) {
         return;
     }
-    if (!eddy_has(branch, EDDY_TASK_BRANCH_)) {
+    if (!eddy_is_branch(branch)) {
         eddy_cancel_record(branch); /* a coroutine */
     } else if (branch->wait == NULL) {
         eddy_branch_ended(branch); /* a pause is over when it has begun */
@@ -252,7 +252,7 @@ static size_t describe_branch(const struct eddy_task_record *branch, char *text,
 {
     int length;
 
-    if (!eddy_has(branch, EDDY_TASK_BRANCH_)) {
+    if (!eddy_is_branch(branch)) {
         return (size_t)snprintf(text, size, "%s", eddy_frame_place(branch->top).function);
     }
     if (branch->wait == NULL || branch->wait->describe == NULL) {
@@ -339,10 +339,9 @@ int eddy_select_next_(eddy_coro *co)
         cancel_all(selection);
         return 0;
     }
-    branch->timed.ready.kind = EDDY_READY_TASK;
+    branch->timed.ready.kind = EDDY_READY_BRANCH;
     branch->timed.ready.state = EDDY_TASK_RUNNING_;
-    branch->timed.ready.bits =
-        (uint16_t)(EDDY_TASK_BRANCH_ | (selection->cancelled ? EDDY_TASK_CANCEL_ : 0u));
+    branch->timed.ready.bits = selection->cancelled ? EDDY_TASK_CANCEL_ : 0;
     branch->top = co;
     branch->owner = &selection->owner;
     branch->named_place = task->named_place;
@@ -361,7 +360,6 @@ static void become_task(struct eddy_selection *selection, struct eddy_task_recor
         end_with(branch, -ENOMEM);
         return;
     }
-    eddy_clear(branch, EDDY_TASK_BRANCH_);
     branch->top->parent = NULL;
     branch->top->mask = 0;
     branch->parent = eddy_acting(selection->task)->timed.ready.generation;

@@ -85,7 +85,7 @@ static void unmark_all(eddy_loop *loop)
     struct eddy_ready *ready;
 
     while ((ready = take_first(&loop->passed)) != NULL) {
-        if (ready->kind == EDDY_READY_TASK) {
+        if (eddy_ready_is_record(ready)) {
             eddy_clear(eddy_task_of(ready), EDDY_TASK_PASSING_);
         }
     }

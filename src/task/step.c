@@ -17,6 +17,9 @@
  * A step calls the frame without a look at anything if no bit of EDDY_TASK_PREPARED_ is set: new or to
  * try, under way, deadlines. So what is rare costs the usual step one test (prepare).
  *
+ * A branch of a select is no task, but has its turn: what it waits for is tried, and if that is the end of the
+ * select the task runs (step_branch).
+ *
  * The table at the end is all that a loop knows of tasks. It is constant; tracing puts a copy with
  * another `run` in its place.
  */
@@ -24,8 +27,6 @@
 
 #include "loop/look.h"
 #include "task/task_internal.h"
-
-static void step_now(eddy_loop *loop, struct eddy_task_record *task);
 
 /* ---- running */
 
@@ -75,31 +76,9 @@ static bool is_new(const struct eddy_task_record *task)
     return task->top->parent == NULL && task->top->state == EDDY_STATE_START_;
 }
 
-/* Of a branch, whose turn is its task's if the select is over with it. */
-static void __attribute__((noinline)) step_branch(struct eddy_task_record *branch)
-{
-    struct eddy_task_record *task = eddy_selecting(branch);
-    bool tries = eddy_has(branch, EDDY_TASK_TRY_);
-
-    eddy_task_loop(task)->current = eddy_acting(task);
-    eddy_clear(branch, EDDY_TASK_TRY_);
-    if (tries && branch->wait != NULL && !try_to_finish_wait(branch)) {
-        return;
-    }
-    eddy_branch_ended(branch);
-    if (task->timed.ready.state == EDDY_TASK_READY_) {
-        eddy_list_remove(&task->timed.ready.link);
-        step_now(eddy_task_loop(task), task);
-    }
-}
-
 /* What only some steps begin with; false if the task does not run after all. */
 static bool prepare(struct eddy_task_record *task)
 {
-    if (eddy_has(task, EDDY_TASK_BRANCH_)) {
-        step_branch(task);
-        return false;
-    }
     if (eddy_has(task, EDDY_TASK_TRY_)) {
         eddy_clear(task, EDDY_TASK_TRY_);
         if (task->wait != NULL ? !try_to_finish_wait(task) : is_new(task) && !may_begin(task)) {
@@ -146,16 +125,34 @@ static inline void step(eddy_loop *loop, struct eddy_task_record *task)
     }
 }
 
-/* In the turn of another: of a branch. */
-static void __attribute__((noinline)) step_now(eddy_loop *loop, struct eddy_task_record *task)
+/* Of a branch, whose turn is its task's if the select is over with it. */
+static void step_branch(eddy_loop *loop, struct eddy_task_record *branch)
 {
-    step(loop, task);
+    struct eddy_task_record *task = eddy_selecting(branch);
+    bool tries = eddy_has(branch, EDDY_TASK_TRY_);
+
+    branch->timed.ready.state = EDDY_TASK_RUNNING_;
+    loop->current = eddy_acting(task);
+    eddy_clear(branch, EDDY_TASK_TRY_);
+    if (tries && branch->wait != NULL && !try_to_finish_wait(branch)) {
+        return;
+    }
+    eddy_branch_ended(branch);
+    if (task->timed.ready.state == EDDY_TASK_READY_) { /* it is next */
+        eddy_list_remove(&task->timed.ready.link);
+        eddy_list_append(eddy_list_front(&loop->batch), &task->timed.ready.link);
+    }
 }
 
 static int run(eddy_loop *loop, int most)
 {
     int steps = 0;
 
+    if (((struct eddy_ready *)(void *)eddy_list_front(&loop->batch))->kind == EDDY_READY_BRANCH) {
+        step_branch(loop, eddy_task_of(eddy_batch_take(loop)));
+        loop->current = NULL;
+        return 1;
+    }
     do {
         step(loop, eddy_task_of(eddy_batch_take(loop)));
         steps++;

@@ -184,9 +184,14 @@ struct eddy_task_record *eddy_selecting(const struct eddy_task_record *branch);
 /* The task itself: whose a lock is that a branch is handed, say. */
 struct eddy_task_record *eddy_acting_slow(struct eddy_task_record *branch) __attribute__((cold));
 
+static inline bool eddy_is_branch(const struct eddy_task_record *task)
+{
+    return __builtin_expect(task->timed.ready.kind == EDDY_READY_BRANCH, 0);
+}
+
 static inline struct eddy_task_record *eddy_acting(struct eddy_task_record *task)
 {
-    return __builtin_expect(eddy_has(task, EDDY_TASK_BRANCH_), 0) ? eddy_acting_slow(task) : task;
+    return eddy_is_branch(task) ? eddy_acting_slow(task) : task;
 }
 
 /* ---- share.c: several who want the result of one task */

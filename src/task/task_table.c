@@ -152,14 +152,14 @@ void eddy_task_record_free(struct eddy_task_record *task)
     eddy_list_append(&eddy_task_loop(task)->tasks->free, &task->timed.ready.link);
 }
 
-static void each(eddy_loop *loop, unsigned but,
+static void each(eddy_loop *loop, bool branches,
                  void (*visit)(struct eddy_task_record *task, void *context), void *context)
 {
     for (struct eddy_task_region *region = loop->tasks->regions; region != NULL;
          region = region->next) {
         for (uint32_t i = 0; i < region->used; i++) {
             struct eddy_task_record *task = record_at(region, i);
-            if (task->timed.ready.state != EDDY_TASK_FREE_ && !eddy_has(task, but)) {
+            if (task->timed.ready.state != EDDY_TASK_FREE_ && (branches || !eddy_is_branch(task))) {
                 visit(task, context);
             }
         }
@@ -169,12 +169,12 @@ static void each(eddy_loop *loop, unsigned but,
 void eddy_task_each(eddy_loop *loop, void (*visit)(struct eddy_task_record *task, void *context),
                     void *context)
 {
-    each(loop, EDDY_TASK_BRANCH_, visit, context);
+    each(loop, false, visit, context);
 }
 
 void eddy_task_record_each(eddy_loop *loop,
                            void (*visit)(struct eddy_task_record *task, void *context),
                            void *context)
 {
-    each(loop, 0, visit, context);
+    each(loop, true, visit, context);
 }

@@ -115,7 +115,7 @@ void eddy_wake(struct eddy_task_record *task, int64_t result)
     }
     task->wait = NULL;
     task->in.result = result;
-    if (__builtin_expect(eddy_has(task, EDDY_TASK_BRANCH_), 0)) {
+    if (eddy_is_branch(task)) {
         eddy_branch_ended(task);
         return;
     }

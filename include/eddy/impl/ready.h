@@ -20,6 +20,7 @@ struct eddy_task_record;
 
 enum eddy_ready_kind {
     EDDY_READY_TASK,
+    EDDY_READY_BRANCH, /* of an eddy_select: a task's record, which stands in for the task */
     EDDY_READY_CALLBACK,
     EDDY_READY_IO,
     EDDY_READY_TIMER,
@@ -36,6 +37,12 @@ struct eddy_ready {
      * entry in the heap does not know of yet, or 0 */
     uint32_t generation;
 };
+
+/* Whether it is a record of tasks. */
+static inline int eddy_ready_is_record(const struct eddy_ready *ready)
+{
+    return ready->kind <= EDDY_READY_BRANCH;
+}
 
 /* Private: what a cancel of any of several tasks goes on to, such as the clients of a server for
  * those who wait for its end. Reached once a cancel. */

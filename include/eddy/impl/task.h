@@ -60,15 +60,14 @@ enum {
     EDDY_TASK_FAILED_ = 1 << 8,         /* it was the first child of a gather that failed */
     EDDY_TASK_CASCADED_ = 1 << 9,       /* the error on its way up was noted where it began */
     EDDY_TASK_GATHER_FAILED_ = 1 << 10, /* it gathers, and a child has failed */
-    EDDY_TASK_BRANCH_ = 1 << 11,        /* no task, but one operation of an eddy_select */
     /* has opened things that must not be left open in a dead frame */
     EDDY_TASK_GUARDS_ = 1 << 12,
     /* woken to try: its wait goes on until `resume` has a result; or it has not taken its first step */
     EDDY_TASK_TRY_ = 1 << 13,
     EDDY_TASK_PASSING_ = 1 << 14, /* a cancel is just being passed on */
     EDDY_TASK_ENDING_ = 1 << 15,  /* it was cancelled because the loop ends */
-    EDDY_TASK_PREPARED_ = EDDY_TASK_DEADLINES_ | EDDY_TASK_TRY_ | EDDY_TASK_UNDER_WAY_ |
-                          EDDY_TASK_UNTIMED_ | EDDY_TASK_BRANCH_,
+    EDDY_TASK_PREPARED_ =
+        EDDY_TASK_DEADLINES_ | EDDY_TASK_TRY_ | EDDY_TASK_UNDER_WAY_ | EDDY_TASK_UNTIMED_,
     EDDY_TASK_INTERRUPTED_ = EDDY_TASK_CANCEL_ | EDDY_TASK_PASSED_ | EDDY_TASK_UNTIMED_,
     EDDY_TASK_REFUSES_CALLS_ = EDDY_TASK_INTERRUPTED_ | EDDY_TASK_ZERO_
 };

@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -447,5 +448,7 @@ int main(int argc, char **argv)
         }
         i += words;
     }
+    signal(SIGPIPE,
+           SIG_IGN); /* who is gone is -EPIPE anyway; so eddy need not hold it back at each file */
     return eddy_run(program, .options = &options) < 0;
 }

@@ -3,8 +3,14 @@
  *
  * What the process does with a signal is not for a library to change. So the signal is blocked in this thread
  * around the call, and taken if the call has raised it. It is the thread's own, so it is pending here
- * when the call has returned, unless one was already: that is somebody else's. Three cheap calls more,
- * around one that moves up to a mebibyte.
+ * when the call has returned, unless one was already: that is somebody else's.
+ *
+ *     the process and SIGPIPE    the calls more
+ *     ignores it                 one, which finds that out: who sends many files ignores it, as servers do
+ *     blocks it in this thread   that, the mask, and whether one is pending
+ *     neither                    that, the mask and the mask again: what is not blocked cannot be pending
+ *
+ * (Who ignores it and blocks it, too, has one pending afterwards, which is dropped when he unblocks it.)
  *
  * Whether it was raised is not to be seen from the result: a call that has moved some bytes when its reader goes
  * away raises it too, and returns how many those were. Only one that has moved all has raised none.
@@ -18,9 +24,25 @@
 #include <time.h>
 
 struct mask {
-    sigset_t old;
-    bool pending; /* one was, before */
+    bool ignored; /* there is nothing to do */
+    bool blocked; /* it was before */
+    bool pending; /* one was before */
 };
+
+static bool is_ignored(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGPIPE, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 &&
+           action.sa_handler == SIG_IGN;
+}
+
+static bool is_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
 
 static void pipe_set(sigset_t *set)
 {
@@ -31,13 +53,19 @@ static void pipe_set(sigset_t *set)
 static int block(struct mask *mask)
 {
     sigset_t set;
-    sigset_t pending;
+    sigset_t old;
 
-    sigemptyset(&pending);
-    (void)sigpending(&pending);
-    mask->pending = sigismember(&pending, SIGPIPE) == 1;
+    *mask = (struct mask){.ignored = is_ignored()};
+    if (mask->ignored) {
+        return 0;
+    }
     pipe_set(&set);
-    return sigprocmask(SIG_BLOCK, &set, &mask->old) < 0 ? -errno : 0;
+    if (sigprocmask(SIG_BLOCK, &set, &old) < 0) {
+        return -errno;
+    }
+    mask->blocked = sigismember(&old, SIGPIPE) == 1;
+    mask->pending = mask->blocked && is_pending();
+    return 0;
 }
 
 /* After a call with that result, which it returns, of so many bytes. */
@@ -46,11 +74,16 @@ static ssize_t unblock(const struct mask *mask, ssize_t result, size_t size)
     const struct timespec at_once = {0, 0};
     sigset_t set;
 
+    if (mask->ignored) {
+        return result;
+    }
+    pipe_set(&set);
     if (result != (ssize_t)size && !mask->pending) {
-        pipe_set(&set);
         while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR) {}
     }
-    (void)sigprocmask(SIG_SETMASK, &mask->old, NULL);
+    if (!mask->blocked) {
+        (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    }
     return result;
 }
 

@@ -98,11 +98,49 @@ test(a_signal_that_was_pending_before_is_somebody_elses_and_stays)
     close(fds[1]);
 }
 
+/* ---- whatever the process does with the signal, it finds it so afterwards */
+
+static volatile sig_atomic_t handled;
+
+static void on_sigpipe(int number)
+{
+    (void)number;
+    handled++;
+}
+
+static void check_as(void (*disposition)(int), int how)
+{
+    sigset_t set, before, after;
+    void (*old)(int) = signal(SIGPIPE, disposition);
+    int fds[2];
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    assert_int_equal(sigprocmask(how, &set, &before), 0);
+    assert_int_equal(pipe(fds), 0);
+    handled = 0;
+    check_cut(fds[0], fds[1], -1);
+    assert_int_equal(handled, 0);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, &after), 0);
+    assert_int_equal(sigismember(&after, SIGPIPE), how == SIG_BLOCK);
+    assert_ptr_equal(signal(SIGPIPE, old), disposition);
+}
+
+test(a_process_that_ignores_blocks_or_handles_the_signal_finds_it_so_afterwards)
+{
+    check_as(SIG_IGN, SIG_UNBLOCK);
+    check_as(SIG_DFL, SIG_BLOCK);
+    check_as(SIG_DFL, SIG_UNBLOCK);
+    check_as(on_sigpipe, SIG_UNBLOCK);
+    check_as(on_sigpipe, SIG_BLOCK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_pipe_whose_reader_goes_away_in_the_midst_of_a_write_raises_no_signal),
         testing_case(a_socket_whose_peer_goes_away_while_a_file_is_sent_raises_no_signal),
+        testing_case(a_process_that_ignores_blocks_or_handles_the_signal_finds_it_so_afterwards),
         testing_case(a_signal_that_was_pending_before_is_somebody_elses_and_stays),
     };
 

@@ -35,7 +35,7 @@ extern "C" {
  * its result, and has taken nothing: the next line, item or lock is there for who asks next. One that passes a cancel on
  * to what it waits for (a coroutine, eddy_join, eddy_gather, a job that has begun) is waited for; if it ends with a
  * value all the same, that is in its place of `results`, and an error is told to the error hook. So two
- * results may be there only if one of those takes part.
+ * results may be there only if one of those takes part, or if one leads to the other's, as a put does to a get of the same queue.
  *
  * They are begun in their order, and if one ends at once it is the winner, and those behind it are not begun,
  * nor are their arguments evaluated: so the order is one of preference. What is always ready starves those

@@ -80,9 +80,12 @@ struct eddy_task_record *eddy_acting_slow(struct eddy_task_record *branch)
 
 /* ---- cancelling the others */
 
+/* One that is just being begun or tried may itself have led to the winner's result: it is seen to when that
+ * is over (eddy_branch_settle). */
 static void cancel_branch(struct eddy_task_record *branch)
 {
-    if (has_ended(branch)) {
+    if (has_ended(branch) ||
+        (eddy_is_branch(branch) && branch->timed.ready.state == EDDY_TASK_RUNNING_)) {
         return;
     }
     if (!eddy_is_branch(branch)) {
@@ -113,6 +116,14 @@ static void cancel_all(struct eddy_selection *selection)
     }
     loop->interrupting_leaf = nested;
     eddy_cancel_end(loop, first);
+}
+
+/* It has been begun, or tried, and waits on: not if another has won by that. */
+void eddy_branch_settle(struct eddy_task_record *branch)
+{
+    if (selection_of(branch)->told) {
+        cancel_branch(branch);
+    }
 }
 
 /* ---- the end of a branch */
@@ -374,8 +385,11 @@ int eddy_select_took_(eddy_coro *co, int64_t result)
     co->task = selection->task;
     if (result != EDDY_PENDING) {
         end_with(branch, result);
-    } else if (branch->top != co) {
-        become_task(selection, branch);
+    } else {
+        if (branch->top != co) {
+            become_task(selection, branch);
+        }
+        eddy_branch_settle(branch);
     }
     return selection->winner == NOBODY;
 }

@@ -135,6 +135,7 @@ static void step_branch(eddy_loop *loop, struct eddy_task_record *branch)
     loop->current = eddy_acting(task);
     eddy_clear(branch, EDDY_TASK_TRY_);
     if (tries && branch->wait != NULL && !try_to_finish_wait(branch)) {
+        eddy_branch_settle(branch);
         return;
     }
     eddy_branch_ended(branch);

@@ -178,6 +178,9 @@ void eddy_task_forget_links(struct eddy_task_record *task);
 /* A branch waits no longer: in.result is its result. */
 void eddy_branch_ended(struct eddy_task_record *branch);
 
+/* It was tried, and waits on. */
+void eddy_branch_settle(struct eddy_task_record *branch);
+
 /* Who selects: the task, or a branch of another select. */
 struct eddy_task_record *eddy_selecting(const struct eddy_task_record *branch);
 

@@ -316,6 +316,94 @@ test(a_pause_wins_when_its_turn_comes)
     assert_int_equal(finish(task), 0);
 }
 
+/* ---- operations of one select that lead to each other's results */
+
+eddy_frame_of(meets_itself, int64_t rc);
+
+static void meets_itself(eddy_coro *co)
+{
+    eddy_begin(meets_itself);
+    from_other = 7;
+    eddy_catch(self->rc, eddy_select(co, results, eddy_queue_get(co, &one, &from_one),
+                                     eddy_queue_put(co, &one, &from_other), counted(co, 1)));
+    log_end("picked", self->rc);
+    eddy_end;
+}
+
+test(a_put_that_hands_over_to_a_get_of_the_same_select_is_done_too)
+{
+    assert_int_equal(run(meets_itself), 0);
+    testing_assert_log("picked=0@0");
+    assert_results(0, 0, -ECANCELED);
+    assert_int_equal(from_one, 7);
+    assert_int_equal(evaluated, 0);
+}
+
+/* Two waits of which the first, when it is tried, ends the other. */
+static struct eddy_waiters others;
+static struct eddy_task_record *trier;
+static int64_t tried;
+
+static int64_t try_it(struct eddy_task_record *task)
+{
+    (void)task;
+    eddy_wake_all(&others, 5);
+    return tried;
+}
+
+static int give_up(struct eddy_task_record *task)
+{
+    testing_log("aborted%s", task == trier ? "" : " another");
+    return 1;
+}
+
+static const struct eddy_wait_kind tried_kind = {
+    .name = "tried", .resume = try_it, .abort = give_up};
+static const struct eddy_wait_kind other_kind = {.name = "other"};
+
+EDDY_MUST_USE static int64_t wait_to_try(eddy_coro *co)
+{
+    trier = eddy_waiter(co);
+    return eddy_park(co, &tried_kind, NULL, NULL);
+}
+
+EDDY_MUST_USE static int64_t wait_for_other(eddy_coro *co)
+{
+    return eddy_park(co, &other_kind, NULL, &others);
+}
+
+eddy_frame_of(ends_by_trying, int64_t rc);
+
+static void ends_by_trying(eddy_coro *co)
+{
+    eddy_begin(ends_by_trying);
+    eddy_catch(self->rc, eddy_select(co, results, wait_to_try(co), wait_for_other(co)));
+    log_end("picked", self->rc);
+    eddy_end;
+}
+
+static void try_with(int64_t result)
+{
+    eddy_task task = start(ends_by_trying);
+
+    tried = result;
+    testing_turns();
+    eddy_wake_to_try(trier);
+    assert_int_equal(finish(task), 0);
+}
+
+test(one_that_wins_while_another_is_tried_lets_that_come_to_its_end_first)
+{
+    try_with(EDDY_PENDING); /* then it waits on, and is given up */
+    testing_assert_log("aborted picked=1@0");
+    assert_int_equal(results[0], -ECANCELED);
+    assert_int_equal(results[1], 5);
+    try_with(3);
+    testing_assert_log("picked=1@0");
+    assert_int_equal(results[0], 3);
+    assert_int_equal(results[1], 5);
+}
+
 /* ---- selects in each other, and operations with deadlines of their own */
 
 eddy_frame_of(nests, int64_t inner[2], int64_t rc);
@@ -440,6 +528,8 @@ int main(void)
         CASE(a_read_that_does_not_win_leaves_its_bytes),
         CASE(a_read_that_wins_runs_the_task_in_the_same_turn),
         CASE(a_pause_wins_when_its_turn_comes),
+        CASE(a_put_that_hands_over_to_a_get_of_the_same_select_is_done_too),
+        CASE(one_that_wins_while_another_is_tried_lets_that_come_to_its_end_first),
         CASE(a_select_in_a_select),
         CASE(a_lock_of_an_inner_select_is_the_tasks),
         CASE(an_outer_branch_that_wins_ends_the_inner_select),

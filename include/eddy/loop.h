@@ -12,8 +12,8 @@
  *   7. exactly those tasks and callbacks that are ready at this point run, first come, first served
  *   8. check hooks
  *
- * Steps 4 to 6 never run user code but those hooks; they only append to the ready list. Step 4 takes 512
- * events at most; the next turn takes others.
+ * Steps 4 to 6 never run user code but those hooks; they only append to the ready list. Step 4 takes 64
+ * events at most, 512 in a poll that is one turn; the next turn takes others.
  *
  * A turn that finds something ready leaves out 2 to 6 until 128 steps have run since the loop last
  * asked, or as many as take a millisecond at the speed of those before. It never leaves them out
@@ -98,8 +98,9 @@ struct eddy_loop_options {
      * this number alone, and not first come, first served, to find out what relies on that
      * without meaning to. Deferred callbacks and messages keep their order among themselves. */
     uint64_t shuffle_seed;
-    /* How many events of fds a turn takes from the kernel at most, 1 to 512; 0: 512. Fewer let
-     * timers and messages come sooner when very many fds are busy, and cost more system calls. */
+    /* How many events of fds a turn takes from the kernel at most, 1 to 512. 0: 64, and in a poll of just one
+     * turn (eddy_loop_poll_once without a duration, or after eddy_loop_wait) 512. Fewer let timers and messages
+     * come sooner when very many fds are busy, and what they lead to finds more in the caches. */
     unsigned most_events;
 };
 

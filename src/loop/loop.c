@@ -43,7 +43,8 @@ static void init(eddy_loop *loop, const struct eddy_loop_options *options)
     loop->shutdown_timeout =
         options->shutdown_timeout > 0 ? options->shutdown_timeout : DEFAULT_SHUTDOWN_TIMEOUT;
     loop->ask_interval = 1;
-    loop->most_events = options->most_events > 0 ? (int)options->most_events : EVENTS_A_TURN;
+    loop->most_events = (int)options->most_events;
+    loop->room = EVENTS_A_TURN;
     loop->wait_limit = EDDY_FOREVER;
     loop->stalled_at = EDDY_FOREVER;
     loop->real_now = loop->now = INT64_MIN;

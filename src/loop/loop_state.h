@@ -20,6 +20,7 @@
 
 enum {
     EVENTS_A_TURN = 512, /* taken from the kernel at once, at most */
+    EVENTS_AT_EASE = 64, /* likewise, where the next turn follows by itself: see room_for_events */
     /* steps between two looks at kernel and clock while something is ready */
     MOST_ASK_INTERVAL = 128
 };
@@ -191,10 +192,11 @@ struct eddy_loop {
 
     /* The kernel. */
     const struct eddy_sys *sys;
-    int epoll;           /* what the loop sleeps on: another fd whenever the set is made anew */
-    int outer;           /* what others sleep on (epoll.c); -1 until somebody asks for it */
-    int most_events;     /* 1..EVENTS_A_TURN: that are taken from the kernel at once */
-    int timerfd;         /* -1 unless EDDY_LOOP_TIMERFD */
+    int epoll;       /* what the loop sleeps on: another fd whenever the set is made anew */
+    int outer;       /* what others sleep on (epoll.c); -1 until somebody asks for it */
+    int most_events; /* 1..EVENTS_A_TURN: taken from the kernel at once, if an option says so; else 0 */
+    int room;        /* for events in the last wait; at first EVENTS_A_TURN */
+    int timerfd;     /* -1 unless EDDY_LOOP_TIMERFD */
     unsigned stdio_held; /* atomic: which of the fds 0, 1 and 2 the loop has filled (stdio.c) */
     int64_t timerfd_deadline;   /* where it stands; EDDY_FOREVER: disarmed (timerfd.c) */
     struct eddy_io_slot *slots; /* by fd */

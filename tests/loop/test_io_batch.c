@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eddy/callback.h"
+
 /* ---- inside callbacks; two watchers whose events come in one batch */
 
 static struct pair {
@@ -234,7 +236,7 @@ test(freeing_the_loop_stops_its_watchers_and_closes_no_fd_of_theirs)
 
 /* ---- more than the kernel tells at once */
 
-enum { MANY = 1300, AT_ONCE = 512 };
+enum { MANY = 1300, AT_ONCE = 512, AT_EASE = 64 };
 
 static struct {
     eddy_io io[MANY];
@@ -322,6 +324,32 @@ test(one_turn_tells_of_512_and_the_next_of_others)
     stop_many();
 }
 
+static int told_at_hook[4];
+static int hook_calls;
+
+static void note_turn(eddy_hook *hook)
+{
+    told_at_hook[hook_calls++] = many.count;
+    if (hook_calls == 3) {
+        eddy_hook_stop(hook);
+        eddy_loop_stop(testing.loop);
+    }
+}
+
+test(a_loop_that_runs_takes_fewer_at_once)
+{
+    static eddy_hook hook;
+
+    start_many(note_told);
+    hook_calls = 0;
+    eddy_hook_start(testing.loop, &hook, EDDY_HOOK_CHECK, note_turn);
+    assert_int_equal(eddy_loop_run(testing.loop), 0);
+    for (int i = 0; i < 3; i++) { /* always others */
+        assert_int_equal(told_at_hook[i], (i + 1) * AT_EASE);
+    }
+    stop_many();
+}
+
 test(a_budget_that_is_used_up_ends_the_poll_before_all_are_told)
 {
     testing_fake_clock(0);
@@ -348,6 +376,7 @@ int main(void)
         testing_case(a_poll_that_has_time_left_goes_on_until_the_kernel_has_told_all),
         testing_case(those_that_are_no_longer_ready_are_told_once),
         testing_case(one_turn_tells_of_512_and_the_next_of_others),
+        testing_case(a_loop_that_runs_takes_fewer_at_once),
         testing_case(a_budget_that_is_used_up_ends_the_poll_before_all_are_told),
     };
 

@@ -22,6 +22,8 @@ static const char *word(int64_t result)
            : result == -ETIMEDOUT       ? "ETIMEDOUT"
            : result == -ESHUTDOWN       ? "ESHUTDOWN"
            : result == -EBADF           ? "EBADF"
+           : result == -EPIPE           ? "EPIPE"
+           : result == -ECONNRESET      ? "ECONNRESET"
            : result == -ENOTRECOVERABLE ? "BROKEN"
            : result == -EIO             ? "EIO"
                                         : eddy_strerror(result);

@@ -275,6 +275,7 @@ static int deliver(struct simulated_child *child, int signal, bool group)
     if (signal == SIGKILL) {
         child->killed = sooner(child->killed, now() + child->script.kill_delay);
     } else if (signal == SIGTERM) {
+        child->asked = true;
         terminate(child);
     } else if (signal == SIGSTOP) {
         child->stopped = true;

@@ -60,6 +60,7 @@ struct simulated_child {
     int64_t status;     /* valid from ENDED on, as eddy_process_wait has it */
     int64_t ended;      /* when */
     bool group;         /* of its own */
+    bool asked;         /* SIGTERM has come, since the test has cleared this */
     bool in_background; /* a child of its own has its pipes */
     unsigned sent[2];   /* bytes that it has written */
     unsigned got;       /* that it has read: the numbers from 0 on */

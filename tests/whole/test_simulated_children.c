@@ -4,16 +4,13 @@
  * story. EDDY_TEST_SEED repeats a failure, or tries what nobody has tried; EDDY_TEST_SEEDS says how many seeds from
  * there on; EDDY_TEST_VERBOSE prints what happens. */
 #include "support/net.h"
-#include "support/simulated_children.h"
+#include "support/simulated_choice.h"
 #include "support/tasks.h"
 
-#include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "eddy/gather.h"
 #include "eddy/look.h"
-#include "eddy/process.h"
 
 enum { KEEPERS = 4, ROUNDS = 5, SEEDS = 1500, INPUT = 300, MUCH = 100000, LIMIT = 200 };
 
@@ -30,7 +27,7 @@ enum manner {
 enum action { WAITS, READS, WRITES, SHUTS, SIGNALS, SLEEPS, ACTIONS };
 
 static struct {
-    uint64_t seed, state;
+    uint64_t seed;
     eddy_task keepers[KEEPERS];
     int let_go; /* how many children */
     unsigned spawned, cancelled, killed;
@@ -42,95 +39,6 @@ static struct {
             fail_msg("EDDY_TEST_SEED=%llu: %s", (unsigned long long)world.seed, #condition); \
         }                                                                                    \
     } while (0)
-
-static unsigned below(unsigned limit)
-{
-    return (unsigned)(testing_random(&world.state) % limit);
-}
-
-static int64_t below_time(unsigned milliseconds)
-{
-    return below(milliseconds) * EDDY_MILLISECOND + below(1000);
-}
-
-/* ---- what is chosen */
-
-static void choose_spawn_error(struct simulated_script *script)
-{
-    static const struct {
-        int error;
-        enum eddy_spawn_stage stage;
-    } errors[] = {
-        {-EAGAIN, EDDY_SPAWN_FORK},
-        {-ENOMEM, EDDY_SPAWN_FORK},
-        {-EBADF, EDDY_SPAWN_CHILD},
-        {-ENOENT, EDDY_SPAWN_EXEC},
-    };
-    unsigned which = below(40);
-
-    if (which < sizeof errors / sizeof *errors) {
-        script->error = errors[which].error;
-        script->stage = errors[which].stage;
-    }
-}
-
-static struct simulated_child *choose_child(void)
-{
-    static const int signals[] = {0, 0, 0, SIGSEGV, SIGKILL};
-    struct simulated_script script = {
-        .life = below(3) == 0 ? EDDY_FOREVER : below_time(300),
-        .signal = signals[below(5)],
-        .code = (int)below(256),
-        .term = (enum simulated_term)below(3),
-        .term_delay = below_time(60),
-        .kill_delay = below(3) == 0 ? below_time(10) : 0,
-        .untouchable = below(40) == 0,
-        .pace = EDDY_MILLISECOND / 2 + below_time(20),
-        .lines = {below(12), below(6)},
-        .echoes = below(2) == 0,
-        .appetite = below(3) == 0 ? 1 + below(INPUT) : UINT_MAX,
-        .shuts = below(4) == 0,
-        .ends_when_done = below(2) == 0,
-        .background = below(6) == 0 ? below_time(100) : 0,
-    };
-
-    choose_spawn_error(&script);
-    if (script.error == 0 && script.echoes) {
-        script.lines[0] = 0; /* its output says what it has read, and nothing else */
-    }
-    return simulated_script(&script);
-}
-
-static struct eddy_process_options choose_options(struct simulated_child *child)
-{
-    static const unsigned flags[] = {0, 0, EDDY_PROCESS_GROUP, EDDY_PROCESS_SESSION};
-    struct eddy_process_options options = {
-        .argv = child->argv,
-        .flags = flags[below(4)],
-        .grace = 1 + below_time(100),
-        .input = {below(2) == 0 ? EDDY_STDIO_PIPE : EDDY_STDIO_NULL, 0},
-        .output = {below(4) > 0 ? EDDY_STDIO_PIPE : EDDY_STDIO_NULL, 0},
-        .error = {below(2) == 0 ? EDDY_STDIO_PIPE : EDDY_STDIO_NULL, 0},
-    };
-
-    return options;
-}
-
-/* Something that the system refuses in the spawn that follows. */
-static void choose_fault(void)
-{
-    if (below(25) == 0) {
-        testing_fail(epoll_ctl, 1 + below(4), -ENOSPC);
-    } else if (below(25) == 0) {
-        testing_fail(pipe, 1 + below(3), -EMFILE);
-    }
-}
-
-static void end_faults(void)
-{
-    testing_fail(epoll_ctl, 0, 0);
-    testing_fail(pipe, 0, 0);
-}
 
 /* ---- keepers */
 
@@ -147,9 +55,10 @@ eddy_frame(keeper) {
     int64_t since; /* when it begins to be stopped; */
     bool ran;      /* it was not reaped then, */
     bool spared;   /* and nobody had killed it */
+    bool stops;    /* what stops it has asked it to end, and so waits for its end in any case */
     int64_t rc;
-    unsigned got[2]; /* bytes that were read of it */
-    unsigned sent;   /* that were written to it */
+    unsigned got;  /* bytes that were read of its output */
+    unsigned sent; /* that were written to it */
     struct eddy_output output, error;
     size_t input_size; /* of what it runs */
     char bytes[64];
@@ -223,9 +132,9 @@ static void check_action(struct keeper *self)
     if (self->action == WAITS && !is_interruption(self->rc)) {
         check_status(self);
     } else if (self->action == READS && self->rc >= 0) {
-        check_written(self->child, 0, self->got[0], self->bytes, (size_t)self->rc);
-        self->got[0] += (unsigned)self->rc;
-        check(self->rc > 0 || self->got[0] == self->child->sent[0]);
+        check_written(self->child, 0, self->got, self->bytes, (size_t)self->rc);
+        self->got += (unsigned)self->rc;
+        check(self->rc > 0 || self->got == self->child->sent[0]);
     } else if (self->action == READS) {
         check(is_interruption(self->rc) || self->rc == -EBADF);
     } else if (self->action == WRITES) {
@@ -254,11 +163,24 @@ static void lives(eddy_coro *co)
     eddy_end;
 }
 
+/* Waits too, whatever else is done with the process. */
+eddy_frame_of(witnesses, struct keeper *keeper, int64_t rc);
+
+static void witnesses(eddy_coro *co)
+{
+    eddy_begin(witnesses);
+    eddy_catch(self->rc, eddy_process_wait(co, &self->keeper->process));
+    check(self->rc == -EBADF || self->rc == -ECANCELED ||
+          (self->keeper->child->state == REAPED && self->rc == self->keeper->child->status));
+    eddy_end;
+}
+
 static void begin_stop(struct keeper *self)
 {
     self->since = eddy_loop_now(testing.loop);
     self->ran = self->child->state != REAPED;
     self->spared = self->child->killed == EDDY_FOREVER;
+    self->child->asked = false;
 }
 
 /* It was stopped: it had its grace, and no more. */
@@ -274,7 +196,7 @@ static void check_stopped(const struct keeper *self, int64_t grace)
     check(!self->child->group || !self->child->in_background || !self->ran);
 }
 
-eddy_frame_of(keeps, struct keeper *keeper);
+eddy_frame_of(keeps, struct keeper *keeper, eddy_task witness, int64_t rc);
 
 static void keeps(eddy_coro *co)
 {
@@ -282,12 +204,17 @@ static void keeps(eddy_coro *co)
     eddy_await(eddy_process_spawn(co, &self->keeper->process, &self->keeper->options));
     end_faults();
     check(self->keeper->child->state != NOT_SPAWNED);
+    self->witness = eddy_spawn(co, witnesses, .keeper = self->keeper);
     eddy_await(eddy_call(co, lives, .keeper = self->keeper));
     if (self->keeper->manner == STOPS) {
         begin_stop(self->keeper);
         self->keeper->limit = below_time(80);
-        eddy_await(self->keeper->rc,
-                   eddy_process_stop(co, &self->keeper->process, self->keeper->limit));
+        eddy_catch(self->rc, eddy_process_stop(co, &self->keeper->process, self->keeper->limit));
+        self->keeper->stops = self->keeper->child->asked;
+        self->keeper->rc = self->rc;
+        if (self->rc < 0) {
+            eddy_return(self->rc);
+        }
         check_stopped(self->keeper, self->keeper->limit);
     } else if (self->keeper->manner == DETACHES) {
         world.let_go++;
@@ -296,6 +223,7 @@ static void keeps(eddy_coro *co)
 eddy_finally:
     end_faults();
     eddy_process_close(&self->keeper->process);
+    eddy_catch(self->rc, eddy_join(co, self->witness)); /* -ESRCH: there is none */
     eddy_end;
 }
 
@@ -371,7 +299,8 @@ static void check_round(struct keeper *self)
     if (child->script.untouchable) {
         world.let_go++;
     } else if (child->state == RUNS && self->manner != DETACHES) {
-        check((self->manner == CLOSES || self->manner == STOPS) && child->killed != EDDY_FOREVER);
+        check(self->manner == CLOSES || (self->manner == STOPS && !self->stops));
+        check(child->killed != EDDY_FOREVER);
     }
     check(self->rc >= 0 || is_interruption(self->rc) || self->rc == child->script.error ||
           self->rc == -EMFILE || self->rc == -ENOSPC ||
@@ -390,7 +319,8 @@ static void keeper(eddy_coro *co)
         self->child = choose_child();
         self->options = choose_options(self->child);
         self->manner = (enum manner)below(MANNERS);
-        self->got[0] = self->sent = 0;
+        self->got = self->sent = 0;
+        self->stops = false;
         self->output = self->error = (struct eddy_output){0};
         choose_fault();
         eddy_catch(self->rc, eddy_wait_for(co, 1 + below_time(600), begin_round(co, self)));
@@ -471,7 +401,7 @@ static uint64_t live_through(uint64_t seed)
 
     testing_free();
     before = net_count_open();
-    world.seed = world.state = seed;
+    world.seed = chosen = seed;
     world.let_go = 0;
     testing.clock.now = 0;
     testing.options.flags = EDDY_LOOP_CHECK;
@@ -516,10 +446,19 @@ test(random_supervisors_lose_no_child)
            world.cancelled);
 }
 
+/* Also of what is no check of a world's. */
+static int teardown(void **state)
+{
+    if (testing.failed) {
+        fprintf(stderr, "failed with EDDY_TEST_SEED=%llu\n", (unsigned long long)world.seed);
+    }
+    return testing_teardown(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        testing_case(random_supervisors_lose_no_child),
+        cmocka_unit_test_setup_teardown(random_supervisors_lose_no_child, testing_setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,13 @@ static char buffer[64];
 static size_t came, went; /* bytes in clear that each end has read */
 static size_t filled;     /* that the near end had written before the race */
 
+static bool near_serves; /* it is the server, and the far one the client */
+
 static inline void open_ends(size_t capacity)
 {
+    struct tls *client = near_serves ? &far : &near;
+    struct tls *server = near_serves ? &near : &far;
+
     memset(low, 0, sizeof low);
     memset(&near, 0, sizeof near);
     memset(&far, 0, sizeof far);
@@ -25,8 +30,8 @@ static inline void open_ends(size_t capacity)
     came = went = filled = 0;
     near.owns_below = far.owns_below = true;
     assert_int_equal(eddy_memory_pair(testing.loop, &low[0], &low[1], capacity), 0);
-    assert_int_equal(tls_client(&near, &low[0], client_context, "localhost", NULL), 0);
-    assert_int_equal(tls_server(&far, &low[1], server_context), 0);
+    assert_int_equal(tls_client(client, &low[near_serves], client_context, "localhost", NULL), 0);
+    assert_int_equal(tls_server(server, &low[!near_serves], server_context), 0);
 }
 
 /* What the near end writes: what it has filled the way with, and then "ef". */
@@ -113,6 +118,48 @@ static inline void close_pair(void)
     eddy_stream_close(&far.stream);
     eddy_stream_close(&low[0]);
     eddy_stream_close(&low[1]);
+}
+
+/* ---- what races are made of */
+
+static inline void close_near(eddy_coro *co)
+{
+    (void)co;
+    eddy_stream_close(&near.stream);
+}
+
+static inline int64_t wait_read(eddy_coro *co)
+{
+    return eddy_read(co, &near.stream, buffer, sizeof buffer - 1);
+}
+
+static inline void send_byte(eddy_coro *co)
+{
+    (void)co;
+    (void)eddy_try_write(&far.stream, "x", 1);
+}
+
+static inline void take_all(eddy_coro *co)
+{
+    (void)co;
+    (void)hear_near();
+}
+
+eddy_frame_of(ends, int64_t rc);
+
+static inline void ends(eddy_coro *co)
+{
+    eddy_begin(ends);
+    while ((self->rc = eddy_stream_shutdown_write(&near.stream)) == -EAGAIN) {
+        eddy_await(eddy_writable(co, &near.stream));
+    }
+    eddy_return(self->rc);
+    eddy_end;
+}
+
+static inline int64_t wait_ended(eddy_coro *co)
+{
+    return eddy_call(co, ends);
 }
 
 #endif

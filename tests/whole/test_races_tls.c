@@ -10,23 +10,6 @@ static void open_pair(eddy_coro *co)
     shake_hands();
 }
 
-static void close_near(eddy_coro *co)
-{
-    (void)co;
-    eddy_stream_close(&near.stream);
-}
-
-static int64_t wait_read(eddy_coro *co)
-{
-    return eddy_read(co, &near.stream, buffer, sizeof buffer - 1);
-}
-
-static void send_byte(eddy_coro *co)
-{
-    (void)co;
-    (void)eddy_try_write(&far.stream, "x", 1);
-}
-
 /* In both versions: 1.2 renegotiates, 1.3 has new keys and tickets. */
 static void run_in_both(const struct race_table *table)
 {
@@ -250,12 +233,6 @@ static int64_t wait_write(eddy_coro *co)
     return eddy_write(co, &near.stream, "ef", 2);
 }
 
-static void take_all(eddy_coro *co)
-{
-    (void)co;
-    (void)hear_near();
-}
-
 static const char *const write_apart[RACE_EVENTS][RACE_EVENTS] = {
     [WAKE] = {"ok; 0+0 open, +2 open", "ok; 0+0 open, +2 open", "ok; 0+0 open, +2 open",
               "ok; 0+0 closed, +2 ended"},
@@ -297,23 +274,6 @@ test(a_write)
 
 /* ---- close_notify waits for room behind what was written */
 
-eddy_frame_of(ends, int64_t rc);
-
-static void ends(eddy_coro *co)
-{
-    eddy_begin(ends);
-    while ((self->rc = eddy_stream_shutdown_write(&near.stream)) == -EAGAIN) {
-        eddy_await(eddy_writable(co, &near.stream));
-    }
-    eddy_return(self->rc);
-    eddy_end;
-}
-
-static int64_t wait_ended(eddy_coro *co)
-{
-    return eddy_call(co, ends);
-}
-
 static const char *const full_end_apart[RACE_EVENTS][RACE_EVENTS] = {
     [WAKE] = {"ok; 0+0 open, +0 ended", "ok; 0+0 open, +0 ended", "ok; 0+0 open, +0 ended",
               "ok; 0+0 closed, +0 ended"},
@@ -351,59 +311,6 @@ static const struct race_table full_end_races = {
 test(an_end_that_waits_for_room)
 {
     run_in_both(&full_end_races);
-}
-
-/* ---- the handshake */
-
-static void open_strangers(eddy_coro *co)
-{
-    (void)co;
-    open_ends(WIDE);
-}
-
-static int64_t wait_agreed(eddy_coro *co)
-{
-    return tls_handshake(co, &near);
-}
-
-static const char *const handshake_apart[RACE_EVENTS][RACE_EVENTS] = {
-    [WAKE] = {"ok; 0+0 open, +0 open", "ok; 0+0 open, +0 open", "ok; 0+0 open, +0 open",
-              "ok; 0+0 closed, +0 ended"},
-    [TIME_OUT] = {"ETIMEDOUT; 0+0 open, +0 open", ONE_DEADLINE, "ETIMEDOUT; 0+0 open, +0 open",
-                  "ETIMEDOUT; 0+0 closed, +0 cut"},
-    [CANCEL] = {"ECANCELED; 0+0 open, +0 open", "ECANCELED; 0+0 open, +0 open",
-                "ECANCELED; 0+0 open, +0 open", "ECANCELED; 0+0 closed, +0 cut"},
-    [CLOSE] = {"EBADF; 0+0 closed, +0 cut", "EBADF; 0+0 closed, +0 cut",
-               "EBADF; 0+0 closed, +0 cut", "EBADF; 0+0 closed, +0 cut"},
-};
-
-static const struct race_table handshake_races = {
-    .operation = "handshake of TLS",
-    .set_up = open_strangers,
-    .wait = wait_agreed,
-    .wake = take_all,
-    .close = close_near,
-    .settle = take_all,
-    .log_left = log_left,
-    .tear_down = close_pair,
-    .apart = handshake_apart,
-    .pending = {"ECANCELED; 0+0 open, +0 open", "ECANCELED; 0+0 open, +0 open"},
-    .cells =
-        {
-            [WAKE] = {"ok; 0+0 open, +0 open", "ok; 0+0 open, +0 open",
-                      "ok, then ECANCELED; 0+0 open, +0 open", "EBADF; 0+0 closed, +0 cut"},
-            [TIME_OUT] = {"ETIMEDOUT; 0+0 open, +0 open", ONE_DEADLINE,
-                          "ECANCELED; 0+0 open, +0 open", "ETIMEDOUT; 0+0 closed, +0 cut"},
-            [CANCEL] = {"ECANCELED; 0+0 open, +0 open", "ECANCELED; 0+0 open, +0 open",
-                        "ECANCELED; 0+0 open, +0 open", "ECANCELED; 0+0 closed, +0 cut"},
-            [CLOSE] = {"EBADF; 0+0 closed, +0 cut", "EBADF; 0+0 closed, +0 cut",
-                       "EBADF, then ECANCELED; 0+0 closed, +0 cut", "EBADF; 0+0 closed, +0 cut"},
-        },
-};
-
-test(a_handshake)
-{
-    run_race_table(&handshake_races);
 }
 
 /* ---- the far end renews the keys, and sends a byte with the new ones: a read has to write */
@@ -489,7 +396,6 @@ int main(void)
         testing_case(our_own_end),
         testing_case(a_write),
         testing_case(an_end_that_waits_for_room),
-        testing_case(a_handshake),
         testing_case(new_keys),
         testing_case(new_keys_without_room_to_answer),
     };

@@ -85,20 +85,26 @@ static inline struct eddy_process_options choose_options(struct simulated_child 
     return options;
 }
 
-/* Something that the system refuses in the spawn that follows. */
-static inline void choose_fault(void)
+/* Something that the system refuses in the spawn that follows; whether it is memory. */
+static inline bool choose_fault(void)
 {
+    if (below(12) == 0) {
+        testing_fail_allocation(1 + below(4));
+        return true;
+    }
     if (below(25) == 0) {
         testing_fail(epoll_ctl, 1 + below(4), -ENOSPC);
     } else if (below(25) == 0) {
         testing_fail(pipe, 1 + below(3), -EMFILE);
     }
+    return false;
 }
 
 static inline void end_faults(void)
 {
     testing_fail(epoll_ctl, 0, 0);
     testing_fail(pipe, 0, 0);
+    testing_fail_allocation(0);
 }
 
 #endif

@@ -30,6 +30,7 @@ static struct {
     uint64_t seed;
     eddy_task keepers[KEEPERS];
     int let_go; /* how many children */
+    bool poor;  /* memory may be out, at whomever's request it is */
     unsigned spawned, cancelled, killed;
 } world;
 
@@ -303,7 +304,7 @@ static void check_round(struct keeper *self)
         check(child->killed != EDDY_FOREVER);
     }
     check(self->rc >= 0 || is_interruption(self->rc) || self->rc == child->script.error ||
-          self->rc == -EMFILE || self->rc == -ENOSPC ||
+          self->rc == -EMFILE || self->rc == -ENOSPC || (world.poor && self->rc == -ENOMEM) ||
           (self->manner == RUNS_IT && self->rc == -EFBIG) ||
           (child->script.untouchable && self->rc == -EPERM));
     check(child->script.error == 0 || child->state == NOT_SPAWNED);
@@ -322,7 +323,7 @@ static void keeper(eddy_coro *co)
         self->got = self->sent = 0;
         self->stops = false;
         self->output = self->error = (struct eddy_output){0};
-        choose_fault();
+        world.poor = choose_fault() || world.poor;
         eddy_catch(self->rc, eddy_wait_for(co, 1 + below_time(600), begin_round(co, self)));
         end_faults();
         check_round(self);
@@ -403,6 +404,7 @@ static uint64_t live_through(uint64_t seed)
     before = net_count_open();
     world.seed = chosen = seed;
     world.let_go = 0;
+    world.poor = false;
     testing.clock.now = 0;
     testing.options.flags = EDDY_LOOP_CHECK;
     testing.options.shuffle_seed = seed % 2 == 0 ? seed : 0;

@@ -333,6 +333,8 @@ static void undo(struct eddy_child *child, int pidfd)
     child->io.fd = pidfd;
     if (eddy_child_kill(child) == 0) {
         eddy_child_reap(child);
+    } else {
+        child->loop->counts.children--; /* it runs on, and is the loop's no more */
     }
     (void)child->loop->sys->close(child->loop->sys, pidfd);
 }

@@ -115,8 +115,8 @@ struct eddy_process_options {
  *   -EAGAIN, -ENOMEM, -EMFILE, -ENFILE   of clone(2) and pipe(2)
  *   -ENOSYS     the kernel has no pidfds (they came with Linux 5.4)
  *   -ECANCELED  a cancel was pending: nothing was started
- *   -ENOSPC     of epoll_ctl(2); this, and -ENOMEM, may also come when the child was running already,
- *               and then it was killed
+ *   -ENOSPC     of epoll_ctl(2); this, -ENOMEM and -EMFILE may also come when the child was running
+ *               already, and then it was killed
  */
 EDDY_API EDDY_MUST_USE int64_t eddy_process_spawn(eddy_coro *co, eddy_process *process,
                                                   const struct eddy_process_options *options);

@@ -225,7 +225,8 @@ EDDY_API EDDY_MUST_USE int64_t eddy_server_wait_closed(eddy_coro *co, eddy_serve
  * sent away at once, and those whose request is being answered in the turn in which they have become
  * idle, or at their end. What is left `grace` nanoseconds later is cancelled, those that linger are cut
  * off, and it returns when their handlers have ended, however long their cleanups take. EDDY_FOREVER: no
- * such end; <= 0: it is there at once. Of several drains of one server the shortest grace counts.
+ * such end; <= 0: it is there at once. Of several drains of one server the shortest grace counts, and what
+ * is left at its end is the result of them all.
  *
  * Returns how many handlers had not ended when the grace was over, 0 at best, also if the server has
  * ended or was never open; -EDEADLK, and nothing was begun, in a handler of this server: it would wait

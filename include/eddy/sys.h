@@ -2,7 +2,7 @@
  * The system calls that the library uses, as a table.
  *
  * The default table calls libc. A test hands its own to eddy_loop_new, which injects failures,
- * short reads or a whole simulated network. Every function gets the table itself first, so that
+ * short reads, children that are none or a whole simulated network. Every function gets the table itself first, so that
  * a replacement can keep its state around it (make the table the first member of a struct), and
  * returns the call's result or a negated errno; none ever sets errno for its caller to read. The
  * man page of the same name (section 2) says what each does. Those of files, signal_mask, fcntl and

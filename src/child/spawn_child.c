@@ -1,8 +1,8 @@
 /*
  * Spawning: what the options mean, as a struct eddy_sys_spawn.
  *
- * Everything that may fail comes before the child, but for the watcher of its pidfd, which can only be
- * started when there is one: if that fails, the child is killed again.
+ * Everything that may fail comes before the child, but for what can only be done with its pidfd, which is
+ * moved above the standard fds and watched: if that fails, the child is killed again.
  *
  * The operation does its work at once, while the options, which may lie on the C stack, are there. Only
  * its failure is a coroutine, for an error's text is one's to give (eddy_fail).
@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/printable.h"
@@ -293,6 +294,17 @@ static void set_name(struct eddy_child *child, const char *command)
 
 /* ---- the operation */
 
+/* Its pidfd is closed, for lack of a number above the standard fds. Its pid is its own until it is reaped. */
+static void kill_by_pid(eddy_loop *loop, const struct eddy_sys_spawn *spawn)
+{
+    bool group = spawn->group || spawn->session;
+    struct eddy_waited end;
+
+    if (loop->sys->kill(loop->sys, group ? -spawn->pid : spawn->pid, SIGKILL) == 0) {
+        while (loop->sys->waitid(loop->sys, P_PID, spawn->pid, WEXITED, &end) == -EINTR) {}
+    }
+}
+
 /* The child's pidfd, or an error and where it came from. */
 static int run_plan(eddy_loop *loop, eddy_process *process, struct plan *plan,
                     const struct eddy_process_options *options)
@@ -303,7 +315,13 @@ static int run_plan(eddy_loop *loop, eddy_process *process, struct plan *plan,
     if (result == 0) {
         plan->spawn.fds = plan->fds;
         set_command(&plan->spawn, options);
-        result = eddy_above_stdio(loop, loop->sys->spawn(loop->sys, &plan->spawn));
+        result = loop->sys->spawn(loop->sys, &plan->spawn);
+    }
+    if (result >= 0) {
+        result = eddy_above_stdio(loop, result);
+        if (result < 0) {
+            kill_by_pid(loop, &plan->spawn);
+        }
     }
     close_lent(loop, plan);
     return result;
@@ -315,6 +333,8 @@ static void undo(struct eddy_child *child, int pidfd)
     child->io.fd = pidfd;
     if (eddy_child_kill(child) == 0) {
         eddy_child_reap(child);
+    } else {
+        child->loop->counts.children--; /* it runs on, and is the loop's no more */
     }
     (void)child->loop->sys->close(child->loop->sys, pidfd);
 }

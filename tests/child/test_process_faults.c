@@ -71,6 +71,24 @@ test(a_child_that_cannot_be_watched_is_killed_and_its_spawn_fails)
     assert_int_equal(metrics.children_spawned, 2);
 }
 
+/* It has become another user's by then. */
+test(one_that_can_neither_be_watched_nor_killed_is_told_and_counted_no_more)
+{
+    struct eddy_process_options ends = {.argv = (const char *const[]){"true", NULL}};
+    struct eddy_metrics metrics;
+    siginfo_t info;
+
+    testing_fail(epoll_ctl, 1, -ENOSPC);
+    testing_fail(pidfd_send_signal, 1, -EPERM);
+    testing_fail(kill, 1, -EPERM);
+    assert_int_equal(run_process(ends), -ENOSPC);
+    assert_non_null(strstr(testing.errors.text, "(true) could not be killed, and runs on"));
+    testing_assert_error(-EPERM, testing.errors.text);
+    eddy_loop_metrics(testing.loop, &metrics);
+    assert_int_equal(metrics.children, 0);
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED), 0); /* nobody else reaps it */
+}
+
 test(a_kernel_without_signals_by_pidfd_is_asked_by_pid)
 {
     testing_fail_from(pidfd_send_signal, 1, -ENOSYS);
@@ -126,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         process_case(what_the_system_refuses_is_the_error_of_the_spawn),
         process_case(a_child_that_cannot_be_watched_is_killed_and_its_spawn_fails),
+        process_case(one_that_can_neither_be_watched_nor_killed_is_told_and_counted_no_more),
         process_case(a_kernel_without_signals_by_pidfd_is_asked_by_pid),
         process_case(a_wait_that_is_interrupted_is_begun_again),
         process_case(a_child_that_may_not_be_killed_is_told_and_nobody_waits_for_it),

@@ -405,6 +405,32 @@ test(a_parent_without_standard_fds_has_children_without)
     testing_expect_return(spawns_without_stdio, NULL, 5);
 }
 
+/* The pidfd comes as one of these, and there is no other for it: the child runs by then. */
+static int spawns_without_room(void *argument)
+{
+    struct eddy_process_options options = {.argv = (const char *const[]){"sleep", "1000", NULL},
+                                           .flags = EDDY_PROCESS_GROUP};
+    siginfo_t info;
+    int64_t result;
+
+    (void)argument;
+    close(0);
+    close(1);
+    close(2);
+    testing_fail(fcntl, 1, -EMFILE);
+    testing_fail(waitid, 1, -EINTR);
+    result = testing_run_task(runs, .options = options);
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD) {
+        return 1;
+    }
+    return result == -EMFILE ? 5 : 2;
+}
+
+test(a_child_whose_pidfd_finds_no_room_is_killed)
+{
+    testing_expect_return(spawns_without_room, NULL, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +452,7 @@ int main(void)
         process_case(options_that_make_no_sense_are_refused),
         process_case(the_signal_mask_of_the_parent_is_as_it_was),
         process_case(a_parent_without_standard_fds_has_children_without),
+        process_case(a_child_whose_pidfd_finds_no_room_is_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -407,6 +407,26 @@ test(of_two_drains_the_shorter_grace_counts_and_both_are_told)
     close_all();
 }
 
+/* One grace after the other is over while a cleanup takes its time. */
+test(of_several_drains_each_counts_who_is_left_once)
+{
+    eddy_task first;
+    eddy_task second;
+
+    assert_int_equal(run(serves_answers, .cleanup = 9), 0);
+    fd = client_sends("9!");
+    first = start(drains, "a", 2);
+    assert_int_equal(run(sleeps, .seconds = 3), 0);
+    second = start(drains, "b", 1);
+    testing_turns();
+    assert_int_equal(run(sleeps, .seconds = 2), 0);
+    assert_int_equal(drain(0), 0);
+    assert_int_equal(finish(first), 0);
+    assert_int_equal(finish(second), 0);
+    testing_assert_log("cleaned@11 a=1@11 b=1@11 drain=1@11");
+    close_all();
+}
+
 test(who_lingers_has_the_grace_too)
 {
     int client;
@@ -592,6 +612,7 @@ int main(void)
         drain_case(without_a_grace_all_are_cancelled_at_once),
         drain_case(who_goes_on_in_spite_of_it_has_the_grace),
         drain_case(of_two_drains_the_shorter_grace_counts_and_both_are_told),
+        drain_case(of_several_drains_each_counts_who_is_left_once),
         drain_case(who_lingers_has_the_grace_too),
         drain_case(a_server_that_was_never_open_or_has_ended_is_drained_at_once),
         drain_case(a_closed_server_is_drained_and_who_waits_for_its_end_is_told),

@@ -42,8 +42,13 @@ static bool waits(const struct model *model, int actor)
 
 static void decide(struct model *model, int actor, int64_t result)
 {
+    enum model_kind kind = model->actors[actor].kind;
+
     leave(model, actor);
     model->actors[actor].decided = result;
+    if (kind == MODEL_READ || kind == MODEL_WRITE) {
+        model->moved(model, actor);
+    }
 }
 
 static void decide_all(struct model *model, struct model_line *line, int64_t result)
@@ -431,6 +436,18 @@ void model_ended(struct model *model, int actor, int item)
 
     if (waits(model, actor) && it->kind == MODEL_ENDS && it->item == item && --it->ends == 0) {
         decide(model, actor, it->outcome);
+    }
+}
+
+void model_wait(struct model *model, int actor, enum model_kind kind)
+{
+    model->actors[actor].kind = kind;
+}
+
+void model_decide(struct model *model, int actor, int64_t result)
+{
+    if (model->actors[actor].decided == MODEL_UNDECIDED) {
+        decide(model, actor, result);
     }
 }
 

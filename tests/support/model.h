@@ -36,7 +36,9 @@ enum model_kind {
     MODEL_BARRIER,
     MODEL_JOIN, /* of one task or several */
     MODEL_ENDS, /* of tasks that do not end with the wait */
-    MODEL_QUEUE_JOIN
+    MODEL_QUEUE_JOIN,
+    MODEL_READ, /* of bytes in memory: what becomes of it is decided when it goes on */
+    MODEL_WRITE
 };
 
 /* How a queue hands its items out. Of those of a priority queue, item % MODEL_PRIORITIES counts. */
@@ -84,6 +86,8 @@ struct model {
     struct model_line future_line;
     bool broken;
     struct model_line barrier_line;
+    /* Told of each wait of MODEL_READ and MODEL_WRITE that is decided; NULL: nobody is. */
+    void (*moved)(struct model *model, int actor);
 };
 
 void model_init(struct model *model, enum model_order order);
@@ -109,6 +113,9 @@ void model_meet(struct model *model, int actor);
 void model_call(struct model *model, int actor, int64_t until, int64_t outcome);
 void model_join(struct model *model, int actor, int64_t until, int64_t outcome);
 void model_await_ends(struct model *model, int actor, int item, int ends, int64_t outcome);
+/* Another module knows what it waits for, and decides it, unless something has come first. */
+void model_wait(struct model *model, int actor, enum model_kind kind);
+void model_decide(struct model *model, int actor, int64_t result);
 
 /* The actor goes on with another, under the same deadline. */
 void model_go_on(struct model *model, int actor);

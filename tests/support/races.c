@@ -16,6 +16,7 @@ static struct {
     bool late;    /* the racer waits at the gate first */
     bool selects; /* it waits by a select, beside something that never comes */
     eddy_event never;
+    int64_t results[2];
 } race;
 
 static const char *word(int64_t result)
@@ -25,6 +26,8 @@ static const char *word(int64_t result)
            : result == -ETIMEDOUT       ? "ETIMEDOUT"
            : result == -ESHUTDOWN       ? "ESHUTDOWN"
            : result == -EBADF           ? "EBADF"
+           : result == -EPIPE           ? "EPIPE"
+           : result == -ECONNRESET      ? "ECONNRESET"
            : result == -ENOTRECOVERABLE ? "BROKEN"
            : result == -EIO             ? "EIO"
                                         : eddy_strerror(result);
@@ -32,7 +35,11 @@ static const char *word(int64_t result)
 
 static void log_outcome(int64_t result, int64_t after)
 {
-    if (after < 0) {
+    if (race.table->tells_count && result >= 0 && after >= 0) {
+        testing_log("%lld;", (long long)result);
+    } else if (race.table->tells_count && result >= 0) {
+        testing_log("%lld, then %s;", (long long)result, word(after));
+    } else if (after < 0) {
         testing_log("%s, then %s;", word(result), word(after));
     } else {
         testing_log("%s;", word(result));
@@ -41,9 +48,15 @@ static void log_outcome(int64_t result, int64_t after)
 
 static int64_t wait_for_it(eddy_coro *co)
 {
-    return race.selects
-               ? eddy_select(co, NULL, eddy_event_wait(co, &race.never), race.table->wait(co))
-               : race.table->wait(co);
+    return race.selects ? eddy_select(co, race.results, eddy_event_wait(co, &race.never),
+                                      race.table->wait(co))
+                        : race.table->wait(co);
+}
+
+/* Of a select that has a winner, its result. */
+static int64_t result_of(int64_t rc)
+{
+    return race.selects && rc >= 0 ? race.results[rc] : rc;
 }
 
 eddy_frame(racer) {
@@ -56,7 +69,7 @@ static void racer(eddy_coro *co)
     eddy_begin(racer);
     eddy_catch(self->rc, eddy_wait_for(co, EDDY_SECOND, wait_for_it(co)));
     eddy_catch(self->after, give(co, 0));
-    log_outcome(self->rc, self->after);
+    log_outcome(result_of(self->rc), self->after);
     eddy_end;
 }
 
@@ -72,7 +85,7 @@ static void comes_late(eddy_coro *co)
     eddy_await(eddy_event_wait(co, &race.gate));
     eddy_catch(self->rc, wait_for_it(co));
     eddy_catch(self->after, give(co, 0));
-    log_outcome(self->rc, self->after);
+    log_outcome(result_of(self->rc), self->after);
     eddy_end;
 }
 
@@ -174,6 +187,7 @@ static eddy_task begin_race(bool late)
     eddy_event_init(&race.gate);
     rival_task = start(rival);
     testing_turns();
+    testing_turns(); /* who comes to what was set up has come */
     racer_task = late ? start(late_racer) : start(racer);
     testing_turns();
     assert_false(eddy_task_done(racer_task));
@@ -217,6 +231,38 @@ static void run_cell(enum race_event first, enum race_event second)
     snprintf(what, sizeof what, "%s, then %s", event_names[first], event_names[second]);
     let_happen(first, second);
     end_race(rival_task, what, expected);
+}
+
+static void run_apart(enum race_event first, enum race_event second, const char *expected)
+{
+    eddy_task rival_task = begin_race(false);
+    char what[64];
+
+    snprintf(what, sizeof what, "%s, and later %s", event_names[first], event_names[second]);
+    happen(first, NULL);
+    testing_turns();
+    testing_turns();
+    happen(second, NULL);
+    testing_turns();
+    race.count = 0;
+    eddy_event_set(&race.go);
+    end_race(rival_task, what, expected);
+}
+
+static void run_all_apart(const struct race_table *table)
+{
+    for (enum race_event first = 0; table->apart != NULL && first < RACE_EVENTS; first++) {
+        for (enum race_event second = 0; second < RACE_EVENTS; second++) {
+            const char *cell = table->apart[first][second];
+            if (cell == NULL) {
+                fail_msg("%s: %s, and later %s: the table does not say", table->operation,
+                         event_names[first], event_names[second]);
+            }
+            if (cell[0] != '-') {
+                run_apart(first, second, cell);
+            }
+        }
+    }
 }
 
 /* The gate opens, and in the same turn the event comes, before the racer runs. */
@@ -263,6 +309,7 @@ static void run_all_cells(const struct race_table *table)
         }
     }
     run_all_pending(table);
+    run_all_apart(table);
 }
 
 /* As it is, and once more as one of two operations of a select, which must change nothing. */

@@ -49,9 +49,15 @@ struct race_table {
      * just before the turn in which the second event happens. */
     bool wakes_by_event;
 
+    bool tells_count; /* a success is told by what it returns, and not by "ok" */
+
     const char *cells[RACE_EVENTS][RACE_EVENTS];
     const char *in_select[RACE_EVENTS][RACE_EVENTS]; /* what is otherwise there; else NULL */
     const char *pending[2];                          /* a cancel; a deadline */
+
+    /* Likewise, but the second comes when everybody has acted upon the first: what one event leaves
+     * the next one finds. Both are done from outside of tasks. Rows; NULL: not tried. */
+    const char *const (*apart)[RACE_EVENTS];
 };
 
 /* Cells of many tables. */

@@ -9,6 +9,18 @@ unsigned below(unsigned limit)
     return (unsigned)(testing_random(&sim.state) % limit);
 }
 
+int64_t time_after(int64_t milliseconds)
+{
+    int64_t now = eddy_loop_now(testing.loop);
+
+    return milliseconds * EDDY_MILLISECOND + ++sim.next_nanosecond - now % EDDY_MILLISECOND;
+}
+
+int64_t some_time(void)
+{
+    return time_after(1 + below(40));
+}
+
 /* ---- what the tasks of the actors do, and their own frames */
 
 eddy_frame(child) {
@@ -41,6 +53,7 @@ static void holds(eddy_coro *co)
     eddy_begin(holds);
     eddy_with_lock(&sim.locks[self->actor->lock]) {
         now = eddy_loop_now(testing.loop);
+        self->actor->duration = some_time();
         check(model_end(&sim.model, self->actor->number, now) == 0);
         model_go_on(&sim.model, self->actor->number);
         model_sleep(&sim.model, self->actor->number, now + self->actor->duration);
@@ -139,6 +152,12 @@ void act(eddy_coro *co, struct actor *self)
         model_break(model, false);
         eddy_barrier_reset(&sim.barrier);
         break;
+    case TRY_TO_READ:
+    case TRY_TO_WRITE:
+    case SHUT_END:
+    case CLOSE_END:
+        act_on_end(self);
+        break;
     case CANCEL:
         cancel_actor((int)below(MODEL_ACTORS));
         break;
@@ -187,6 +206,12 @@ static void begin_operation_in_model(struct actor *self, int64_t now)
         break;
     case JOIN_QUEUE:
         model_join_queue(model, number);
+        break;
+    case READ_BYTES:
+        begin_read_in_model(self);
+        break;
+    case WRITE_BYTES:
+        begin_write_in_model(self);
         break;
     case CALL:
         model_call(model, number, now + self->duration, self->item);
@@ -243,6 +268,10 @@ static int64_t begin_operation(eddy_coro *co, struct actor *self)
         return eddy_barrier_wait(co, &sim.barrier);
     case JOIN_QUEUE:
         return eddy_queue_join(co, &sim.queue);
+    case READ_BYTES:
+        return eddy_read(co, &sim.ends[self->end].stream, self->bytes, self->size);
+    case WRITE_BYTES:
+        return eddy_write(co, &sim.ends[self->end].stream, self->bytes, self->size);
     case CALL:
         return eddy_call(co, child, .duration = self->duration, .result = self->item);
     case HOLD:

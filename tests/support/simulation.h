@@ -12,8 +12,21 @@
 #include "eddy/group.h"
 #include "eddy/lock.h"
 #include "eddy/queue.h"
+#include "eddy/stream.h"
 
-enum { CHILDREN = 2 };
+enum { CHILDREN = 2, PAIRS = 3, ENDS = 2 * PAIRS, MOST_BYTES = 4 };
+
+/* An end of a pair in memory, as the model has it. The bytes that it writes are numbers, one after the
+ * other. */
+struct end {
+    eddy_stream stream;
+    unsigned sent; /* by writes that are over; of one that is not, eddy_stream_written says it */
+    unsigned came; /* bytes that it has read */
+    int reader, writer; /* who waits on it, or MODEL_NOBODY */
+    bool full;          /* a write found no room, and none has come since */
+    bool shut;          /* it writes no more */
+    bool closed;
+};
 
 struct simulation {
     uint64_t seed, state;
@@ -28,10 +41,11 @@ struct simulation {
     eddy_task tasks[MODEL_ACTORS];
     eddy_task children[MODEL_ACTORS][CHILDREN]; /* that they join, or {0} */
     eddy_group groups[MODEL_ACTORS];
+    struct end ends[ENDS]; /* the pairs, of different capacities */
     bool runs[MODEL_ACTORS];
     int running;
     int next_item;
-    int64_t next_nanosecond; /* makes all times different */
+    int64_t next_nanosecond; /* in its millisecond no other time has that */
     unsigned operations, interrupted;
 };
 
@@ -57,6 +71,8 @@ enum operation {
     WAIT_FUTURE,
     MEET,
     JOIN_QUEUE,
+    READ_BYTES,
+    WRITE_BYTES,
     CALL,
     HOLD, /* a lock, in a block */
     JOIN,
@@ -78,6 +94,10 @@ enum operation {
     RESET_FUTURE,
     BREAK,
     RESET_BARRIER,
+    TRY_TO_READ,
+    TRY_TO_WRITE,
+    SHUT_END,
+    CLOSE_END,
     CANCEL,
     OPERATIONS
 };
@@ -90,6 +110,9 @@ struct actor {
     enum operation operation;
     int lock;
     int item;
+    int end;                         /* of which bytes are read or written, */
+    unsigned size;                   /* so many, */
+    unsigned char bytes[MOST_BYTES]; /* these */
     int64_t limit;
     bool in_block; /* the limit is a block's */
     int64_t duration;
@@ -101,6 +124,10 @@ struct actor {
 /* The next random number, below the limit. */
 unsigned below(unsigned limit);
 
+/* How long it is until a time that is no other's, in about so many milliseconds. */
+int64_t time_after(int64_t milliseconds);
+int64_t some_time(void);
+
 /* What never waits, in both. */
 void act(eddy_coro *co, struct actor *self);
 void cancel_actor(int number);
@@ -109,6 +136,33 @@ void cancel_actor(int number);
  * within its limit. */
 void begin_in_model(eddy_coro *co, struct actor *self, int64_t now);
 EDDY_MUST_USE int64_t begin(eddy_coro *co, struct actor *self);
+
+/* ---- simulation_memory.c: pairs of streams in memory */
+
+void open_pairs(void);
+void close_pairs(void);
+
+/* Chooses which bytes an actor reads or writes. */
+void choose_bytes(struct actor *self);
+
+/* They begin in the model. */
+void begin_read_in_model(struct actor *self);
+void begin_write_in_model(struct actor *self);
+
+/* A read or write that nothing has interrupted has gone on to its end: decides what it must have returned. */
+void decide_bytes(const struct actor *self);
+
+/* It has returned so many bytes, which are the next ones. */
+void check_bytes(const struct actor *self);
+
+/* What never waits, in both. */
+void act_on_end(struct actor *self);
+
+/* As many bytes lie in each ring as the model says. */
+void check_pairs(void);
+
+/* Time has passed: nobody waits for what is there. */
+void check_idle_pairs(void);
 
 /* It has ended: the tasks that it has not joined go on alone. */
 void leave_children(struct actor *self);

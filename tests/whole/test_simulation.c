@@ -7,12 +7,6 @@
 
 enum { STEPS = 22, SEEDS = 10000 };
 
-/* A time from now on, that is no other's. */
-static int64_t some_time(void)
-{
-    return (int64_t)(1 + below(40)) * EDDY_MILLISECOND + ++sim.next_nanosecond;
-}
-
 /* ---- both sides look the same */
 
 static void check_line(const struct model_line *expected, const struct eddy_waiters *line)
@@ -48,6 +42,7 @@ static void check_objects(void)
     check_line(&model->future_line, &sim.future.event.waiters);
     check(eddy_barrier_broken(&sim.barrier) == model->broken);
     check_line(&model->barrier_line, &sim.barrier.waiters);
+    check_pairs();
 }
 
 /* Chooses what to do next, and begins it in the model. */
@@ -68,6 +63,7 @@ static void choose(eddy_coro *co, struct actor *self)
     self->other_duration = some_time();
     self->limit = below(4) > 0 ? some_time() : EDDY_FOREVER;
     self->in_block = below(4) == 0;
+    choose_bytes(self);
     if (self->operation >= WAITING_OPERATIONS) {
         act(co, self);
         return;
@@ -88,6 +84,7 @@ static void compare(struct actor *self)
     sim.operations++;
     model_time(&sim.model, eddy_loop_now(testing.loop));
     if (!cancelled) {
+        decide_bytes(self);
         self->expected = model_end(&sim.model, self->number, eddy_loop_now(testing.loop));
     }
     if (self->rc != self->expected) {
@@ -99,6 +96,7 @@ static void compare(struct actor *self)
     if (self->operation == GET && self->rc == 0) {
         check(self->item == sim.model.actors[self->number].item);
     }
+    check_bytes(self);
     if (self->operation == TAKE_PERMIT && self->rc == 0) {
         self->permits++;
     }
@@ -147,8 +145,9 @@ static void supervisor(eddy_coro *co)
 {
     eddy_begin(supervisor);
     while (sim.running > 0) {
-        eddy_await(eddy_sleep(co, EDDY_SECOND + ++sim.next_nanosecond));
+        eddy_await(eddy_sleep(co, time_after(1000)));
         model_time(&sim.model, eddy_loop_now(testing.loop));
+        check_idle_pairs();
         for (int i = 0; i < MODEL_ACTORS; i++) {
             cancel_actor(i);
         }
@@ -207,6 +206,7 @@ static void simulate(uint64_t seed)
     testing.options.shuffle_seed = seed % 2 == 0 ? seed : 0;
     testing_reopen();
     init_objects();
+    open_pairs();
     sim.running = MODEL_ACTORS;
     for (int i = 0; i < MODEL_ACTORS; i++) {
         sim.tasks[i] = start(actor, .number = i, .steps = STEPS);
@@ -218,6 +218,7 @@ static void simulate(uint64_t seed)
     }
     check(sim.model.permits == MODEL_PERMITS);
     check_items();
+    close_pairs();
     check(testing.errors.count == 0);
     eddy_queue_fini(&sim.queue);
 }

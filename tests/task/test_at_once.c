@@ -15,6 +15,7 @@ static eddy_barrier barrier;
 static eddy_cond cond; /* has no lock */
 static eddy_dir dir;   /* not open, like the file */
 static eddy_event event;
+static eddy_fd no_fd; /* not initialized */
 static eddy_file a_file;
 static eddy_future future;
 static eddy_group group;
@@ -118,6 +119,7 @@ struct operation {
     OPERATION(eddy_dir_next, -EBADF, eddy_dir_next(co, &dir))                                     \
     OPERATION(eddy_dir_open, -EAGAIN, eddy_dir_open(co, &dir, "x"))                               \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
+    OPERATION(eddy_fd_ready, -EBADF, eddy_fd_ready(co, &no_fd, EDDY_READ))                        \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
     OPERATION(eddy_file_close, 0, eddy_file_close(co, &a_file))                                   \
     OPERATION(eddy_file_get_info, -EBADF, eddy_file_get_info(co, &a_file, &info))                 \

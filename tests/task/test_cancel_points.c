@@ -42,6 +42,7 @@ static eddy_reader of_closed;
 static const struct eddy_address nowhere;
 static struct eddy_fds no_fds;
 static eddy_datagram no_socket; /* not open */
+static eddy_fd no_fd;           /* not initialized */
 static char line[16];
 
 static int setup(void **state)
@@ -208,6 +209,7 @@ POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serv
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
 POINT(waiting_for_nothing_of_an_fd, -EINVAL, eddy_fd_wait(co, peer, 0))
+POINT(waiting_for_an_fd_that_is_not_kept, -EBADF, eddy_fd_ready(co, &no_fd, EDDY_READ))
 POINT(resolving_for_no_family, -EINVAL, eddy_resolve(co, "127.0.0.1", 80, 12345, &address, 1))
 POINT(reading_too_large_a_file, -EINVAL, eddy_file_read(co, "/dev/null", &data, SIZE_MAX))
 POINT(writing_a_file_in_no_way, -EINVAL, eddy_file_write(co, "/dev/null", buffer, 1, 1 << 20))
@@ -324,6 +326,7 @@ int main(void)
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),
         point_case(waiting_for_nothing_of_an_fd_is_a_cancel_point),
+        point_case(waiting_for_an_fd_that_is_not_kept_is_a_cancel_point),
         point_case(resolving_for_no_family_is_a_cancel_point),
         point_case(reading_too_large_a_file_is_a_cancel_point),
         point_case(writing_a_file_in_no_way_is_a_cancel_point),

@@ -202,6 +202,7 @@ static void tell_lost(eddy_loop *loop, const eddy_io *io, const char *end)
         [EDDY_IO_KEPT] = "an eddy_fd",
         [EDDY_IO_EDGE] = "a stream",
         [EDDY_IO_EDGE_DATAGRAM] = "a datagram socket",
+        [EDDY_IO_EDGE_WATCH] = "a watch of files",
     };
     const char *place = eddy_look_place_of(loop, io);
 

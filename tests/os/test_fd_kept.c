@@ -603,7 +603,8 @@ test(a_frame_that_ends_with_one_aborts)
 {
     assert_int_equal(run(has_one), EDDY_WRITE);
     testing_expect_abort(leave_one, NULL, "has_one: ");
-    testing_expect_abort(leave_one, NULL, "file, process, eddy_fd, queue or group in its frame");
+    testing_expect_abort(leave_one, NULL,
+                         "file, watch of files, process, eddy_fd, queue or group in its frame");
 }
 
 /* Runs with allocation k failing; whether it needs so many. */

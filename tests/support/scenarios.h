@@ -28,6 +28,7 @@ extern const struct scenario task_scenarios[];
 extern const struct scenario compose_scenarios[];
 extern const struct scenario stream_scenarios[];
 extern const struct scenario reader_scenarios[];
+extern const struct scenario fd_scenarios[];
 extern const struct scenario socket_scenarios[];
 extern const struct scenario writer_scenarios[];
 extern const struct scenario transport_scenarios[];

@@ -3,9 +3,6 @@
 #include "hosts.h"
 #include "scenarios.h"
 
-#include <unistd.h>
-
-#include "eddy/io.h"
 #include "eddy/stream.h"
 #include "eddy/unix.h"
 #include "ends.h"
@@ -229,93 +226,9 @@ static void check_datagrams(void)
     eddy_datagram_close(&answerer);
 }
 
-/* ---- an fd of somebody else's, kept: one end of a pair, read by one task and written by another */
-
-static eddy_fd kept;
-static int kept_ends[2];
-
-static void keep_a_pair(void)
-{
-    static const char block[4096];
-
-    testing_socketpair(kept_ends);
-    while (write(kept_ends[0], block, sizeof block) > 0) {}
-    memset(&kept, 0, sizeof kept);
-    sent = received = 0;
-}
-
-eddy_frame_of(reads_kept, int id, int64_t events, char byte);
-
-static void reads_kept(eddy_coro *co)
-{
-    eddy_begin(reads_kept);
-    scenario_opened();
-    eddy_await(eddy_fd_init(testing.loop, &kept, kept_ends[0]));
-    while (received < 3) {
-        eddy_await(self->events, eddy_fd_ready(co, &kept, EDDY_READ));
-        scenario_assert(read(kept_ends[0], &self->byte, 1) == 1);
-        received++;
-        eddy_await(eddy_sleep(co, (received - 1) * TICK));
-    }
-eddy_finally:
-    eddy_fd_fini(&kept);
-    scenario_closed();
-    eddy_end;
-}
-scenario_role(reads_kept);
-
-/* Until the reader has let the fd go. */
-eddy_frame_of(writes_kept, int id, int64_t rc, int written);
-
-static void writes_kept(eddy_coro *co)
-{
-    eddy_begin(writes_kept);
-    for (; self->written < 2; self->written++) {
-        eddy_catch(self->rc, eddy_fd_ready(co, &kept, EDDY_WRITE));
-        if (self->rc < 0) {
-            eddy_return(self->rc == -EBADF ? 0 : self->rc);
-        }
-        scenario_assert(write(kept_ends[0], "x", 1) == 1);
-    }
-    eddy_end;
-}
-scenario_role(writes_kept);
-
-eddy_frame_of(is_the_other_end, int id);
-
-static void is_the_other_end(eddy_coro *co)
-{
-    eddy_begin(is_the_other_end);
-    while (sent < 3) {
-        testing_poke(kept_ends[1]);
-        sent++;
-        eddy_await(eddy_sleep(co, TICK));
-        testing_drain(kept_ends[1]);
-    }
-    eddy_end;
-}
-scenario_role(is_the_other_end);
-
-static void check_kept(void)
-{
-    char byte;
-
-    while (read(kept_ends[0], &byte, 1) == 1) {
-        received++;
-    }
-    scenario_assert(received == sent);
-    scenario_assert(!eddy_io_started(&kept.io));
-    close(kept_ends[0]);
-    close(kept_ends[1]);
-}
-
 const struct scenario socket_scenarios[] = {
     {"datagrams", open_datagrams, {play_sends_datagrams, play_receives_datagrams}, check_datagrams},
     {"fds", open_ends, {play_passes_fds, play_gets_fds}, check_fds},
-    {"a kept fd",
-     keep_a_pair,
-     {play_reads_kept, play_writes_kept, play_is_the_other_end},
-     check_kept},
     {"connect to any", three_hosts, {play_connects_to_any, play_hosts_answer}, no_hosts},
     {NULL, NULL, {NULL}, NULL},
 };

@@ -13,6 +13,7 @@
 #include "eddy/error.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
+#include "eddy/file_watch.h"
 #include "eddy/foreign.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"

@@ -97,6 +97,62 @@ EDDY_API int eddy_io_start_(eddy_loop *loop, eddy_io *io, int fd, unsigned event
  * tasks); -EINVAL also without any events; -ECANCELED. */
 EDDY_API EDDY_MUST_USE int64_t eddy_fd_wait(eddy_coro *co, int fd, unsigned events);
 
+/*
+ * One that is awaited again and again: eddy_fd_wait makes two epoll_ctl(2) each time, an eddy_fd as a rule
+ * none.
+ *
+ *     eddy_await(eddy_fd_init(eddy_loop_of(co), &self->socket, PQsocket(self->connection)));
+ *     for (;;) {
+ *         eddy_await(eddy_fd_ready(co, &self->socket, EDDY_READ));
+ *         ...reads, all or a part of it...
+ *     }
+ * eddy_finally:
+ *     eddy_fd_fini(&self->socket);
+ *     ...closes...
+ *
+ * It stays registered, level-triggered, and what was asked about stays asked about. Only if that comes while
+ * nobody waits for it is it turned off, by one epoll_ctl(2), until somebody does, by one more: so an fd that is
+ * ready and that nobody waits for wakes nobody, and who leaves a part unread hears of it again. There is no word
+ * for "it would have blocked", as an edge-triggered registration needs one: whoever calls a library's
+ * function does not know, and to forget it is to spin, to say it too early is to hang.
+ *
+ * The caller owns the struct, zeroed before its first init, and the fd, on which nothing is set. He finishes it
+ * before he closes the fd; a coroutine must not end with one in its frame that is not finished. If the fd was
+ * closed all the same, it gives way as a watcher does: then it, and who waits, has -EBADF. One that is
+ * not finished when the loop ends is finished by that, and is told with EDDY_LOOP_REPORT_LEAKS.
+ */
+
+/* Private: a task that waits, or none. */
+struct eddy_fd_waiter {
+    struct eddy_task_record *task; /* NULL: there is none */
+    unsigned events;               /* that it asks about */
+    int result;                    /* the events that came, or that the fd is gone */
+};
+
+/* All of it is private. */
+typedef struct eddy_fd {
+    eddy_io io; /* started from init to fini, or until the fd is gone */
+    struct eddy_fd_waiter waiters[2];
+    struct eddy_link guard; /* in the list of the task that has initialized it, if it was one */
+} eddy_fd;
+
+/* Registers the fd, and asks about nothing yet. Errors as eddy_io_start, also -EINVAL: it is initialized
+ * already; -EEXIST: something has the fd. From anywhere on the loop's thread. */
+EDDY_API int eddy_fd_init(eddy_loop *loop, eddy_fd *fd, int number);
+#define eddy_fd_init(...) eddy_fd_init_(__VA_ARGS__, EDDY_PLACE_)
+
+/* Waits as eddy_fd_wait does, and returns the same. Needs no memory. One task may wait to read and another to
+ * write. -EBUSY: a task waits for one of these events, or two tasks do; -EINVAL: none of the three, or others
+ * too; -EBADF: it is not initialized, or the fd is gone; -ECHILD in a child of fork(2). A cancel ends the
+ * wait: what has come is still in the fd. */
+EDDY_API EDDY_MUST_USE int64_t eddy_fd_ready(eddy_coro *co, eddy_fd *fd, unsigned events);
+
+/* Lets the fd go, by one epoll_ctl(2); who waits has -EBADF. Nothing if it is not initialized. */
+EDDY_API void eddy_fd_fini(eddy_fd *fd);
+
+/* Private. */
+EDDY_API int eddy_fd_init_(eddy_loop *loop, eddy_fd *fd, int number, const char *place);
+
 #ifdef __cplusplus
 }
 #endif

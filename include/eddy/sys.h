@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -203,6 +204,10 @@ struct eddy_sys {
     int (*pidfd_open)(const struct eddy_sys *sys, pid_t pid);
     int (*pidfd_send_signal)(const struct eddy_sys *sys, int pidfd, int signal, unsigned flags);
     int (*kill)(const struct eddy_sys *sys, pid_t pid, int signal);
+
+    int (*inotify_init)(const struct eddy_sys *sys); /* nonblocking, close-on-exec */
+    int (*inotify_add_watch)(const struct eddy_sys *sys, int fd, const char *path, uint32_t mask);
+    int (*inotify_rm_watch)(const struct eddy_sys *sys, int fd, int number);
 
     /* NULL, as in the default table: the module that needs them calls libc itself, so that no
      * program is linked with threads or the resolver because of this table. */

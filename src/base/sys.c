@@ -442,6 +442,9 @@ static const struct eddy_sys table = {
     .pidfd_open = eddy_sys_pidfd_open,
     .pidfd_send_signal = eddy_sys_pidfd_send_signal,
     .kill = eddy_sys_kill,
+    .inotify_init = eddy_sys_inotify_init,
+    .inotify_add_watch = eddy_sys_inotify_add_watch,
+    .inotify_rm_watch = eddy_sys_inotify_rm_watch,
 };
 
 const struct eddy_sys *eddy_sys_default(void)

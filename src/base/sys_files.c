@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -136,4 +137,22 @@ ssize_t eddy_sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t 
 {
     (void)sys;
     return checked_size(pread(fd, buffer, size, (off_t)offset));
+}
+
+int eddy_sys_inotify_init(const struct eddy_sys *sys)
+{
+    (void)sys;
+    return checked(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+}
+
+int eddy_sys_inotify_add_watch(const struct eddy_sys *sys, int fd, const char *path, uint32_t mask)
+{
+    (void)sys;
+    return checked(inotify_add_watch(fd, path, mask));
+}
+
+int eddy_sys_inotify_rm_watch(const struct eddy_sys *sys, int fd, int number)
+{
+    (void)sys;
+    return checked(inotify_rm_watch(fd, number));
 }

@@ -22,5 +22,8 @@ int eddy_sys_rename(const struct eddy_sys *sys, const char *from, const char *to
 int eddy_sys_unlink(const struct eddy_sys *sys, const char *path);
 ssize_t eddy_sys_pread(const struct eddy_sys *sys, int fd, void *buffer, size_t size,
                        int64_t offset);
+int eddy_sys_inotify_init(const struct eddy_sys *sys);
+int eddy_sys_inotify_add_watch(const struct eddy_sys *sys, int fd, const char *path, uint32_t mask);
+int eddy_sys_inotify_rm_watch(const struct eddy_sys *sys, int fd, int number);
 
 #endif

@@ -156,8 +156,10 @@ static void report_io(eddy_loop *loop, const eddy_io *io)
     } words[] = {
         [EDDY_IO_CALLBACK] = {"a watcher is still started on", "started"},
         [EDDY_IO_LISTENER] = {"a server still listens on", "opened"},
+        [EDDY_IO_KEPT] = {"an eddy_fd still has", "initialized"},
         [EDDY_IO_EDGE] = {"a stream is still open on", "opened"},
         [EDDY_IO_EDGE_DATAGRAM] = {"a datagram socket is still open on", "opened"},
+        [EDDY_IO_EDGE_WATCH] = {"a watch of files is still open on", "opened"},
     };
     char fd[EDDY_FD_TEXT];
 

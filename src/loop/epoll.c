@@ -27,6 +27,9 @@ static uint32_t to_epoll(const eddy_io *io)
     if (io->mode >= EDDY_IO_EDGE) {
         return EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
     }
+    if (io->mode == EDDY_IO_KEPT && io->interest == 0) {
+        return EPOLLET; /* told once of an end, which cannot be turned off, and of nothing else */
+    }
     return (io->interest & (EDDY_READ | EDDY_WRITE | EDDY_PRIORITY)) |
            ((io->interest & (EDDY_READ | EDDY_INTEREST_PEER_CLOSED)) != 0 ? (uint32_t)EPOLLRDHUP
                                                                           : 0);

@@ -86,7 +86,7 @@ static int begin_always(eddy_loop *loop, eddy_io *io)
  * set, for epoll tells hangups and errors whether asked or not. */
 static int apply(eddy_loop *loop, eddy_io *io)
 {
-    bool wanted = io->interest != 0 || io->mode >= EDDY_IO_EDGE;
+    bool wanted = io->interest != 0 || io->mode >= EDDY_IO_KEPT;
     int result = 0;
 
     if (io->registered == ALWAYS_READY) {
@@ -177,7 +177,7 @@ static void stop(eddy_loop *loop, eddy_io *io)
     struct eddy_io_slot *slot = &loop->slots[io->fd];
 
     /* so that no interest is none */
-    io->mode = io->mode >= EDDY_IO_EDGE ? EDDY_IO_NOTIFY : io->mode;
+    io->mode = io->mode >= EDDY_IO_KEPT ? EDDY_IO_NOTIFY : io->mode;
     (void)change(io, 0);
     if (eddy_link_used(&io->ready.link)) {
         eddy_list_remove(&io->ready.link);
@@ -195,9 +195,14 @@ static void stop(eddy_loop *loop, eddy_io *io)
 static void tell_lost(eddy_loop *loop, const eddy_io *io, const char *end)
 {
     static const char *const who[] = {
-        [EDDY_IO_CALLBACK] = "a watcher", [EDDY_IO_NOTIFY] = "a task that waits for it",
-        [EDDY_IO_OWN] = "the loop",       [EDDY_IO_LISTENER] = "a server",
-        [EDDY_IO_EDGE] = "a stream",      [EDDY_IO_EDGE_DATAGRAM] = "a datagram socket",
+        [EDDY_IO_CALLBACK] = "a watcher",
+        [EDDY_IO_NOTIFY] = "a task that waits for it",
+        [EDDY_IO_OWN] = "the loop",
+        [EDDY_IO_LISTENER] = "a server",
+        [EDDY_IO_KEPT] = "an eddy_fd",
+        [EDDY_IO_EDGE] = "a stream",
+        [EDDY_IO_EDGE_DATAGRAM] = "a datagram socket",
+        [EDDY_IO_EDGE_WATCH] = "a watch of files",
     };
     const char *place = eddy_look_place_of(loop, io);
 

@@ -260,8 +260,10 @@ enum eddy_io_mode {
     EDDY_IO_NOTIFY,   /* the library's own, in the middle of the batch of events */
     EDDY_IO_OWN,      /* likewise; the fd is the loop's */
     EDDY_IO_LISTENER, /* likewise a server's; it is closed with the loop */
+    EDDY_IO_KEPT,     /* likewise; the fd is the user's, and stays registered without an interest */
     EDDY_IO_EDGE,     /* likewise a stream's, and edge-triggered: registered once for everything */
-    EDDY_IO_EDGE_DATAGRAM /* likewise a datagram socket's */
+    EDDY_IO_EDGE_DATAGRAM, /* likewise a datagram socket's */
+    EDDY_IO_EDGE_WATCH     /* likewise that of a watch of files */
 };
 
 enum {

@@ -58,9 +58,9 @@ static void check_guards(eddy_coro *co, const struct eddy_link *guards)
          link = link->next) {
         if (lies_in(co, link)) {
             eddy_frame_misuse(
-                co, "the coroutine ends although a stream, reader, writer, server, file, process, "
-                    "queue or group in its "
-                    "frame is still open: close it in eddy_finally");
+                co, "the coroutine ends although a stream, reader, writer, server, file, watch of "
+                    "files, process, "
+                    "eddy_fd, queue or group in its frame is still open: close it in eddy_finally");
         }
     }
 }

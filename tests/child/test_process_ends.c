@@ -117,7 +117,7 @@ test(a_frame_that_ends_with_an_open_process_aborts_and_is_named)
 {
     testing_expect_abort(forget, NULL,
                          "forgets: the coroutine ends although a stream, reader, writer, server, "
-                         "file, process, queue or "
+                         "file, watch of files, process, eddy_fd, queue or "
                          "group in its frame is still open: close it in eddy_finally");
 }
 

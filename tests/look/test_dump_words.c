@@ -112,6 +112,35 @@ test(an_fd_is_told_with_its_events_and_what_it_is)
     }
 }
 
+eddy_frame(waits_for_kept_fd) {
+    eddy_coro co;
+    eddy_fd *fd;
+};
+
+static void waits_for_kept_fd(eddy_coro *co)
+{
+    eddy_begin(waits_for_kept_fd);
+    eddy_await(eddy_fd_ready(co, self->fd, EDDY_READ | EDDY_PRIORITY));
+    eddy_end;
+}
+
+test(a_kept_fd_is_told_alike)
+{
+    static eddy_fd fd;
+    int fds[2];
+    char expected[128];
+
+    testing_pipe(fds);
+    assert_int_equal(eddy_fd_init(testing.loop, &fd, fds[0]), 0);
+    start(waits_for_kept_fd, .fd = &fd);
+    testing_turns();
+    snprintf(expected, sizeof expected, "for fd: fd %d read priority\n", fds[0]);
+    assert_dumped(expected);
+    testing_free();
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static char bytes[1 << 22];
 
 enum stream_use { USE_READ, USE_READABLE, USE_WRITE };
@@ -289,6 +318,7 @@ int main(void)
         testing_case(a_time_out_and_a_cancel_are_told),
         testing_case(a_time_out_that_was_passed_on_is_told_as_a_cancel),
         testing_case(an_fd_is_told_with_its_events_and_what_it_is),
+        testing_case(a_kept_fd_is_told_alike),
         testing_case(a_stream_is_told_with_its_peer_and_how_much_is_written),
         testing_case(an_fd_of_which_the_system_tells_nothing_is_a_number),
         testing_case(signals_are_told_by_name),

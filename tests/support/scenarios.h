@@ -29,6 +29,7 @@ extern const struct scenario compose_scenarios[];
 extern const struct scenario select_scenarios[];
 extern const struct scenario stream_scenarios[];
 extern const struct scenario reader_scenarios[];
+extern const struct scenario fd_scenarios[];
 extern const struct scenario socket_scenarios[];
 extern const struct scenario writer_scenarios[];
 extern const struct scenario transport_scenarios[];

@@ -206,6 +206,9 @@ WRAP(int, waitid, (, int kind, int id, int options, struct eddy_waited *waited),
 WRAP(int, pidfd_open, (, pid_t pid), , pid)
 WRAP(int, pidfd_send_signal, (, int pidfd, int signal, unsigned flags), , pidfd, signal, flags)
 WRAP(int, kill, (, pid_t pid, int signal), , pid, signal)
+WRAP(int, inotify_init, (), )
+WRAP(int, inotify_add_watch, (, int fd, const char *path, uint32_t mask), , fd, path, mask)
+WRAP(int, inotify_rm_watch, (, int fd, int number), , fd, number)
 
 /* The default table leaves these to the modules that need them. */
 static int thread_create_(const struct eddy_sys *sys, pthread_t *thread, void *(*function)(void *),
@@ -389,6 +392,9 @@ static void init_sys(struct testing_sys *sys)
         .pidfd_open = pidfd_open_,
         .pidfd_send_signal = pidfd_send_signal_,
         .kill = kill_,
+        .inotify_init = inotify_init_,
+        .inotify_add_watch = inotify_add_watch_,
+        .inotify_rm_watch = inotify_rm_watch_,
         .thread_create = thread_create_,
         .getaddrinfo = getaddrinfo_,
         .freeaddrinfo = freeaddrinfo_,

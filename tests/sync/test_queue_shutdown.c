@@ -353,7 +353,7 @@ test(a_queue_in_a_frame_that_ends_aborts)
 {
     testing_expect_abort(forget_a_queue, NULL,
                          "has_a_queue: the coroutine ends although a stream, reader, writer, "
-                         "server, file, process, queue or "
+                         "server, file, watch of files, process, eddy_fd, queue or "
                          "group in its frame is still open");
 }
 

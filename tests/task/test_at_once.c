@@ -15,6 +15,9 @@ static eddy_barrier barrier;
 static eddy_cond cond; /* has no lock */
 static eddy_dir dir;   /* not open, like the file */
 static eddy_event event;
+static eddy_fd no_fd;            /* not initialized */
+static eddy_file_watch no_watch; /* not open */
+static struct eddy_file_event no_event;
 static eddy_file a_file;
 static eddy_future future;
 static eddy_group group;
@@ -118,6 +121,7 @@ struct operation {
     OPERATION(eddy_dir_next, -EBADF, eddy_dir_next(co, &dir))                                     \
     OPERATION(eddy_dir_open, -EAGAIN, eddy_dir_open(co, &dir, "x"))                               \
     OPERATION(eddy_event_wait, 0, eddy_event_wait(co, &event))                                    \
+    OPERATION(eddy_fd_ready, -EBADF, eddy_fd_ready(co, &no_fd, EDDY_READ))                        \
     OPERATION(eddy_fd_wait, -EBADF, eddy_fd_wait(co, 999, EDDY_READ))                             \
     OPERATION(eddy_file_close, 0, eddy_file_close(co, &a_file))                                   \
     OPERATION(eddy_file_get_info, -EBADF, eddy_file_get_info(co, &a_file, &info))                 \
@@ -128,6 +132,9 @@ struct operation {
     OPERATION(eddy_file_sync, -EBADF, eddy_file_sync(co, &a_file))                                \
     OPERATION(eddy_file_sync_data, -EBADF, eddy_file_sync_data(co, &a_file))                      \
     OPERATION(eddy_file_truncate, -EBADF, eddy_file_truncate(co, &a_file, 0))                     \
+    OPERATION(eddy_file_watch_add, -EBADF, eddy_file_watch_add(co, &no_watch, "x", 1))            \
+    OPERATION(eddy_file_watch_next, -EBADF, eddy_file_watch_next(co, &no_watch, &no_event))       \
+    OPERATION(eddy_file_watch_open, -EMFILE, eddy_file_watch_open(co, &no_watch))                 \
     OPERATION(eddy_file_write, -EINVAL, eddy_file_write(co, "x", buffer, 1, ~0u))                 \
     OPERATION(eddy_file_write_at, -EBADF, eddy_file_write_at(co, &a_file, buffer, 1, 0))          \
     OPERATION(eddy_future_wait, 5, eddy_future_wait(co, &future))                                 \
@@ -215,6 +222,7 @@ static void set_up(void)
     assert_int_equal(eddy_address_unix(&address, "/no/such/directory/socket"), 0);
     unix_ones[0] = unix_ones[1] = address;
     testing_fail_from(thread_create, 1, -EAGAIN);
+    testing_fail_from(inotify_init, 1, -EMFILE);
 }
 
 /* ---- what they do to others */

@@ -8,6 +8,7 @@
 #include "eddy/datagram.h"
 #include "eddy/event.h"
 #include "eddy/file.h"
+#include "eddy/file_watch.h"
 #include "eddy/gather.h"
 #include "eddy/group.h"
 #include "eddy/io.h"
@@ -42,7 +43,10 @@ static eddy_reader reader;
 static eddy_reader of_closed;
 static const struct eddy_address nowhere;
 static struct eddy_fds no_fds;
-static eddy_datagram no_socket; /* not open */
+static eddy_datagram no_socket;  /* not open */
+static eddy_fd no_fd;            /* not initialized */
+static eddy_file_watch no_watch; /* not open */
+static struct eddy_file_event no_event;
 static char line[16];
 
 static int setup(void **state)
@@ -213,6 +217,12 @@ POINT(serving_at_no_port, -EINVAL, eddy_serve(co, &server, "127.0.0.1", -1, serv
 POINT(serving_at_nowhere, -EAFNOSUPPORT, eddy_serve_at(co, &server, &nowhere, serves_client))
 POINT(waiting_for_no_signal, -EINVAL, eddy_signal_wait(co, 0))
 POINT(waiting_for_nothing_of_an_fd, -EINVAL, eddy_fd_wait(co, peer, 0))
+POINT(waiting_for_an_fd_that_is_not_kept, -EBADF, eddy_fd_ready(co, &no_fd, EDDY_READ))
+POINT(watching_files_without_room, -EMFILE,
+      (testing_fail_from(inotify_init, 1, -EMFILE), eddy_file_watch_open(co, &no_watch)))
+POINT(watching_one_more_file_by_what_is_closed, -EBADF,
+      eddy_file_watch_add(co, &no_watch, "/", EDDY_FILE_CREATED))
+POINT(waiting_for_a_file_by_what_is_closed, -EBADF, eddy_file_watch_next(co, &no_watch, &no_event))
 POINT(resolving_for_no_family, -EINVAL, eddy_resolve(co, "127.0.0.1", 80, 12345, &address, 1))
 POINT(reading_too_large_a_file, -EINVAL, eddy_file_read(co, "/dev/null", &data, SIZE_MAX))
 POINT(writing_a_file_in_no_way, -EINVAL, eddy_file_write(co, "/dev/null", buffer, 1, 1 << 20))
@@ -332,6 +342,10 @@ int main(void)
         point_case(serving_at_nowhere_is_a_cancel_point),
         point_case(waiting_for_no_signal_is_a_cancel_point),
         point_case(waiting_for_nothing_of_an_fd_is_a_cancel_point),
+        point_case(waiting_for_an_fd_that_is_not_kept_is_a_cancel_point),
+        point_case(watching_files_without_room_is_a_cancel_point),
+        point_case(watching_one_more_file_by_what_is_closed_is_a_cancel_point),
+        point_case(waiting_for_a_file_by_what_is_closed_is_a_cancel_point),
         point_case(resolving_for_no_family_is_a_cancel_point),
         point_case(reading_too_large_a_file_is_a_cancel_point),
         point_case(writing_a_file_in_no_way_is_a_cancel_point),

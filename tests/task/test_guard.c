@@ -235,7 +235,7 @@ static void leave_clients(void *unused)
 }
 
 static const char *const STILL_OPEN =
-    "although a stream, reader, writer, server, file, process, queue "
+    "although a stream, reader, writer, server, file, watch of files, process, eddy_fd, queue "
     "or group in its frame is still open: "
     "close it in eddy_finally";
 

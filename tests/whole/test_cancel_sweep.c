@@ -71,6 +71,11 @@ test(nothing_of_readers_and_blocks_with_streams_is_lost)
     sweep_all(reader_scenarios);
 }
 
+test(nothing_of_foreign_fds_and_files_is_lost)
+{
+    sweep_all(fd_scenarios);
+}
+
 test(nothing_of_connects_and_messages_is_lost)
 {
     sweep_all(socket_scenarios);
@@ -130,7 +135,8 @@ test(whatever_is_cancelled_at_random_nothing_is_lost)
         disturb_at_random(socket_scenarios, seed);
         disturb_at_random(writer_scenarios, seed);
         disturb_at_random(transport_scenarios, seed);
-        if (seed % 4 == 0) { /* threads take their time */
+        if (seed % 4 == 0) { /* threads take their time, and so does closing a watch of files */
+            disturb_at_random(fd_scenarios, seed);
             disturb_at_random(beside_scenarios, seed);
             disturb_at_random(child_scenarios, seed);
         }
@@ -146,6 +152,7 @@ int main(void)
         testing_case(nothing_of_blocks_and_groups_is_lost),
         testing_case(nothing_that_a_select_did_not_pick_is_lost),
         testing_case(nothing_of_readers_and_blocks_with_streams_is_lost),
+        testing_case(nothing_of_foreign_fds_and_files_is_lost),
         testing_case(nothing_of_connects_and_messages_is_lost),
         testing_case(nothing_that_is_put_into_writers_is_lost),
         testing_case(nothing_of_transports_is_lost),

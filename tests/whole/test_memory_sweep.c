@@ -55,6 +55,11 @@ test(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost)
     sweep_all(reader_scenarios);
 }
 
+test(without_memory_nothing_of_foreign_fds_and_files_is_lost)
+{
+    sweep_all(fd_scenarios);
+}
+
 test(without_memory_nothing_of_connects_and_messages_is_lost)
 {
     sweep_all(socket_scenarios);
@@ -89,6 +94,7 @@ int main(void)
         testing_case(without_memory_nothing_of_blocks_and_groups_is_lost),
         testing_case(without_memory_nothing_that_a_select_did_not_pick_is_lost),
         testing_case(without_memory_nothing_of_readers_and_blocks_with_streams_is_lost),
+        testing_case(without_memory_nothing_of_foreign_fds_and_files_is_lost),
         testing_case(without_memory_nothing_of_connects_and_messages_is_lost),
         testing_case(without_memory_nothing_that_is_put_into_writers_is_lost),
         testing_case(without_memory_nothing_of_transports_is_lost),

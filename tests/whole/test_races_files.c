@@ -1,13 +1,15 @@
 /* What moves a number of bytes that is known: files that are sent, copies with a limit. The bytes move in the
- * task's turn, so until then a time-out or cancel takes it, and they stay where they are. */
+ * task's turn, so until then a time-out or cancel takes it, and they stay where they are. So do events of files. */
 #include "support/races.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/net.h"
 
+#include "eddy/file_watch.h"
 #include "eddy/stream.h"
 
 static eddy_stream stream;
@@ -173,11 +175,84 @@ test(a_copy_with_a_limit)
     run_race_table(&copy_races);
 }
 
+/* ---- a file that is made in a directory that is watched */
+
+static eddy_file_watch watch;
+static char directory[] = "/tmp/eddy_test_XXXXXX";
+static struct eddy_file_event event;
+
+static void watch_directory(eddy_coro *co)
+{
+    memset(&watch, 0, sizeof watch);
+    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(eddy_file_watch_open(co, &watch), 0);
+    assert_int_equal(eddy_file_watch_add(co, &watch, directory, EDDY_FILE_ATTRIBUTES), 1);
+}
+
+static int64_t wait_event(eddy_coro *co)
+{
+    return eddy_file_watch_next(co, &watch, &event);
+}
+
+static void change_directory(eddy_coro *co)
+{
+    (void)co;
+    assert_int_equal(chmod(directory, 0700), 0);
+}
+
+static void close_watch(eddy_coro *co)
+{
+    (void)co;
+    eddy_file_watch_close(&watch);
+}
+
+/* Equal events are one, unless the first was read before the second came. */
+static void log_events_left(void)
+{
+    char bytes[256];
+
+    testing_log("%s", eddy_file_watch_is_open(&watch) && read(watch.io.fd, bytes, sizeof bytes) > 0
+                          ? "more"
+                          : "none");
+}
+
+static void remove_directory(void)
+{
+    eddy_file_watch_close(&watch);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+static const struct race_table watch_races = {
+    .operation = "file event",
+    .set_up = watch_directory,
+    .wait = wait_event,
+    .wake = change_directory,
+    .close = close_watch,
+    .log_left = log_events_left,
+    .tear_down = remove_directory,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; none", "ECANCELED; none"},
+    .cells =
+        {
+            [WAKE] = {"ok; none", "ETIMEDOUT; more", "ECANCELED; more", "EBADF; none"},
+            [TIME_OUT] = {"ETIMEDOUT; more", ONE_DEADLINE, "ECANCELED; none", "ETIMEDOUT; none"},
+            [CANCEL] = {"ECANCELED; more", "ECANCELED; none", "ECANCELED; none", "ECANCELED; none"},
+            [CLOSE] = {"EBADF; none", "EBADF; none", "EBADF, then ECANCELED; none", "EBADF; none"},
+        },
+};
+
+test(a_file_event)
+{
+    run_race_table(&watch_races);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(a_file_that_is_sent),
         testing_case(a_copy_with_a_limit),
+        testing_case(a_file_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,11 +187,81 @@ test(a_datagram_that_comes)
     run_race_table(&datagram_races);
 }
 
+/* ---- a foreign fd that is kept */
+
+static eddy_fd kept;
+static int ends[2];
+
+static void keep_fd(eddy_coro *co)
+{
+    (void)co;
+    testing_socketpair(ends);
+    memset(&kept, 0, sizeof kept);
+    assert_int_equal(eddy_fd_init(testing.loop, &kept, ends[0]), 0);
+}
+
+static int64_t wait_kept(eddy_coro *co)
+{
+    return eddy_fd_ready(co, &kept, EDDY_READ);
+}
+
+static void poke_kept(eddy_coro *co)
+{
+    (void)co;
+    testing_poke(ends[1]);
+}
+
+static void let_fd_go(eddy_coro *co)
+{
+    (void)co;
+    eddy_fd_fini(&kept);
+}
+
+static void log_kept(void)
+{
+    testing_log("%zu left", net_drain(ends[0]));
+}
+
+static void close_ends(void)
+{
+    eddy_fd_fini(&kept);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static const struct race_table kept_races = {
+    .operation = "fd",
+    .set_up = keep_fd,
+    .wait = wait_kept,
+    .wake = poke_kept,
+    .close = let_fd_go,
+    .log_left = log_kept,
+    .tear_down = close_ends,
+    .wakes_by_event = true,
+    .pending = {"ECANCELED; 0 left", "ECANCELED; 0 left"},
+    .cells =
+        {
+            [WAKE] = {"ok; 2 left", "ETIMEDOUT; 1 left", "ECANCELED; 1 left", "EBADF; 1 left"},
+            [TIME_OUT] = {"ETIMEDOUT; 1 left", ONE_DEADLINE, "ECANCELED; 0 left",
+                          "ETIMEDOUT; 0 left"},
+            [CANCEL] = {"ECANCELED; 1 left", "ECANCELED; 0 left", "ECANCELED; 0 left",
+                        "ECANCELED; 0 left"},
+            [CLOSE] = {"EBADF; 1 left", "EBADF; 0 left", "EBADF, then ECANCELED; 0 left",
+                       "EBADF; 0 left"},
+        },
+};
+
+test(a_kept_fd)
+{
+    run_race_table(&kept_races);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         testing_case(fds_that_come),
         testing_case(a_datagram_that_comes),
+        testing_case(a_kept_fd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

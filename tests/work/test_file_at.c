@@ -524,8 +524,9 @@ static void run_forgets(void *argument)
 
 test(an_open_file_in_a_frame_that_ends_aborts)
 {
-    testing_expect_abort(run_forgets, NULL,
-                         "file, process, queue or group in its frame is still open");
+    testing_expect_abort(
+        run_forgets, NULL,
+        "file, watch of files, process, eddy_fd, queue or group in its frame is still open");
 }
 
 eddy_frame_of(keeps_block, eddy_file file, int64_t result, char byte);

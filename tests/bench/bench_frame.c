@@ -11,10 +11,13 @@
  *     read     a whole file of 16 MiB, again and again, and its memory given back
  *     spawn    a child process, and when it has ended the next
  *
- * It lasts as long as the copies, or 1,500 frames without them. Prints one line name=value ...: of the polls the median, the
- * 99th percentile and the longest, the same of the CPU time that they took (the difference is what others had of the
- * machine), and whether p99 is within the budget. Exits 1 if something was not done, or was wrong. Its files are in a
- * folder of their own in $TMPDIR, or /tmp, and go with it.
+ * It lasts as long as the copies, or 1,500 frames without them. Prints one line name=value ...: of the polls the median,
+ * the 99th percentile and the longest, and whether the second is within the budget; how many took longer than that, and in
+ * how many of those the thread went to sleep (in the others something else had its processor); the CPU time of polls.
+ * On a machine that is not at rest that would be what the others do: "chrt -R -r 1 bench_frame ..." gives this
+ * thread, and none of eddy's or its children, the processor whenever it wants it, and so leaves what eddy does.
+ * Exits 1 if something was not done, or was wrong. Its files are in a folder of their own in $TMPDIR, or /tmp, and go
+ * with it.
  */
 #include <eddy.h>
 #include <fcntl.h>

@@ -117,7 +117,7 @@ static bool finish(struct counted *counted, const char *path)
 /* Status of the program, or a negated errno. */
 static int64_t count_all(eddy_loop *loop, char **paths, int files, int64_t limit)
 {
-    struct counted *counted = g_new0(struct counted, files);
+    struct counted *counted = g_new0(struct counted, (gsize)files);
     struct on_glib glib = {0};
     int ticks = 0;
     guint timer = g_timeout_add(1, on_tick, &ticks);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "eddy/callback.h"
@@ -493,11 +494,17 @@ test(an_argument_on_the_c_stack_aborts)
 
 /* ---- policies of the scheduler */
 
+/* Of a thread, 0: this one. (musl's sched_getscheduler is -ENOSYS.) */
+static int policy_of(pid_t thread)
+{
+    return (int)syscall(SYS_sched_getscheduler, thread);
+}
+
 static int64_t ask_policy(eddy_job *job, void *argument)
 {
     (void)job;
     (void)argument;
-    return sched_getscheduler(0);
+    return policy_of(0);
 }
 
 eddy_frame(asks_policy) {
@@ -534,7 +541,7 @@ static int threads_of_policy(int policy)
     assert_non_null(tasks);
     while ((entry = readdir(tasks)) != NULL) {
         if (entry->d_name[0] != '.') {
-            count += sched_getscheduler((pid_t)strtol(entry->d_name, NULL, 10)) == policy;
+            count += policy_of((pid_t)strtol(entry->d_name, NULL, 10)) == policy;
         }
     }
     closedir(tasks);
@@ -545,7 +552,7 @@ test(workers_of_files_let_the_loop_go_on_and_those_of_work_are_as_the_loop_is)
 {
     int before = threads_of_policy(SCHED_BATCH);
 
-    assert_int_equal(run(asks_policy), sched_getscheduler(0));
+    assert_int_equal(run(asks_policy), policy_of(0));
     assert_int_equal(threads_of_policy(SCHED_BATCH), before);
     assert_int_equal(run(looks_at_file), 0);
     assert_int_equal(threads_of_policy(SCHED_BATCH), before + 1);

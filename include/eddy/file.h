@@ -1,6 +1,8 @@
 /*
  * Files, whole and in pieces, read and written beside the loop, on threads of their own (see offload.h for what
  * is said of threads there): no work that the program offloads, however long, keeps a file waiting.
+ * Where the loop's thread has the usual policy of the scheduler (SCHED_OTHER), theirs is SCHED_BATCH (sched(7)):
+ * one that is woken does not take the processor from the loop in the middle of a turn.
  *
  *     struct eddy_file_data config;                              // a field of the frame, zeroed
  *     eddy_await(eddy_file_read(co, "config", &self->config, 65536));

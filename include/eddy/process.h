@@ -105,7 +105,7 @@ struct eddy_process_options {
 
 /*
  * Spawns a child. Never waits; the thread stands still until the child has become its command, which
- * takes a part of a millisecond. 0, and the process is open; or an error, and there is no child:
+ * takes a part of a millisecond, or, where others keep all processors busy, until it gets one. 0, and the process is open; or an error, and there is no child:
  *
  *   -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR, ...   of execve(2), or of chdir(2) for the directory:
  *               the text of the error (eddy_error) says which, and names it

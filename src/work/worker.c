@@ -5,30 +5,38 @@
  * promised the jobs to them. A worker counts itself idle before it sends its message, or the next job,
  * which the message may bring, would start a thread that nobody needs.
  *
+ * Workers wait for a semaphore and not for a condition: pthread_cond_signal may wait in its turn, for threads
+ * that it has woken before and that have not come to a processor since (glibc before 2.41), and it is the loop's
+ * thread that would stand still. sem_post never does, and comes behind the lock, so that who is woken
+ * does not take that from the loop either. A post whose job was withdrawn wakes a worker for nothing.
+ *
  * Nothing is allocated on a worker, and no lock is held while work runs. The record of a job is the
  * worker's from the queue to the message, and not a moment longer.
  */
 #include "work/worker.h"
 
+#include <sched.h>
 #include <string.h>
 
 /* The oldest job of the queue, waited for, and the signal mask for it; NULL: it is time to end. */
 static eddy_job *next_job(struct eddy_workers *workers, sigset_t *mask)
 {
     eddy_job *job = NULL;
+    bool ending;
 
-    pthread_mutex_lock(&workers->lock);
-    while (!workers->ending && eddy_list_empty(&workers->queue)) {
-        pthread_cond_wait(&workers->changed, &workers->lock);
-    }
-    if (!workers->ending) {
-        job = eddy_job_of_queue(eddy_list_first(&workers->queue));
-        eddy_list_remove(&job->queue);
-        workers->queued--;
-        workers->idle--;
-        *mask = workers->mask;
-    }
-    pthread_mutex_unlock(&workers->lock);
+    do {
+        while (sem_wait(&workers->posted) != 0) {} /* EINTR */
+        pthread_mutex_lock(&workers->lock);
+        ending = workers->ending;
+        if (!ending && !eddy_list_empty(&workers->queue)) {
+            job = eddy_job_of_queue(eddy_list_first(&workers->queue));
+            eddy_list_remove(&job->queue);
+            workers->queued--;
+            workers->idle--;
+            *mask = workers->mask;
+        }
+        pthread_mutex_unlock(&workers->lock);
+    } while (job == NULL && !ending);
     return job;
 }
 
@@ -64,12 +72,28 @@ static int64_t do_job(const struct eddy_workers *workers, eddy_job *job, const s
     return result;
 }
 
+/* A worker that the loop's thread wakes does not take the processor from it at that moment, in the middle of a
+ * game's frame perhaps (SCHED_BATCH, sched(7)); it has as much of it as before. Not where the user's work runs, which
+ * starts processes that would inherit it; and if it is refused, all is as it was. */
+static void give_way(void)
+{
+    struct sched_param parameter;
+    int policy;
+
+    if (pthread_getschedparam(pthread_self(), &policy, &parameter) == 0 && policy == SCHED_OTHER) {
+        (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &parameter);
+    }
+}
+
 static void *work(void *argument)
 {
     struct eddy_workers *workers = argument;
     sigset_t mask;
     eddy_job *job;
 
+    if (!eddy_workers_kind(workers)->foreign) {
+        give_way();
+    }
     while ((job = next_job(workers, &mask)) != NULL) {
         job->result = do_job(workers, job, &mask);
         count_idle(workers, 1); /* before the loop hears of it, and may have another job */
@@ -162,8 +186,10 @@ void eddy_workers_end_threads(struct eddy_workers *workers)
 
     pthread_mutex_lock(&workers->lock);
     workers->ending = true;
-    pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
+    for (unsigned i = 0; i < workers->started; i++) {
+        (void)sem_post(&workers->posted);
+    }
     while ((link = eddy_list_first(&workers->threads)) != NULL) {
         eddy_list_remove(link);
         pthread_join(((struct worker *)(void *)link)->thread, NULL);

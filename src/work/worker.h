@@ -3,6 +3,7 @@
 #define EDDY_SRC_WORKER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 
 #include "work/workers.h"
@@ -18,8 +19,10 @@ struct eddy_workers {
     unsigned pool_class;
     eddy_callback_fn *on_done; /* the message of a job's end; set once */
 
+    /* At least as often as there are jobs in the queue, but for those that a worker is on its way to; once
+     * for each thread when `ending` is set. */
+    sem_t posted;
     pthread_mutex_t lock;   /* guards what follows */
-    pthread_cond_t changed; /* there is something in the queue, or `ending` was set */
     struct eddy_link queue; /* jobs that no worker has begun, oldest first */
     unsigned queued;
     unsigned idle; /* threads that have no job, those that are about to begin or to wait too */

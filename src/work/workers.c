@@ -79,7 +79,7 @@ static void close_workers(eddy_loop *loop, struct eddy_attachment *attachment)
             (void)job_finish(job);
         }
     }
-    pthread_cond_destroy(&workers->changed);
+    sem_destroy(&workers->posted);
     pthread_mutex_destroy(&workers->lock);
     eddy_pool_give(&loop->pool, workers, workers->pool_class);
 }
@@ -111,8 +111,7 @@ static int reset_workers(struct eddy_workers *workers)
     workers->started = 0;
     workers->queued = 0;
     workers->idle = 0;
-    return pthread_mutex_init(&workers->lock, NULL) == 0 &&
-                   pthread_cond_init(&workers->changed, NULL) == 0
+    return pthread_mutex_init(&workers->lock, NULL) == 0 && sem_init(&workers->posted, 0, 0) == 0
                ? 0
                : -ENOMEM;
 }
@@ -162,7 +161,7 @@ static struct eddy_workers *workers_new(eddy_loop *loop, const struct eddy_job_k
         eddy_pool_give(&loop->pool, workers, pool_class);
         return NULL;
     }
-    if (pthread_cond_init(&workers->changed, NULL) != 0) {
+    if (sem_init(&workers->posted, 0, 0) != 0) {
         pthread_mutex_destroy(&workers->lock);
         eddy_pool_give(&loop->pool, workers, pool_class);
         return NULL;
@@ -248,8 +247,8 @@ static bool enqueue(struct eddy_workers *workers, eddy_job *job)
     eddy_list_append(&workers->queue, &job->queue);
     workers->queued++;
     start = eddy_worker_needed(workers);
-    pthread_cond_signal(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
+    (void)sem_post(&workers->posted); /* -EOVERFLOW: there are enough */
     return start;
 }
 
@@ -267,6 +266,7 @@ static bool dequeue(eddy_job *job)
     if (queued) {
         eddy_list_remove(&job->queue);
         workers->queued--;
+        (void)sem_trywait(&workers->posted); /* its post, if no worker is on its way for it */
     }
     pthread_mutex_unlock(&workers->lock);
     return queued;

@@ -148,5 +148,32 @@ if wants sqlite_log; then
     refuses 2 "usage:" "$programs/sqlite_log" "$scratch/db" x
 fi
 
+# ---- SDL, without a screen
+
+if wants sdl_pong; then
+    export SDL_VIDEODRIVER=dummy
+    # Into the wall and back, missed; a pause that only a timer of the loop ends, and a quit in a frame.
+    expect "a pause
+and on
+lost, after 1 hits" "$programs/sdl_pong" --script 20d,70u,120p,121d,500p,900u
+    expect "" "$programs/sdl_pong" --script 20q
+    refuses 2 "usage:" "$programs/sdl_pong" --script 20x
+    refuses 2 "usage:" "$programs/sdl_pong" --script 20d,u
+    refuses 1 "none not available" env SDL_VIDEODRIVER=none "$programs/sdl_pong"
+fi
+
+# ---- GLib
+
+if wants glib_count; then
+    head -c 1000000 /dev/zero >"$scratch/mega"
+    expect "$scratch/mega: 1000000 bytes" "$programs/glib_count" "$scratch/mega" 2>"$scratch/errors"
+    refuses 1 "GLib's timer" "$programs/glib_count" -t 50 "$scratch/mega" /nowhere /dev/zero "$scratch/mega"
+    [ "$(cat "$scratch/out")" = "$scratch/mega: 1000000 bytes
+/nowhere: No such file or directory
+/dev/zero: given up
+$scratch/mega: 1000000 bytes" ] || fail "glib_count prints: $(cat "$scratch/out")"
+    refuses 2 "usage:" "$programs/glib_count" -t 50
+fi
+
 [ -n "$tested" ] || skip "no library that the adapters are for is installed"
 echo "tested:$tested"

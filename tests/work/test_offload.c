@@ -2,13 +2,17 @@
 #include "support/net.h"
 #include "support/threads.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "eddy/callback.h"
 #include "eddy/loop.h"
+#include "eddy/path.h"
 #include "eddy/signal.h"
 
 static struct gate gate;
@@ -488,6 +492,72 @@ test(an_argument_on_the_c_stack_aborts)
     testing_expect_abort(run_offloads_its_stack, NULL, "a pointer to a local variable");
 }
 
+/* ---- policies of the scheduler */
+
+/* Of a thread, 0: this one. (musl's sched_getscheduler is -ENOSYS.) */
+static int policy_of(pid_t thread)
+{
+    return (int)syscall(SYS_sched_getscheduler, thread);
+}
+
+static int64_t ask_policy(eddy_job *job, void *argument)
+{
+    (void)job;
+    (void)argument;
+    return policy_of(0);
+}
+
+eddy_frame(asks_policy) {
+    eddy_coro co;
+    int64_t policy;
+};
+
+static void asks_policy(eddy_coro *co)
+{
+    eddy_begin(asks_policy);
+    eddy_await(self->policy, eddy_offload(co, ask_policy, NULL));
+    eddy_return(self->policy);
+    eddy_end;
+}
+
+eddy_frame(looks_at_file) {
+    eddy_coro co;
+    struct eddy_file_info info;
+};
+
+static void looks_at_file(eddy_coro *co)
+{
+    eddy_begin(looks_at_file);
+    eddy_await(eddy_path_get_info(co, "/", &self->info));
+    eddy_end;
+}
+
+static int threads_of_policy(int policy)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    int count = 0;
+
+    assert_non_null(tasks);
+    while ((entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            count += policy_of((pid_t)strtol(entry->d_name, NULL, 10)) == policy;
+        }
+    }
+    closedir(tasks);
+    return count;
+}
+
+test(workers_of_files_let_the_loop_go_on_and_those_of_work_are_as_the_loop_is)
+{
+    int before = threads_of_policy(SCHED_BATCH);
+
+    assert_int_equal(run(asks_policy), policy_of(0));
+    assert_int_equal(threads_of_policy(SCHED_BATCH), before);
+    assert_int_equal(run(looks_at_file), 0);
+    assert_int_equal(threads_of_policy(SCHED_BATCH), before + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +584,7 @@ int main(void)
         offload_case(a_loop_in_which_only_work_runs_is_no_deadlock),
         offload_case(the_loop_fd_is_readable_when_work_has_ended),
         offload_case(an_argument_on_the_c_stack_aborts),
+        offload_case(workers_of_files_let_the_loop_go_on_and_those_of_work_are_as_the_loop_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,8 @@ static int64_t run_frames(struct bench *bench)
         }
         show_progress(bench);
         next += FRAME;
-        until = (struct timespec){next / EDDY_SECOND, next % EDDY_SECOND};
+        until.tv_sec = (time_t)(next / EDDY_SECOND);
+        until.tv_nsec = (long)(next % EDDY_SECOND);
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     }
     (void)eddy_cancel(task);

@@ -15,8 +15,8 @@ static void waits(eddy_coro *co)
     eddy_catch(self->rc, eddy_wait_for(co, self->limit > 0 ? self->limit : EDDY_FOREVER,
                                        eddy_task_wait(co, shared)));
     testing_log_result(self->name, self->rc);
-    if (self->rc < 0) {
-        testing_log("(%s)", eddy_error(co)->text);
+    if (self->rc < 0 && strcmp(eddy_error(co)->text, eddy_strerror(self->rc)) != 0) {
+        testing_log("(%s)", eddy_error(co)->text); /* one of its own */
     }
     eddy_end;
 }
@@ -39,7 +39,7 @@ test(all_have_the_result_in_the_order_in_which_they_came)
     assert_int_equal(finish(b), 0);
     testing_assert_log("s@50 a=7 b=7");
     assert_int_equal(run(waits, .name = "c"), 0);
-    testing_assert_log("c=-3 (No such process)");
+    testing_assert_log("c=-3");
 }
 
 test(a_cancel_or_a_deadline_ends_one_wait_and_no_other)
@@ -55,8 +55,7 @@ test(a_cancel_or_a_deadline_ends_one_wait_and_no_other)
     testing_turns();
     assert_int_equal(eddy_cancel(a), 0);
     assert_int_equal(finish(c), 0);
-    testing_assert_log(
-        "a=-ECANCELED (Operation canceled) b=-ETIMEDOUT (Connection timed out) s@50 c=7");
+    testing_assert_log("a=-ECANCELED b=-ETIMEDOUT s@50 c=7");
     assert_int_equal(finish(shared), 7);
     assert_int_equal(finish(a), 0);
     assert_int_equal(finish(b), 0);
@@ -100,9 +99,9 @@ test(who_waits_first_does_not_take_it_from_who_joins)
 {
     share(-EPIPE);
     assert_int_equal(run(waits, .name = "a"), 0);
-    testing_assert_log("s@50 a=-EPIPE (Broken pipe)");
+    testing_assert_log("s@50 a=-EPIPE");
     assert_int_equal(run(waits, .name = "a"), 0);
-    testing_assert_log("a=-EPIPE (Broken pipe)");
+    testing_assert_log("a=-EPIPE");
     assert_int_equal(finish(shared), -EPIPE);
 }
 
@@ -214,7 +213,7 @@ test(a_failed_spawn_gives_its_error_to_all)
     assert_int_equal(run(waits, .name = "a"), 0);
     assert_int_equal(run(waits, .name = "b"), 0);
     assert_int_equal(eddy_task_drop(shared), 0);
-    testing_assert_log("a=-12 (Cannot allocate memory) b=-12 (Cannot allocate memory)");
+    testing_assert_log("a=-12 b=-12");
 }
 
 int main(void)

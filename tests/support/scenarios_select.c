@@ -1,9 +1,11 @@
-/* Scenarios of selects: whatever disturbs them, what did not win has taken nothing. */
+/* Scenarios of selects: whatever disturbs them, what did not win has taken nothing; and of tasks that are shared. */
 #include "scenarios.h"
 
 #include "eddy/lock.h"
 #include "eddy/queue.h"
 #include "eddy/select.h"
+#include "eddy/task.h"
+#include "eddy/value.h"
 
 enum { PICKS = 8, ITEMS = 6 };
 
@@ -135,7 +137,84 @@ static void nests(eddy_coro *co)
 }
 scenario_role(nests);
 
+/* ---- a task that several wait for, whose result is kept, and who has inherited a value */
+
+static const char key;
+static eddy_task shared;
+
+eddy_frame_of(gives_seven, bool inherits);
+
+static void gives_seven(eddy_coro *co)
+{
+    eddy_begin(gives_seven);
+    scenario_opened();
+    running++;
+    scenario_assert(eddy_value_get(co, &key) == (self->inherits ? &key : NULL));
+    eddy_await(eddy_sleep(co, 3 * TICK));
+    eddy_return(7);
+eddy_finally:
+    running--;
+    scenario_closed();
+    eddy_end;
+}
+
+eddy_frame_of(owns, int id, bool has_value, bool keeps, int64_t rc);
+
+static void owns(eddy_coro *co)
+{
+    eddy_begin(owns);
+    self->has_value = eddy_value_set(co, &key, (void *)(uintptr_t)&key) == 0;
+    scenario_assert(self->has_value || scenario_lacks_memory());
+    shared = eddy_spawn(co, gives_seven, .inherits = self->has_value);
+    self->keeps = eddy_spawn_error(shared) == 0 && eddy_task_keep(shared) == 0;
+    eddy_await(self->rc, eddy_join(co, shared));
+    scenario_assert(self->rc == 7);
+    scenario_assert(!self->keeps || eddy_task_result(shared) == 7);
+    eddy_await(eddy_sleep(co, 2 * TICK));
+    eddy_return(0);
+eddy_finally:
+    (void)eddy_cancel(shared);
+    eddy_catch(self->rc, eddy_join(co, shared)); /* -ESRCH: it was */
+    if (self->keeps) {
+        scenario_assert(eddy_task_drop(shared) == 0);
+    }
+    scenario_assert(eddy_task_done(shared));
+    eddy_end;
+}
+scenario_role(owns);
+
+eddy_frame_of(shares, int id, int64_t rc);
+
+static void shares(eddy_coro *co)
+{
+    eddy_begin(shares);
+    eddy_await(eddy_pause(co)); /* the owner may never have run: then there is none */
+    eddy_catch(self->rc, eddy_task_wait(co, shared));
+    scenario_assert(self->rc == 7 || self->rc == -ECANCELED || self->rc == -ESRCH ||
+                    (self->rc == -ENOMEM && scenario_lacks_memory()));
+    if (self->rc == -ECANCELED && eddy_task_done(shared)) { /* so it may have ended itself */
+        scenario_carries_on();
+        eddy_return(0);
+    }
+    eddy_return(self->rc == 7 || self->rc == -ESRCH ? 0 : self->rc);
+    eddy_end;
+}
+scenario_role(shares);
+
+static void reset_shared(void)
+{
+    shared = (eddy_task){NULL, 0};
+    running = 0;
+}
+
+static void check_shared(void)
+{
+    scenario_assert(running == 0);
+    scenario_assert(shared.record == NULL || eddy_task_done(shared));
+}
+
 const struct scenario select_scenarios[] = {
+    {"a shared task", reset_shared, {play_owns, play_shares, play_shares}, check_shared},
     {"select", reset, {play_picks, play_fills, play_picks}, check},
     {"selects of a lock", reset, {play_nests, play_picks, play_nests, play_nests}, check},
     {NULL, NULL, {NULL}, NULL},

@@ -221,6 +221,39 @@ test(a_shield)
     run_race_table(&shield_races);
 }
 
+/* ---- a wait that takes nothing */
+
+static int64_t wait_for_child(eddy_coro *co)
+{
+    return eddy_task_wait(co, children[0]);
+}
+
+static const struct race_table shared_races = {
+    .operation = "wait for a task",
+    .set_up = spawn_child,
+    .wait = wait_for_child,
+    .wake = end_children,
+    .close = cancel_child,
+    .log_left = log_shielded,
+    .pending = {"ECANCELED; it goes on 1 cleaned", "ECANCELED; it goes on 1 cleaned"},
+    .cells =
+        {
+            [WAKE] = {"ok; it has ended 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned",
+                      "ECANCELED; it has ended 1 cleaned", "ok; it has ended 1 cleaned"},
+            [TIME_OUT] = {"ETIMEDOUT; it has ended 1 cleaned", ONE_DEADLINE,
+                          "ECANCELED; it goes on 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned"},
+            [CANCEL] = {"ECANCELED; it has ended 1 cleaned", "ECANCELED; it goes on 1 cleaned",
+                        "ECANCELED; it goes on 1 cleaned", "ECANCELED; it has ended 1 cleaned"},
+            [CLOSE] = {"ECANCELED; it has ended 1 cleaned", "ETIMEDOUT; it has ended 1 cleaned",
+                       "ECANCELED; it has ended 1 cleaned", "ECANCELED; it has ended 1 cleaned"},
+        },
+};
+
+test(a_wait_that_takes_nothing)
+{
+    run_race_table(&shared_races);
+}
+
 /* ---- the child ends in the very step before: the wait has its result */
 
 static int64_t join_one_that_ends(eddy_coro *co)
@@ -289,6 +322,7 @@ int main(void)
         testing_case(a_call),
         testing_case(a_join),
         testing_case(a_shield),
+        testing_case(a_wait_that_takes_nothing),
         testing_case(a_wait_for_a_task_that_ends_in_the_step_before),
     };
 

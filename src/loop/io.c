@@ -176,9 +176,8 @@ static void stop(eddy_loop *loop, eddy_io *io)
 {
     struct eddy_io_slot *slot = &loop->slots[io->fd];
 
-    /* so that no interest is none */
     io->mode = io->mode >= EDDY_IO_KEPT ? EDDY_IO_NOTIFY : io->mode;
-    (void)change(io, 0);
+    (void)change(io, 0); /* of which there is none now that needs the set */
     if (eddy_link_used(&io->ready.link)) {
         eddy_list_remove(&io->ready.link);
     }

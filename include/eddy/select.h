@@ -48,29 +48,31 @@ extern "C" {
  *
  * Errors of its own: -ENOMEM; those that were begun before are cancelled as after a winner.
  */
-#define eddy_select(co, results, ...)                                                              \
-    eddy_operation_(                                                                               \
-        (eddy_select_begin_(co, results, EDDY_SELECT_COUNT_(__VA_ARGS__)) &&                       \
-                 EDDY_SELECT_PICK_(__VA_ARGS__, EDDY_SELECT_8_, EDDY_SELECT_7_, EDDY_SELECT_6_,    \
-                                   EDDY_SELECT_5_, EDDY_SELECT_4_, EDDY_SELECT_3_, EDDY_SELECT_2_, \
-                                   EDDY_SELECT_ONE_, )(co, __VA_ARGS__)                            \
-             ? (void)0                                                                             \
-             : (void)0,                                                                            \
-         eddy_select_end_(co)))
+#define eddy_select(co, results, ...)                                                    \
+    eddy_operation_((eddy_select_begin_(co, results, EDDY_SELECT_COUNT_(__VA_ARGS__)) && \
+                             EDDY_SELECT_OF_(__VA_ARGS__)(co, __VA_ARGS__)               \
+                         ? (void)0                                                       \
+                         : (void)0,                                                      \
+                     eddy_select_end_(co)))
 
 /* The most operations of one. */
 #define EDDY_SELECT_MOST 8
 
 /* ---- private */
 
-#define EDDY_SELECT_PICK_(a, b, c, d, e, f, g, h, picked, ...) picked
-#define EDDY_SELECT_COUNT_(...) EDDY_SELECT_PICK_(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, )
+#define EDDY_SELECT_PICK_(a, b, c, d, e, f, g, h, i, j, k, l, picked, ...) picked
+#define EDDY_SELECT_COUNT_(...) EDDY_SELECT_PICK_(__VA_ARGS__, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, )
+#define EDDY_SELECT_OF_(...)                                                             \
+    EDDY_SELECT_PICK_(__VA_ARGS__, EDDY_SELECT_NOT_, EDDY_SELECT_NOT_, EDDY_SELECT_NOT_, \
+                      EDDY_SELECT_NOT_, EDDY_SELECT_8_, EDDY_SELECT_7_, EDDY_SELECT_6_,  \
+                      EDDY_SELECT_5_, EDDY_SELECT_4_, EDDY_SELECT_3_, EDDY_SELECT_2_,    \
+                      EDDY_SELECT_NOT_, )
 
 /* One branch: false once there is a winner. */
 #define EDDY_BRANCH_(co, operation) \
     (eddy_select_next_(co) && eddy_select_took_(co, eddy_operation_(operation)))
 
-#define EDDY_SELECT_ONE_(co, a) eddy_select_takes_two_operations_at_least_
+#define EDDY_SELECT_NOT_(...) eddy_select_takes_two_to_eight_operations
 #define EDDY_SELECT_2_(co, a, b) (EDDY_BRANCH_(co, a) && EDDY_BRANCH_(co, b))
 #define EDDY_SELECT_3_(co, a, ...) (EDDY_BRANCH_(co, a) && EDDY_SELECT_2_(co, __VA_ARGS__))
 #define EDDY_SELECT_4_(co, a, ...) (EDDY_BRANCH_(co, a) && EDDY_SELECT_3_(co, __VA_ARGS__))

@@ -64,7 +64,7 @@ eddy_frame(composes) {
     eddy_coro co;
     eddy_group group;
     eddy_task tasks[2];
-    int64_t results[2];
+    int64_t results[3];
     int64_t n;
     size_t i;
 };
@@ -83,7 +83,11 @@ static void composes(eddy_coro *co)
     eddy_for_each(self->i, eddy_as_completed, .tasks = self->tasks, .count = 2) {
         self->n += (int64_t)self->i;
     }
+    eddy_await(eddy_task_wait(co, self->tasks[0]));
     eddy_await(eddy_gather_all(co, self->tasks, 2, self->results));
+    eddy_await(self->i, eddy_select(co, self->results, eddy_call(co, eternity),
+                                    eddy_call(co, seven), eddy_sleep(co, EDDY_SECOND)));
+    self->n += self->results[self->i] == 7 ? 0 : 1;
     eddy_except(EDDY_ERROR_USER, eddy_call(co, fails)) {
         self->n += eddy_error(co)->text[0] == '7';
     }

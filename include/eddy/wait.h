@@ -186,7 +186,8 @@ EDDY_API size_t eddy_waiters_ahead(const struct eddy_waiters *line,
 EDDY_API void eddy_check_pointer(eddy_coro *co, const void *pointer);
 
 /* The task that runs the coroutine: what eddy_wake is to be called with, for an operation that stands in
- * no line and notes who waits. It is the same until the operation has its result. */
+ * no line and notes who waits. It is the same until the operation has its result. In an eddy_select it is what
+ * stands in for the task in this operation: whose something is says eddy_task_self. */
 static inline struct eddy_task_record *eddy_waiter(const eddy_coro *co)
 {
     return co->task;

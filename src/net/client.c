@@ -193,11 +193,17 @@ void eddy_clients_cancel(struct eddy_relay *relay)
                       cancel_visitor, NULL);
 }
 
-/* A task that was woken to try is about to read: what it waited for has come, and is a request. */
+/* Who waits to read is the handler's task itself, perhaps in a select. One that was woken to try is about to
+ * read: what it waited for has come, and is a request. */
+static bool reads(struct eddy_task_record *reader, const struct eddy_task_record *task)
+{
+    return eddy_acting(reader) == task && reader->timed.ready.state == EDDY_TASK_WAITING_ &&
+           !eddy_has(reader, EDDY_TASK_TRY_) && !eddy_reader_has_some(reader);
+}
+
 bool eddy_client_is_idle(const eddy_client *client)
 {
     const uint32_t waits = EDDY_STREAM_READING | EDDY_STREAM_ANSWERED;
-    const struct eddy_task_record *task = client->task;
     const eddy_stream *stream = &client->stream;
 
     if (client->activity != EDDY_CLIENT_BY_READS) {
@@ -207,8 +213,7 @@ bool eddy_client_is_idle(const eddy_client *client)
         stream = eddy_transport_above(stream)->stream;
     }
     return (stream->state & (waits | EDDY_STREAM_TO_COPY | EDDY_STREAM_BUSY_WRITING)) == waits &&
-           stream->reader == task && task->timed.ready.state == EDDY_TASK_WAITING_ &&
-           !eddy_has(task, EDDY_TASK_TRY_) && !eddy_reader_has_some(task);
+           reads(stream->reader, client->task);
 }
 
 void eddy_client_set_activity(eddy_client *client, enum eddy_client_activity activity)
@@ -270,7 +275,7 @@ bool eddy_client_is_of(const eddy_server *server, const struct eddy_task_record 
 
 eddy_client *eddy_client_of(const eddy_coro *co)
 {
-    return served_by(co->task);
+    return served_by(eddy_acting(co->task));
 }
 
 void eddy_client_peer(const eddy_client *client, struct eddy_address *peer)

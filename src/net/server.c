@@ -106,7 +106,7 @@ int eddy_server_begin(eddy_coro *co, eddy_server *server, const char *named_plac
         return -EINVAL;
     }
     server->loop = eddy_task_loop(co->task);
-    server->parent = co->task->timed.ready.generation;
+    server->parent = eddy_acting(co->task)->timed.ready.generation;
     server->client_timeout = server->idle_timeout;
     server->lingers_for = server->linger_time != 0 ? server->linger_time : LINGER_TIME;
     server->linger_told = false;

@@ -134,7 +134,7 @@ int64_t eddy_server_drain(eddy_coro *co, eddy_server *server, int64_t grace)
     if (has_ended(server)) {
         return eddy_own_none(co, 0);
     }
-    if (eddy_client_is_of(server, co->task)) {
+    if (eddy_client_is_of(server, eddy_acting(co->task))) {
         return eddy_own_none(co, -EDEADLK);
     }
     eddy_drain_begin(server, grace);

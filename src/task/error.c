@@ -311,7 +311,7 @@ int eddy_caught_(eddy_coro *co, int64_t error, const char *function, const char 
 const struct eddy_error_info *eddy_error(eddy_coro *co)
 {
     static const struct eddy_error_info none = {0, "no error was caught", "", "", 0, NULL};
-    struct eddy_task_rare *rare = eddy_rare(co->task);
+    struct eddy_task_rare *rare = eddy_rare(eddy_acting(co->task));
 
     if (rare == NULL || rare->caught.code == 0) {
         return &none;

@@ -20,8 +20,9 @@
 #define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
 #endif
 
-int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard)
+int eddy_guard_add(struct eddy_task_record *opener, struct eddy_link *guard)
 {
+    struct eddy_task_record *task = eddy_acting(opener); /* whose frame it is */
     struct eddy_task_extra *extra = eddy_extra_make(task);
 
     if (extra == NULL) {

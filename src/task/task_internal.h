@@ -107,7 +107,7 @@ void eddy_owner_set(struct eddy_task_record *task, eddy_owner *owner);
 /* Guards: what must be closed before its memory goes. A task links into its list what it opens
  * in memory of the caller's; a frame that ends with such a link inside is a mistake that is told
  * at once. So is a frame with a line in it in which a task stands; see guard.c. */
-int eddy_guard_add(struct eddy_task_record *task, struct eddy_link *guard);
+int eddy_guard_add(struct eddy_task_record *opener, struct eddy_link *guard);
 /* Aborts if a guard, or a line with a task in it, lies in the frame, which is about to go. */
 void eddy_guard_check(eddy_coro *co);
 

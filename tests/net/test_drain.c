@@ -3,6 +3,7 @@
 
 #include "eddy/group.h"
 #include "eddy/reader.h"
+#include "eddy/select.h"
 #include "eddy/transport.h"
 
 static int setup(void **state)
@@ -25,7 +26,7 @@ static int teardown(void **state)
 
 /* ---- a protocol: "N!" is answered with "!" after N seconds, and a line by its reader likewise */
 
-enum manner { READS, READS_LINES, IS_READABLE, SAYS_BUSY, SAYS_IDLE, READS_OVER };
+enum manner { READS, READS_LINES, SELECTS, IS_READABLE, SAYS_BUSY, SAYS_IDLE, READS_OVER };
 
 eddy_frame(answers) {
     eddy_coro co;
@@ -35,6 +36,7 @@ eddy_frame(answers) {
     bool stubborn; /* goes on when it is cancelled */
     int64_t count;
     int64_t rc;
+    int64_t results[2];
     eddy_reader reader;
     eddy_stream above;
     char request[16];
@@ -56,6 +58,12 @@ static void takes_request(eddy_coro *co)
             if (self->of->rc < 0) {
                 eddy_return(self->of->rc);
             }
+        } else if (self->of->manner == SELECTS) {
+            eddy_await(eddy_select(co, self->of->results,
+                                   eddy_read_until(co, &self->of->reader, "!", 1, 16),
+                                   eddy_sleep(co, eddy_client_of(co) != NULL ? EDDY_FOREVER : 0)));
+            self->of->rc = self->of->results[0];
+            memcpy(self->of->request, self->of->reader.line, (size_t)self->of->rc);
         } else if (self->of->manner == READS_LINES) {
             eddy_await(self->of->rc, eddy_read_until(co, &self->of->reader, "!", 1, 16));
             memcpy(self->of->request, self->of->reader.line, (size_t)self->of->rc);
@@ -186,7 +194,8 @@ static void close_all(void)
 
 /* ---- who is idle */
 
-static const enum manner manners[] = {READS, READS_LINES, IS_READABLE, SAYS_BUSY, SAYS_IDLE};
+static const enum manner manners[] = {READS,       READS_LINES, SELECTS,
+                                      IS_READABLE, SAYS_BUSY,   SAYS_IDLE};
 enum { MANNERS = sizeof manners / sizeof *manners };
 
 test(who_waits_for_his_first_request_is_sent_away_at_once)
@@ -248,9 +257,9 @@ static void completes(eddy_coro *co)
 
 test(who_is_in_the_midst_of_a_request_is_busy)
 {
-    static const enum manner cutters[] = {READS, READS_LINES, IS_READABLE};
+    static const enum manner cutters[] = {READS, READS_LINES, SELECTS, IS_READABLE};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         eddy_task rest;
         int began = seconds();
         serve_it(cutters[i]);

@@ -1,6 +1,7 @@
 /* select.h: which of several operations wins, what becomes of the others, and that nothing is lost of those. */
 #include "support/children.h"
 
+#include "eddy/error.h"
 #include "eddy/event.h"
 #include "eddy/io.h"
 #include "eddy/lock.h"
@@ -137,6 +138,29 @@ test(one_that_ends_at_once_wins_and_those_behind_it_are_not_begun)
     assert_int_equal(evaluated, 1);
     assert_results(-ECANCELED, 0, -ECANCELED);
     assert_int_equal(from_one, 5);
+}
+
+static int64_t sleeps_unless(eddy_coro *co, int64_t error)
+{
+    return eddy_sleep(co, eddy_error(co)->code == error ? EDDY_SECOND : 0);
+}
+
+eddy_frame_of(asks_in_arguments, int64_t rc);
+
+static void asks_in_arguments(eddy_coro *co)
+{
+    eddy_begin(asks_in_arguments);
+    eddy_catch(self->rc, give(co, -EPIPE));
+    eddy_catch(self->rc,
+               eddy_select(co, results, eddy_event_wait(co, &event), sleeps_unless(co, -EPIPE)));
+    log_end("picked", self->rc);
+    eddy_end;
+}
+
+test(what_is_asked_of_the_task_in_the_arguments_is_the_tasks)
+{
+    assert_int_equal(run(asks_in_arguments), 0);
+    testing_assert_log("picked=1@1");
 }
 
 /* ---- things that are somebody's */
@@ -521,6 +545,7 @@ int main(void)
         CASE(a_sleep_among_them_is_a_deadline),
         CASE(what_comes_for_two_in_one_turn_is_taken_once),
         CASE(one_that_ends_at_once_wins_and_those_behind_it_are_not_begun),
+        CASE(what_is_asked_of_the_task_in_the_arguments_is_the_tasks),
         CASE(a_lock_that_wins_is_the_tasks),
         CASE(a_lock_that_is_handed_over_is_the_tasks),
         CASE(a_lock_that_does_not_win_goes_to_the_next_in_line),

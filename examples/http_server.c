@@ -222,6 +222,16 @@ static bool is_hello(const struct serve_client *client)
            piece_is(client->exchange.request.target, "/hello");
 }
 
+/* A head that is there as a whole, as most are, needs no deadline. */
+static int64_t read_head(eddy_coro *co, struct serve_client *client, size_t there)
+{
+    if (memmem(eddy_reader_unread(&client->in), there, "\r\n\r\n", 4) != NULL) {
+        return eddy_read_until(co, &client->in, "\r\n\r\n", 4, LONGEST_HEAD);
+    }
+    return eddy_wait_for(co, client->site->head_time * EDDY_SECOND,
+                         eddy_read_until(co, &client->in, "\r\n\r\n", 4, LONGEST_HEAD));
+}
+
 /* Requests, until one says that it is the last. */
 eddy_frame(serve_requests) {
     eddy_coro co;
@@ -240,9 +250,7 @@ static void serve_requests(eddy_coro *co)
         if (self->length == 0) {
             break;
         }
-        eddy_catch(self->rc, eddy_wait_for(co, self->client->site->head_time * EDDY_SECOND,
-                                           eddy_read_until(co, &self->client->in, "\r\n\r\n", 4,
-                                                           LONGEST_HEAD)));
+        eddy_catch(self->rc, read_head(co, self->client, self->length));
         if (self->rc == -EMSGSIZE || self->rc == -ETIMEDOUT) {
             eddy_await(refuse(self->client, self->rc == -EMSGSIZE ? 431 : 408));
         } else if (self->rc <= 0) {

@@ -7,7 +7,12 @@
  */
 #include "exchange.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "files.h"
+
+enum { LONGEST_FIELDS = 512 };
 
 static const char *reason(int status)
 {
@@ -50,19 +55,52 @@ static const char *date(struct site *site)
     return site->date;
 }
 
+static char *add(char *at, const char *text)
+{
+    size_t size = strlen(text);
+
+    memcpy(at, text, size);
+    return at + size;
+}
+
+static char *add_number(char *at, int64_t number)
+{
+    char digits[24];
+    char *first = digits + sizeof digits - 1;
+
+    *first = '\0';
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return add(at, first);
+}
+
+/* Put together by hand: by printf it was a twentieth of the time of a short answer. */
 int put_head(struct exchange *exchange, const char *fields, int64_t length)
 {
-    char size[48] = "Transfer-Encoding: chunked\r\n";
+    char head[256 + LONGEST_FIELDS];
+    char *at = head;
 
-    if (length >= 0) {
-        snprintf(size, sizeof size, "Content-Length: %lld\r\n", (long long)length);
+    if (strlen(fields) > LONGEST_FIELDS) {
+        return -EMSGSIZE;
     }
-    return eddy_writer_printf(
-        exchange->out, "HTTP/1.1 %d %s\r\nServer: eddy\r\nDate: %s\r\n%s%s%s\r\n", exchange->status,
-        reason(exchange->status), date(exchange->site), exchange->status == 304 ? "" : size, fields,
-        !exchange->request.keeps_alive ? "Connection: close\r\n"
-        : exchange->request.is_1_0     ? "Connection: keep-alive\r\n"
-                                       : "");
+    at = add_number(add(at, "HTTP/1.1 "), exchange->status);
+    at = add(add(at, " "), reason(exchange->status));
+    at = add(add(at, "\r\nServer: eddy\r\nDate: "), date(exchange->site));
+    if (exchange->status != 304 && length < 0) {
+        at = add(at, "\r\nTransfer-Encoding: chunked");
+    } else if (exchange->status != 304) {
+        at = add_number(add(at, "\r\nContent-Length: "), length);
+    }
+    at = add(add(at, "\r\n"), fields);
+    if (!exchange->request.keeps_alive) {
+        at = add(at, "Connection: close\r\n");
+    } else if (exchange->request.is_1_0) {
+        at = add(at, "Connection: keep-alive\r\n");
+    }
+    at = add(at, "\r\n");
+    return eddy_writer_put(exchange->out, head, (size_t)(at - head));
 }
 
 int put_status(struct exchange *exchange, int status, const char *fields)

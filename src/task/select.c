@@ -80,6 +80,13 @@ struct eddy_task_record *eddy_acting_slow(struct eddy_task_record *branch)
 
 /* ---- cancelling the others */
 
+/* A pause is over when it has begun, so no cancel from outside ends it; but it has not won. */
+static void end_pause(struct eddy_task_record *branch)
+{
+    branch->in.result = selection_of(branch)->winner != NOBODY ? -ECANCELED : 0;
+    eddy_branch_ended(branch);
+}
+
 /* One that is just being begun or tried may itself have led to the winner's result: it is seen to when that
  * is over (eddy_branch_settle). */
 static void cancel_branch(struct eddy_task_record *branch)
@@ -91,7 +98,7 @@ static void cancel_branch(struct eddy_task_record *branch)
     if (!eddy_is_branch(branch)) {
         eddy_cancel_record(branch); /* a coroutine */
     } else if (branch->wait == NULL) {
-        eddy_branch_ended(branch); /* a pause is over when it has begun */
+        end_pause(branch);
     } else if (branch->wait->abort == NULL) {
         branch->in.result = -ECANCELED;
         eddy_branch_ended(branch);

@@ -340,6 +340,23 @@ test(a_pause_wins_when_its_turn_comes)
     assert_int_equal(finish(task), 0);
 }
 
+test(a_pause_that_does_not_win_has_no_result_and_no_cancel_ends_it)
+{
+    eddy_task task = start(picks_pause);
+
+    testing_turn();
+    eddy_event_set(&event);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("picked=0@0");
+    assert_int_equal(results[1], -ECANCELED);
+    eddy_event_clear(&event);
+    task = start(picks_pause);
+    testing_turn();
+    assert_int_equal(eddy_cancel(task), 0);
+    assert_int_equal(finish(task), 0);
+    testing_assert_log("picked=1@0");
+}
+
 /* ---- operations of one select that lead to each other's results */
 
 eddy_frame_of(meets_itself, int64_t rc);
@@ -553,6 +570,7 @@ int main(void)
         CASE(a_read_that_does_not_win_leaves_its_bytes),
         CASE(a_read_that_wins_runs_the_task_in_the_same_turn),
         CASE(a_pause_wins_when_its_turn_comes),
+        CASE(a_pause_that_does_not_win_has_no_result_and_no_cancel_ends_it),
         CASE(a_put_that_hands_over_to_a_get_of_the_same_select_is_done_too),
         CASE(one_that_wins_while_another_is_tried_lets_that_come_to_its_end_first),
         CASE(a_select_in_a_select),

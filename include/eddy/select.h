@@ -43,8 +43,8 @@ extern "C" {
  *
  * A cancel or a time-out, also one that was pending before, is that of every branch; the result is -ECANCELED when
  * all have ended with it, or else the index of the first that has not, and the cancel stays pending. A branch's own
- * eddy_wait_for is its own: its -ETIMEDOUT is its result. A coroutine runs as a task, from the next turn on. What
- * a branch is given, locks too, is the calling task's.
+ * eddy_wait_for is its own: its -ETIMEDOUT is its result. What a branch is given, locks too, is the calling task's. A coroutine runs as a task of its own, from the next
+ * turn on, and holds none of the caller's locks: eddy_cond_wait_for, which is one, is -EPERM (eddy_cond_wait is not).
  *
  * Errors of its own: -ENOMEM; those that were begun before are cancelled as after a winner.
  */

@@ -238,7 +238,7 @@ static bool reaches_wait(struct eddy_task_record *task)
 
 void eddy_cancel_record(struct eddy_task_record *task)
 {
-    if (reaches_wait(task)) {
+    if (task->timed.ready.state != EDDY_TASK_DONE_ && reaches_wait(task)) {
         eddy_interrupt_spread(task);
     }
 }

@@ -195,7 +195,7 @@ static void drop_result(struct eddy_task_record *task)
 
 void eddy_task_finish(struct eddy_task_record *task, int64_t result)
 {
-    eddy_owner *owner = eddy_owner_of(task);
+    eddy_owner *owner;
 
     if (eddy_heap_has(&task->timed.alarm)) {
         eddy_heap_remove(&eddy_task_loop(task)->heap, &task->timed.alarm);
@@ -212,6 +212,7 @@ void eddy_task_finish(struct eddy_task_record *task, int64_t result)
         eddy_task_loop(task)->awaited_ended = true;
         eddy_task_loop(task)->turn_seen = true;
     }
+    owner = eddy_owner_of(task); /* not before: who was told may have let the task go */
     if (owner != NULL) {
         (*owner)->child_done(owner, task, result);
     } else if (eddy_has(task, EDDY_TASK_DETACHED_)) {

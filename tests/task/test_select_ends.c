@@ -250,6 +250,32 @@ test(a_join_that_does_not_win_cancels_and_a_shield_leaves_it)
     testing_assert_log("picked=1 @40 a@70 joined=7 @70");
 }
 
+eddy_frame_of(waits_twice, eddy_task child, bool joins, int64_t rc);
+
+static void waits_twice(eddy_coro *co)
+{
+    eddy_begin(waits_twice);
+    self->child = eddy_spawn(co, child, .name = "a", .sleep = 20 * MS, .result = 7);
+    eddy_catch(self->rc,
+               eddy_select(co, results,
+                           self->joins ? eddy_join(co, self->child) : eddy_shield(co, self->child),
+                           eddy_task_wait(co, self->child)));
+    log_result("picked", self->rc);
+    eddy_catch(self->rc, eddy_join(co, self->child));
+    log_result("joined", self->rc);
+    eddy_end;
+}
+
+test(two_waits_for_one_task)
+{
+    assert_int_equal(run(waits_twice, .joins = false), 0);
+    testing_assert_log("a@20 picked=1 @20 joined=7 @20");
+    assert_results(-ECANCELED, 7, 0);
+    assert_int_equal(run(waits_twice, .joins = true), 0); /* it has ended, and cannot let go */
+    testing_assert_log("a@40 picked=1 @40 joined=-3 @40");
+    assert_results(7, 7, 0);
+}
+
 eddy_frame_of(joins_itself, int64_t rc);
 
 static void joins_itself(eddy_coro *co)
@@ -523,6 +549,7 @@ int main(void)
         CASE(a_cancel_before_it_reaches_what_is_joined_and_takes_nothing),
         CASE(a_deadline_before_it_is_a_time_out),
         CASE(a_join_that_does_not_win_cancels_and_a_shield_leaves_it),
+        CASE(two_waits_for_one_task),
         CASE(a_task_that_would_wait_for_itself),
         CASE(a_condition_that_does_not_win_has_its_lock_back),
         CASE(one_that_was_timed_out_already_and_did_not_win_is_cancelled),
